@@ -1,0 +1,1 @@
+"""Coordinator: what is due, who leads, and the dispatch of it."""

@@ -1,0 +1,1 @@
+"""Embedded servers and the simulated fleet, for one machine."""

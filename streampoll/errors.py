@@ -1,0 +1,69 @@
+"""Every error streampoll raises on purpose.
+
+A device that fails is an `Outcome`, never an exception. What is raised is bad input or infrastructure:
+
+    StreampollError
+    ├── ConfigError            the user's files, environment or options; carries one `Fault` a mistake   exit 2
+    ├── UnavailableError       a server is away or refuses work; try again later
+    │   ├── RedisUnavailable       no connection, time-out, loading, failover
+    │   ├── RedisFull              commands refused: over maxmemory
+    │   └── PostgresUnavailable    no connection, shutting down, read-only, disk full, too many clients
+    ├── UnfitServerError       a server we will not run on (version, eviction policy, shard count)          exit 2
+    ├── EntryError             bytes in a stream or payload that we can't read
+    └── SnmpError              bytes that are not SNMP, or not what was asked (snmp/ only; becomes an Outcome)
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class StreampollError(Exception):
+    """The root. Its text names the target and the next step, in one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One mistake in the user's input."""
+
+    where: str  # "streampoll.toml: jobs.interfaces.every", "inventory.csv:17", "--since"
+    what: str  # what is wrong, with the value
+    instead: str = ""  # what to write instead; may be empty when `what` says it
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}" + (f"; {self.instead}" if self.instead else "")
+
+
+class ConfigError(StreampollError):
+    """The configuration can't be used; `faults` has every mistake found, not only the first."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("\n".join(str(fault) for fault in self.faults))
+
+
+class UnavailableError(StreampollError):
+    """A server is away or refuses work; the same call may succeed later."""
+
+
+class RedisUnavailable(UnavailableError):  # noqa: N818 - reads as the state it is
+    """Redis can't be reached, is loading or failing over."""
+
+
+class RedisFull(UnavailableError):  # noqa: N818
+    """Redis refused a command because it is over maxmemory."""
+
+
+class PostgresUnavailable(UnavailableError):  # noqa: N818
+    """PostgreSQL can't be reached or can't write now."""
+
+
+class UnfitServerError(StreampollError):
+    """A server answers, and must not be used as it is; the text has the line to set."""
+
+
+class EntryError(StreampollError):
+    """Bytes in a stream or a payload do not have the layout of docs/protocol.md."""
+
+
+class SnmpError(StreampollError):
+    """Bytes are not a valid SNMP message, or a PDU can't be encoded."""

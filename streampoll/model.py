@@ -1,0 +1,158 @@
+"""The words of streampoll: nouns as frozen dataclasses, states as enums.
+
+Everything that crosses from one package to another is defined here, so this page is the vocabulary of the rest.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+
+Value = int | float | str | bytes | None
+"""What a device said. OCTET STRING is bytes unless the profile calls it text, Counter64 an exact int, TimeTicks an int
+in hundredths of a second; None is a value that is missing, whose reason stands in `missing`."""
+
+Scalar = str | int | float | bool
+"""What an override in the inventory may be."""
+
+
+class QueueClass(StrEnum):
+    """A kind of work, with a stream a shard and limits of its own."""
+
+    POLLING = "polling"  # one entry = one poll of one device
+    RESULTS = "results"  # one entry = one row for PostgreSQL (a poll's result or a ledger entry)
+    WORKFLOWS = "workflows"  # multi-step work
+    ANALYSIS = "analysis"  # rates, thresholds, device state
+    NOTIFICATIONS = "notifications"  # messages to people
+
+
+class Status(IntEnum):
+    """How a poll ended. The numbers are stored: never renumber one."""
+
+    OK = 0  # everything asked for was answered (or does not exist on the device)
+    PARTIAL = 1  # some of it was answered; `error` says what is missing
+    TIMEOUT = 2  # no answer within the time-outs and retries
+    UNREACHABLE = 3  # the network said so: no route, host or port unreachable
+    REFUSED = 4  # the device refused: an SNMP error-status, an HTTP 4xx, a closed SSH port
+    AUTH = 5  # credentials not accepted
+    DECODE = 6  # what came back can't be read
+    ERROR = 7  # our fault: a bug, a limit reached, a row PostgreSQL refused
+    CONFIG = 8  # a profile, credential or OID that this worker does not know, an empty selection
+    EXPIRED = 9  # its next slot began before it could be polled
+    CRASHED = 10  # it killed the process that polled it
+
+    @property
+    def word(self) -> str:
+        """The name as shown to people and programs: `timeout`."""
+        return self.name.lower()
+
+    @property
+    def answered(self) -> bool:
+        """True if the device gave an answer that was used (what lateness is measured over)."""
+        return self in (Status.OK, Status.PARTIAL)
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """One line of the inventory."""
+
+    name: str  # unique; what rows and messages call it
+    address: str  # IPv4 or IPv6 address, or a host name
+    port: int = 0  # 0: the protocol's default
+    profile: str = ""  # "": the job must name one
+    credential: str = ""  # a name, never a secret; "": the default of the configuration
+    groups: tuple[str, ...] = ()
+    site: str = ""
+    role: str = ""
+    vendor: str = ""
+    tags: tuple[str, ...] = ()
+    interval_s: int = 0  # overrides the job's `every`; 0: the job's
+    parent: str = ""  # the device that this one is behind
+    enabled: bool = True
+    overrides: Mapping[str, Scalar] = field(default_factory=dict)  # per-protocol settings (`snmp.timeout_s`)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a poller is pointed at; travels in the entry's body. Names, never secrets."""
+
+    device: str
+    address: str
+    port: int  # 0: the protocol's default
+    profile: str
+    credential: str
+    overrides: Mapping[str, Scalar]
+
+
+@dataclass(frozen=True, slots=True)
+class TableTime:
+    """When a run of a table's rows was received."""
+
+    rows: int  # how many rows, in order, came with this reply
+    at: float  # wall clock when the reply arrived, seconds since the epoch
+    uptime: int | None  # sysUpTime of the same PDU, hundredths of a second; None where the device has none
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A collected table, row by row: `rows[i][0]` is the index, the rest are in the order of `columns`."""
+
+    columns: tuple[str, ...]
+    rows: Sequence[Sequence[Value]]
+    times: Sequence[TableTime] = ()
+    complete: bool = True  # False: cut by a row cap, an error or the deadline
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of one poll of one device: data, also when it failed."""
+
+    status: Status
+    error: str = ""  # one line with the cause, "" when ok; never a secret
+    values: Mapping[str, Value] = field(default_factory=dict)  # scalars by metric name
+    tables: Mapping[str, Table] = field(default_factory=dict)
+    missing: Mapping[str, str] = field(default_factory=dict)  # metric -> reason (noSuchObject, timeout, …)
+    at: float = 0.0  # wall clock when the scalars arrived; 0.0 if none did
+    first_reply: float = 0.0  # wall clock of the first reply; 0.0 if none came
+    requests: int = 0  # requests sent, retries included
+    varbinds: int = 0  # values received (SNMP variable bindings; 0 for other protocols)
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """A poll's way, in wall-clock seconds of the one clock (Redis TIME)."""
+
+    dispatched: float
+    read: float
+    started: float
+    first_reply: float  # 0.0: none came
+    done: float
+    delivery: int  # 1 for the first delivery
+    consumer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A finished poll on its way to a row; (job, device, slot) identifies it."""
+
+    job: str
+    device: str
+    slot: int  # seconds since the epoch
+    status: Status
+    duration_ms: int
+    payload: bytes  # results.codec: version byte + gzip(msgpack)
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerEntry:
+    """What the coordinator did about one part of a tick (or a range of ticks) of a job in a shard."""
+
+    job: str
+    shard: int
+    tick: int  # the slot, seconds since the epoch
+    tick_to: int  # equals `tick`, but for a range of skipped ticks
+    part: int  # a tick with many devices is dispatched in parts, from 0
+    plan: int  # the plan's id, 64-bit; 0 for ad hoc polls
+    count: int  # polls dispatched
+    hash_sum: int  # sum of their device hashes, modulo 2**64
+    skipped: int = 0  # polls not dispatched
+    cause: str = ""  # why they were not: backlog, results, memory, late, lost

@@ -1,0 +1,1 @@
+"""Observing: what stats and the live views show."""

@@ -1,0 +1,1 @@
+"""Pollers: Target in, Outcome out, one module a protocol."""

@@ -1,0 +1,1 @@
+"""Results: payload codec, store, reader and audit."""

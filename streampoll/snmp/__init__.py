@@ -1,0 +1,1 @@
+"""SNMP: the wire engine, and pysnmp behind the same port."""
