@@ -100,6 +100,7 @@ class Table:
     rows: Sequence[Sequence[Value]]
     times: Sequence[TableTime] = ()
     complete: bool = True  # False: cut by a row cap, an error or the deadline
+    key: str = ""  # the column that names a row to people (ifName); "": the index does
 
 
 @dataclass(slots=True)

@@ -1,0 +1,153 @@
+"""Stream entries: their fields as bytes, both ways. docs/protocol.md describes the same layout for other programs.
+
+The envelope (version, kind, job, slot, expiry) never changes and stands in fields of its own; the body is msgpack and
+belongs to the kind. Names only: never a secret, never a profile's text.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import msgpack
+
+from streampoll.errors import EntryError
+from streampoll.model import LedgerEntry, QueueClass, Result, Status, Target
+
+VERSION = b"1"
+
+
+class Kind(StrEnum):
+    """What an entry asks for. A worker that doesn't know one hands it back once, then buries it."""
+
+    POLL = "poll"  # polling: poll one device
+    RESULT = "result"  # results: store one row
+    LEDGER = "ledger"  # results: store one ledger entry
+    TASK = "task"  # workflows, analysis, notifications
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One unit of work, as it stands in a stream."""
+
+    kind: str
+    job: str
+    slot: int  # seconds since the epoch
+    expiry: int  # seconds since the epoch after which it is not to be started; 0: never
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """An entry that this consumer holds a lease on."""
+
+    queue: QueueClass
+    shard: int
+    id: bytes  # the stream's id, b"1700000000000-0"
+    entry: Entry | None  # None: the fields can't be read; `raw` has them
+    delivery: int  # 1 for the first
+    leased: float  # monotonic seconds when the read was sent: the lease runs from here
+    raw: Sequence[bytes] = ()  # the fields as read, only where `entry` is None
+
+    @property
+    def dispatched(self) -> float:
+        """When the entry was added, wall-clock seconds of Redis."""
+        return int(self.id.partition(b"-")[0]) / 1000
+
+
+def encode_fields(entry: Entry) -> tuple[bytes, ...]:
+    """Return an entry's fields in XADD's order: name, value, name, value…"""
+    return (
+        b"v", VERSION, b"k", entry.kind.encode(), b"j", entry.job.encode(),
+        b"s", b"%d" % entry.slot, b"x", b"%d" % entry.expiry, b"b", entry.body,
+    )  # fmt: skip
+
+
+def decode_fields(fields: Sequence[bytes]) -> Entry:
+    """Read an entry's fields.
+
+    Raises:
+        EntryError: a field is missing or malformed, or the version is not ours.
+    """
+    if len(fields) == 12 and fields[0::2] == _NAMES:
+        _, version, _, kind, _, job, _, slot, _, expiry, _, body = fields
+    else:
+        version, kind, job, slot, expiry, body = _by_name(dict(zip(fields[0::2], fields[1::2], strict=False)))
+    if version != VERSION:
+        raise EntryError(f"entry version {version[:20]!r} is not {VERSION!r}")
+    try:
+        return Entry(kind.decode(), job.decode(), int(slot), int(expiry), body)
+    except ValueError as error:
+        raise EntryError(f"entry envelope: {error}") from None
+
+
+_NAMES = [b"v", b"k", b"j", b"s", b"x", b"b"]
+
+
+def _by_name(fields: Mapping[bytes, bytes]) -> tuple[bytes, ...]:
+    """Pick the envelope's fields whatever their order; fields that a newer version added are ignored."""
+    try:
+        return tuple(fields[name] for name in _NAMES)
+    except KeyError as missing:
+        raise EntryError(f"entry has no field {missing}") from None
+
+
+def encode_target(target: Target, attempt: int = 0) -> bytes:
+    """Pack a poll's body: [device, address, port, profile, credential, overrides or nil, attempt]."""
+    packed: bytes = msgpack.packb(
+        (
+            target.device, target.address, target.port, target.profile, target.credential,
+            dict(target.overrides) if target.overrides else None, attempt,
+        )
+    )  # fmt: skip
+    return packed
+
+
+def decode_target(body: bytes) -> tuple[Target, int]:
+    """Unpack a poll's body into (target, attempt)."""
+    match _unpack(body):
+        case [str(device), str(address), int(port), str(profile), str(credential), overrides, int(attempt), *_]:
+            if overrides is None or isinstance(overrides, dict):
+                return Target(device, address, port, profile, credential, overrides or {}), attempt
+    raise EntryError("a poll's body is not [device, address, port, profile, credential, overrides, attempt]")
+
+
+def encode_result(result: Result, expiry: int = 0) -> Entry:
+    """Make the results entry of a finished poll; its body is [device, status, duration_ms, payload]."""
+    body = msgpack.packb((result.device, int(result.status), result.duration_ms, result.payload))
+    return Entry(Kind.RESULT, result.job, result.slot, expiry, body)
+
+
+def decode_result(entry: Entry) -> Result:
+    """Read back what `encode_result` made."""
+    match _unpack(entry.body):
+        case [str(device), int(status), int(duration_ms), bytes(payload), *_]:
+            try:
+                return Result(entry.job, device, entry.slot, Status(status), duration_ms, payload)
+            except ValueError as error:
+                raise EntryError(f"a result's body: {error}") from None
+    raise EntryError("a result's body is not [device, status, duration_ms, payload]")
+
+
+def decode_ledger(entry: Entry) -> LedgerEntry:
+    """Read a ledger entry, whose body the dispatch script packs.
+
+    Its body is [shard, tick_to, part, plan, count, hash_sum, skipped, cause]; plan and hash_sum are decimal text, since
+    numbers in Lua hold 53 bits.
+    """
+    match _unpack(entry.body):
+        case [int(shard), int(tick_to), int(part), str(plan), int(count), str(hash_sum), int(skipped), str(cause), *_]:
+            try:
+                sums = int(plan), int(hash_sum)
+            except ValueError as error:
+                raise EntryError(f"a ledger entry's body: {error}") from None
+            return LedgerEntry(entry.job, shard, entry.slot, tick_to, part, sums[0], count, sums[1], skipped, cause)
+    raise EntryError("a ledger entry's body is not [shard, tick_to, part, plan, count, hash_sum, skipped, cause]")
+
+
+def _unpack(body: bytes) -> Any:
+    """Unpack msgpack from anybody: bounded, no extension types, errors as EntryError."""
+    try:
+        return msgpack.unpackb(body, max_buffer_size=64 << 20)
+    except (ValueError, msgpack.exceptions.UnpackException) as error:
+        raise EntryError(f"not msgpack: {error}") from None

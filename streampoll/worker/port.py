@@ -1,0 +1,78 @@
+"""What a queue class hands to the consume loop: a handler and its limits. The loop knows no class by name.
+
+A handler is given a batch of entries this process holds a lease on and answers, for each, what is to become of it. It
+returns values; an exception out of it is a bug, and costs only its batch (each entry ends as the class says).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from streampoll.model import QueueClass
+from streampoll.shards.entries import Delivered, Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Emit:
+    """A new entry that is added, in the same shard, in the same script call that finishes its cause."""
+
+    queue: QueueClass
+    entry: Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """Done, whatever the outcome: acknowledge, delete, emit."""
+
+    emits: Sequence[Emit] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """A handler failure worth another attempt: back into the stream after `delay_s`, with this entry."""
+
+    entry: Entry
+    delay_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Not ours to do now (a drain, an infrastructure error): back to the group, the delivery not counted."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bury:
+    """It can't be served by anybody: to the dead letters with the cause, and emit (its poll's row says so)."""
+
+    cause: str
+    emits: Sequence[Emit] = ()
+
+
+Disposition = Finish | Retry | Release | Bury
+
+
+class Handler(Protocol):
+    """Serves the entries of one queue class."""
+
+    async def ready(self) -> None:
+        """Return once work can be taken on; wait (visibly: log it once) while what it needs is away."""
+
+    async def handle(self, batch: Sequence[Delivered]) -> Sequence[Disposition]:
+        """Serve a batch and answer with one disposition an entry, in the same order."""
+
+    async def close(self) -> None:
+        """Close connections; called once, after the last `handle`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one process allows one queue class."""
+
+    concurrency: int  # entries being handled at a time
+    prefetch: int  # entries held beyond those
+    batch: int  # entries in one call of the handler: 1 for polls, hundreds for the store
+    soft_limit_s: float  # a batch is cancelled after this; 0: never
+    hard_limit_s: float  # a loop blocked this long gets its process killed; 0: never
+    claim_idle_s: float  # an entry idle this long may be claimed by another process
