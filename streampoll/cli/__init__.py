@@ -1,1 +1,5 @@
 """The command line: one module a command."""
+
+
+def main() -> None:
+    """Run streampoll's command line."""
