@@ -146,8 +146,8 @@ def decode_ledger(entry: Entry) -> LedgerEntry:
 
 
 def _unpack(body: bytes) -> Any:
-    """Unpack msgpack from anybody: bounded, no extension types, errors as EntryError."""
+    """Unpack msgpack from anybody (its sizes are bounded by the body's own length); errors as EntryError."""
     try:
-        return msgpack.unpackb(body, max_buffer_size=64 << 20)
+        return msgpack.unpackb(body)
     except (ValueError, msgpack.exceptions.UnpackException) as error:
         raise EntryError(f"not msgpack: {error}") from None

@@ -1,0 +1,36 @@
+"""The one clock: Redis TIME, seen from this process as an offset to its own wall clock.
+
+Slots, expiry and the times in results are told by it, so hosts need not agree among themselves. Durations are measured
+with the monotonic clock, never with this one.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+
+log = logging.getLogger(__name__)
+
+WARN_S = 1.0
+
+
+class Clock:
+    """Wall-clock seconds of Redis; follows what `observe` is told."""
+
+    def __init__(self, wall: Callable[[], float] = time.time) -> None:
+        self._wall = wall
+        self._warned = False
+        self.offset_s = 0.0
+
+    def now(self) -> float:
+        """Return the time now, seconds since the epoch."""
+        return self._wall() + self.offset_s
+
+    def observe(self, redis_ms: int, sent: float, received: float) -> None:
+        """Take a reading of TIME that was asked for at `sent` and came at `received` (this host's wall clock)."""
+        self.offset_s = redis_ms / 1000 - (sent + received) / 2
+        if (abs(self.offset_s) > WARN_S) != self._warned:
+            self._warned = not self._warned
+            if self._warned:
+                log.warning("this host's clock is %+.1f s off Redis; polls follow Redis", -self.offset_s)
+            else:
+                log.info("this host's clock agrees with Redis again")

@@ -1,0 +1,78 @@
+"""Every Redis key of streampoll. Keys of one shard carry its hash tag, so a script on them is one slot's business."""
+
+from dataclasses import dataclass
+
+from streampoll.model import QueueClass
+
+
+@dataclass(frozen=True, slots=True)
+class ShardKeys:
+    """The keys of one shard: `sp:{07}:…`."""
+
+    base: str
+
+    def stream(self, queue: QueueClass) -> str:
+        """Unfinished work; the consumer group is named like the class."""
+        return f"{self.base}:{queue}"
+
+    def delayed(self, queue: QueueClass) -> str:
+        """Sorted set of retries and countdowns by the millisecond they are due."""
+        return f"{self.base}:{queue}:delayed"
+
+    def dead(self, queue: QueueClass) -> str:
+        """Stream of dead letters with their cause."""
+        return f"{self.base}:{queue}:dead"
+
+    def crashes(self, queue: QueueClass) -> str:
+        """Hash id -> consumer, of entries that run in quarantine now."""
+        return f"{self.base}:{queue}:crashes"
+
+    @property
+    def open(self) -> str:
+        """Hash `class:job:slot` -> entries of it unfinished; a slot is final when it has no field left."""
+        return f"{self.base}:open"
+
+    @property
+    def backlog(self) -> str:
+        """Hash `class:job` -> entries unfinished over all slots."""
+        return f"{self.base}:backlog"
+
+    @property
+    def dispatched(self) -> str:
+        """Hash job -> mark of the last part dispatched (`tick * 65536 + part`)."""
+        return f"{self.base}:dispatched"
+
+    @property
+    def epoch(self) -> str:
+        """The highest leader epoch seen."""
+        return f"{self.base}:epoch"
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """All keys below one prefix."""
+
+    prefix: str = "sp"
+
+    def shard(self, number: int) -> ShardKeys:
+        """Return the keys of a shard; its number has at least two digits."""
+        return ShardKeys(f"{self.prefix}:{{{number:02d}}}")
+
+    @property
+    def leader(self) -> str:
+        """The leader's id and epoch, with the lease as time to live."""
+        return f"{self.prefix}:leader"
+
+    @property
+    def workers(self) -> str:
+        """Hash worker id -> last beat in ms and its classes."""
+        return f"{self.prefix}:workers"
+
+    def worker(self, worker_id: str) -> str:
+        """A worker's figures, msgpack."""
+        return f"{self.prefix}:worker:{worker_id}"
+
+    @property
+    def meta(self) -> str:
+        """Hash: shard count and format version, recorded at first start."""
+        return f"{self.prefix}:meta"

@@ -1,0 +1,169 @@
+"""The stream operations as the rest of streampoll sees them: plain values in, plain values out, no Redis in sight.
+
+`streams.RedisStreams` does them on Redis with one script each, `memory.MemoryStreams` in pure Python; one suite runs on
+both. Every operation is safe to send again after a lost reply.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from streampoll.model import QueueClass
+from streampoll.shards.entries import Delivered, Entry
+
+
+class Answer(StrEnum):
+    """What the dispatch script says."""
+
+    OK = "ok"  # added, with its ledger entry
+    SKIPPED = "skip"  # over a high water: only the ledger entry was added, with the cause
+    DONE = "done"  # this part was dispatched before
+    FENCED = "fenced"  # a newer leader has been here
+    GAP = "gap"  # Redis does not hold the mark expected: data was lost, or another leader went on
+    EARLY = "early"  # the tick is ahead of Redis TIME
+
+
+def mark_of(tick: int, part: int) -> int:
+    """Return the number that orders parts of ticks: what a shard remembers of a job's dispatch."""
+    return tick << 16 | part
+
+
+def tick_of(mark: int) -> int:
+    """Return the tick of a mark."""
+    return mark >> 16
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatch:
+    """One part of one tick of a job in a shard, or (with no polls) a range of ticks that are skipped."""
+
+    shard: int
+    job: str
+    tick: int
+    part: int
+    previous: int  # the mark that must be stored now; 0: none
+    plan: int  # unsigned 64-bit
+    devices: int  # of the job in the shard: more polls than this unfinished is a whole round behind
+    hash_sum: int  # of the polls' devices, modulo 2**64
+    polls: Sequence[tuple[int, bytes]]  # (expiry, body)
+    tick_to: int = 0  # the last tick of a skipped range; 0: `tick`
+    skipped: int = 0  # polls of a skipped range
+    cause: str = ""  # why it must be skipped; "": it is to be polled
+
+    @property
+    def mark(self) -> int:
+        """The mark that the shard holds once this is done."""
+        return mark_of(self.tick_to or self.tick, self.part)
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatched:
+    """The answer to a `Dispatch`."""
+
+    answer: Answer
+    stored: int = 0  # gap, done, early: the mark stored; fenced: the epoch stored
+    cause: str = ""  # skipped: why
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """An entry that is done with, and what it leaves behind."""
+
+    id: bytes
+    job: str
+    slot: int
+    emits: Sequence[tuple[QueueClass, Entry]] = ()
+    cause: str = ""  # not empty: to the dead letters
+
+
+@dataclass(frozen=True, slots=True)
+class Postponed:
+    """An entry that is to be tried again."""
+
+    id: bytes
+    entry: Entry
+    delay_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What a claim of idle entries brought."""
+
+    cursor: bytes  # where the next sweep goes on; b"0-0": the round is complete
+    entries: Sequence[Delivered] = ()
+    crashed: frozenset[bytes] = frozenset()  # ids that were in quarantine when their consumer died
+    payloads_lost: int = 0  # pending entries whose payload is gone: data loss, an alarm
+
+
+@dataclass(frozen=True, slots=True)
+class QueueFigures:
+    """One class in one shard, at one moment."""
+
+    length: int  # entries unfinished (waiting and in flight)
+    pending: int  # of those, held by a consumer
+    oldest: float | None  # when the oldest was added, wall-clock seconds of Redis; None: empty
+    delayed: int
+    dead: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShardFigures:
+    """One shard, at one moment."""
+
+    shard: int
+    open: Mapping[tuple[QueueClass, str, int], int] = field(default_factory=dict)  # (class, job, slot) -> unfinished
+    backlog: Mapping[tuple[QueueClass, str], int] = field(default_factory=dict)
+    dispatched: Mapping[str, int] = field(default_factory=dict)  # job -> mark
+    queues: Mapping[QueueClass, QueueFigures] = field(default_factory=dict)
+
+
+class WorkStreams(Protocol):
+    """What a worker does with streams."""
+
+    async def read(
+        self, queue: QueueClass, shards: Sequence[int], consumer: str, count: int, block_ms: int
+    ) -> list[Delivered]:
+        """Take up to `count` new entries from each shard, waiting up to `block_ms` for the first."""
+
+    async def finish(
+        self, queue: QueueClass, consumer: str, settled: Mapping[int, Sequence[Settled]]
+    ) -> frozenset[tuple[int, bytes]]:
+        """Finish entries by shard and add what they emit; return those (shard, id) that were not ours any more."""
+
+    async def renew(
+        self, queue: QueueClass, consumer: str, held: Mapping[int, Sequence[bytes]]
+    ) -> frozenset[tuple[int, bytes]]:
+        """Reset the idle time of held entries by shard; return those that are lost."""
+
+    async def retry(self, queue: QueueClass, consumer: str, shard: int, entries: Sequence[Postponed]) -> list[bytes]:
+        """Put entries among the delayed; return the ids that were not ours any more."""
+
+    async def release(
+        self, queue: QueueClass, consumer: str, shard: int, ids: Sequence[bytes], idle_ms: int
+    ) -> list[bytes]:
+        """Hand entries back to the group, claimable at once, the delivery not counted; return ids not ours."""
+
+    async def sweep(
+        self, queue: QueueClass, consumer: str, shard: int, idle_ms: int, cursor: bytes, count: int
+    ) -> Swept:
+        """Claim up to `count` entries idle for at least `idle_ms`, going on at `cursor`."""
+
+    async def mark(self, queue: QueueClass, consumer: str, shard: int, entry_id: bytes) -> bool:
+        """Note that an entry starts in quarantine; False if it is not ours any more."""
+
+    async def promote(self, queue: QueueClass, shards: Sequence[int], count: int) -> int:
+        """Move the delayed entries that are due into the streams, up to `count` a shard; return how many."""
+
+
+class DispatchStreams(Protocol):
+    """What a coordinator does with streams."""
+
+    async def dispatch(self, epoch: int, high_water: int, parts: Sequence[Dispatch]) -> list[Dispatched]:
+        """Dispatch parts in order, pipelined; answers in the same order."""
+
+    async def add(self, queue: QueueClass, shard: int, entries: Sequence[Entry]) -> list[bytes]:
+        """Add ad hoc entries; return their ids."""
+
+    async def figures(self, shards: Sequence[int]) -> list[ShardFigures]:
+        """Read what shards hold."""

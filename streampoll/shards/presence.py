@@ -1,0 +1,100 @@
+"""Who is alive: heartbeats of workers, and the figures they publish for `stats`.
+
+A worker's id ends in a random part: a process life's consumer name is never used again.
+"""
+
+import os
+import secrets
+import socket
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgpack
+import redis.asyncio as aioredis
+
+from streampoll.model import QueueClass
+from streampoll.shards.clock import Clock
+from streampoll.shards.connection import Scripts, guarded, raise_errors
+from streampoll.shards.keys import Keys
+from streampoll.shards.ring import home_of
+
+_FIGURES_KEPT_MS = 60_000
+
+
+def new_worker_id() -> str:
+    """Return an id for this process life: host, pid and a random part."""
+    return f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(3)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A worker process, as its last beat left it."""
+
+    id: str
+    queues: frozenset[str]
+    beat: float  # seconds of Redis
+
+
+class Presence:
+    """Heartbeats and figures in Redis."""
+
+    def __init__(self, client: "aioredis.Redis", scripts: Scripts, keys: Keys, clock: Clock) -> None:
+        self._client = client
+        self._scripts = scripts
+        self._keys = keys
+        self._clock = clock
+
+    async def beat(self, worker_id: str, queues: Sequence[QueueClass]) -> list[Worker]:
+        """Note that this worker lives (with no queues: that it leaves); return all that beat in the last minute."""
+        return await self._beat(worker_id, ",".join(queues))
+
+    async def workers(self) -> list[Worker]:
+        """Return all workers that beat in the last minute."""
+        return await self._beat("", "")
+
+    async def _beat(self, worker_id: str, queues: str) -> list[Worker]:
+        sent = time.time()
+        now_ms, flat = await self._scripts.one("beat", [self._keys.workers], [worker_id, queues])
+        self._clock.observe(now_ms, sent, time.time())
+        return [_worker(name, said) for name, said in zip(flat[0::2], flat[1::2], strict=True)]
+
+    async def publish(self, worker_id: str, figures: Mapping[str, Any]) -> None:
+        """Store a worker's figures for a minute."""
+        await guarded(
+            self._client.execute_command(
+                "SET", self._keys.worker(worker_id), msgpack.packb(figures), "PX", _FIGURES_KEPT_MS
+            )
+        )
+
+    async def withdraw(self, worker_id: str) -> None:
+        """Forget a worker that leaves."""
+        await guarded(self._client.execute_command("DEL", self._keys.worker(worker_id)))
+
+    async def figures(self, worker_ids: Sequence[str]) -> list[Mapping[str, Any] | None]:
+        """Read the figures of workers; None where there are none."""
+        pipeline = self._client.pipeline(transaction=False)
+        for worker_id in worker_ids:
+            pipeline.execute_command("GET", self._keys.worker(worker_id))
+        replies = raise_errors(await guarded(pipeline.execute())) if worker_ids else []
+        return [msgpack.unpackb(reply, strict_map_key=False) if reply else None for reply in replies]
+
+    async def leader(self) -> tuple[str, int] | None:
+        """Return the leader's (id, epoch), or None while nobody leads."""
+        said = await guarded(self._client.execute_command("GET", self._keys.leader))
+        if not said:
+            return None
+        holder, _, epoch = said.decode().partition(" ")
+        return holder, int(epoch)
+
+
+def homes(workers: Sequence[Worker], queue: QueueClass, shards: int, own_id: str, live_since: float) -> list[int]:
+    """Return the shards of a class whose home is `own_id`, among the workers that beat since `live_since`."""
+    live = [worker.id for worker in workers if worker.beat >= live_since and queue in worker.queues]
+    return [shard for shard in range(shards) if home_of(queue, shard, live) == own_id]
+
+
+def _worker(name: bytes, said: bytes) -> Worker:
+    beat_ms, _, queues = said.decode().partition(" ")
+    return Worker(name.decode(), frozenset(queues.split(",")), int(beat_ms) / 1000)

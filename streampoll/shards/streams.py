@@ -1,0 +1,332 @@
+"""The stream operations on Redis. Each is one script call a shard, and calls for several shards share a round trip.
+
+Reads have a client of their own for each blocking reader; everything else shares one.
+"""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import redis.asyncio as aioredis
+from redis import exceptions
+
+from streampoll.errors import EntryError, RedisUnavailable
+from streampoll.model import QueueClass
+from streampoll.shards.connection import Scripts, guarded, raise_errors
+from streampoll.shards.entries import Delivered, Entry, decode_fields
+from streampoll.shards.keys import Keys, ShardKeys
+from streampoll.shards.port import (
+    Answer,
+    Dispatch,
+    Dispatched,
+    Postponed,
+    QueueFigures,
+    Settled,
+    ShardFigures,
+    Swept,
+)
+
+QUEUES = tuple(QueueClass)
+_EMIT_KEY = {queue: 6 + n for n, queue in enumerate(QUEUES)}  # the streams follow five keys of finish.lua
+_RENEWED_AT_ONCE = 100
+
+
+class RedisStreams:
+    """`WorkStreams` and `DispatchStreams` on one Redis.
+
+    `commands` serves everything that doesn't block; `readers` one blocking reader a queue class, each with a read
+    time-out above the longest block.
+    """
+
+    def __init__(
+        self, commands: "aioredis.Redis", keys: Keys, readers: "Mapping[QueueClass, aioredis.Redis] | None" = None
+    ) -> None:
+        self._client = commands
+        self._keys = keys
+        self._scripts = Scripts(commands)
+        self._readers = readers or {}
+        self._shards: dict[int, ShardKeys] = {}
+
+    def _shard(self, number: int) -> ShardKeys:
+        keys = self._shards.get(number)
+        if keys is None:
+            keys = self._shards[number] = self._keys.shard(number)
+        return keys
+
+    # -- reading
+
+    async def read(
+        self, queue: QueueClass, shards: Sequence[int], consumer: str, count: int, block_ms: int
+    ) -> list[Delivered]:
+        """Take up to `count` new entries from each shard, waiting up to `block_ms` for the first (0: no wait).
+
+        A group that is not there (first use, FLUSHALL, deleted by hand) is made at 0 and nothing returned: whatever is
+        in the stream is unfinished, so starting at its beginning loses nothing and repeats nothing.
+        """
+        streams = [self._shard(shard).stream(queue) for shard in shards]
+        block = ("BLOCK", block_ms) if block_ms else ()
+        leased = time.monotonic()
+        try:
+            reply = await guarded(
+                self._readers[queue].execute_command(
+                    "XREADGROUP", "GROUP", queue.value, consumer, "COUNT", count, *block, "STREAMS",
+                    *streams, *[">"] * len(streams),
+                )
+            )  # fmt: skip
+        except exceptions.ResponseError as error:
+            if not str(error).startswith("NOGROUP"):
+                raise
+            await self.make_groups(queue, shards)
+            return []
+        except RedisUnavailable as error:
+            if "UNBLOCKED" in str(error):  # the stream was deleted under a blocked read: FLUSHALL
+                await self.make_groups(queue, shards)
+                return []
+            raise
+        numbers = {stream.encode(): shard for stream, shard in zip(streams, shards, strict=True)}
+        return [
+            _delivered(queue, numbers[stream], entry_id, fields, 1, leased)
+            for stream, entries in reply or ()
+            for entry_id, fields in entries
+        ]
+
+    async def make_groups(self, queue: QueueClass, shards: Iterable[int]) -> None:
+        """Make the consumer group of a class in each shard, where it is missing."""
+        pipeline = self._client.pipeline(transaction=False)
+        for shard in shards:
+            pipeline.execute_command(
+                "XGROUP CREATE", self._shard(shard).stream(queue), queue.value, "0", "MKSTREAM"
+            )  # fmt: skip
+        replies = await guarded(pipeline.execute(raise_on_error=False))
+        raise_errors(reply for reply in replies if "BUSYGROUP" not in str(reply))
+
+    # -- settling
+
+    async def finish(
+        self, queue: QueueClass, consumer: str, settled: Mapping[int, Sequence[Settled]]
+    ) -> frozenset[tuple[int, bytes]]:
+        """Finish entries by shard and add what they emit; return those (shard, id) that were not ours any more."""
+        calls = [
+            ("finish", self._finish_keys(queue, shard), _finish_arguments(queue, consumer, entries))
+            for shard, entries in settled.items()
+        ]
+        return await self._by_shard(settled, calls)
+
+    def _finish_keys(self, queue: QueueClass, shard: int) -> list[str]:
+        keys = self._shard(shard)
+        own = [keys.stream(queue), keys.open, keys.backlog, keys.crashes(queue), keys.dead(queue)]
+        return own + [keys.stream(other) for other in QUEUES]
+
+    async def renew(
+        self, queue: QueueClass, consumer: str, held: Mapping[int, Sequence[bytes]]
+    ) -> frozenset[tuple[int, bytes]]:
+        """Reset the idle time of held entries by shard; return those that are lost."""
+        slices = [
+            (shard, ids[first : first + _RENEWED_AT_ONCE])
+            for shard, ids in held.items()
+            for first in range(0, len(ids), _RENEWED_AT_ONCE)
+        ]
+        calls = [("renew", [self._shard(shard).stream(queue)], [queue.value, consumer, *ids]) for shard, ids in slices]
+        return await self._by_shard([shard for shard, _ in slices], calls)
+
+    async def _by_shard(
+        self, shards: Iterable[int], calls: Sequence[tuple[str, Sequence[str], Sequence[Any]]]
+    ) -> frozenset[tuple[int, bytes]]:
+        if not calls:
+            return frozenset()
+        answers = raise_errors(await self._scripts.run(calls))
+        return frozenset((shard, gone) for shard, ids in zip(shards, answers, strict=True) for gone in ids)
+
+    async def retry(self, queue: QueueClass, consumer: str, shard: int, entries: Sequence[Postponed]) -> list[bytes]:
+        """Put entries among the delayed; return the ids that were not ours any more."""
+        keys = self._shard(shard)
+        arguments: list[Any] = [queue.value, consumer]
+        for item in entries:
+            entry = item.entry
+            arguments += (item.id, item.delay_ms, entry.kind, entry.job, entry.slot, entry.expiry, entry.body)
+        gone: list[bytes] = await self._scripts.one(
+            "retry", [keys.stream(queue), keys.delayed(queue), keys.crashes(queue)], arguments
+        )
+        return gone
+
+    async def release(
+        self, queue: QueueClass, consumer: str, shard: int, ids: Sequence[bytes], idle_ms: int
+    ) -> list[bytes]:
+        """Hand entries back to the group, claimable at once, the delivery not counted; return ids not ours."""
+        keys = self._shard(shard)
+        gone: list[bytes] = await self._scripts.one(
+            "release", [keys.stream(queue), keys.crashes(queue)], [queue.value, consumer, idle_ms, *ids]
+        )
+        return gone
+
+    async def sweep(
+        self, queue: QueueClass, consumer: str, shard: int, idle_ms: int, cursor: bytes, count: int
+    ) -> Swept:
+        """Claim up to `count` entries idle for at least `idle_ms`, going on at `cursor`."""
+        keys = self._shard(shard)
+        leased = time.monotonic()
+        try:
+            cursor, claimed, lost = await self._scripts.one(
+                "sweep", [keys.stream(queue), keys.crashes(queue)], [queue.value, consumer, idle_ms, cursor, count]
+            )
+        except exceptions.ResponseError as error:
+            if "NOGROUP" not in str(error):
+                raise
+            return Swept(b"0-0")
+        return Swept(
+            cursor,
+            [_delivered(queue, shard, entry[0], entry[3], entry[1], leased) for entry in claimed],
+            frozenset(entry[0] for entry in claimed if entry[2]),
+            lost,
+        )
+
+    async def mark(self, queue: QueueClass, consumer: str, shard: int, entry_id: bytes) -> bool:
+        """Note that an entry starts in quarantine; False if it is not ours any more."""
+        keys = self._shard(shard)
+        ours = await self._scripts.one(
+            "mark", [keys.stream(queue), keys.crashes(queue)], [queue.value, consumer, entry_id]
+        )
+        return bool(ours)
+
+    async def promote(self, queue: QueueClass, shards: Sequence[int], count: int) -> int:
+        """Move the delayed entries that are due into the streams, up to `count` a shard; return how many."""
+        calls = [("promote", [keys.delayed(queue), keys.stream(queue)], [count]) for keys in map(self._shard, shards)]
+        return sum(raise_errors(await self._scripts.run(calls))) if calls else 0
+
+    async def retire(self, queue: QueueClass, shard: int, live: Sequence[str]) -> int:
+        """Delete the group's consumers that are not among the living and hold nothing; return how many."""
+        deleted: int = await self._scripts.one("retire", [self._shard(shard).stream(queue)], [queue.value, *live])
+        return deleted
+
+    # -- dispatching
+
+    async def dispatch(self, epoch: int, high_water: int, parts: Sequence[Dispatch]) -> list[Dispatched]:
+        """Dispatch parts in order, pipelined; answers in the same order."""
+        calls = [
+            ("dispatch", self._dispatch_keys(part.shard), _dispatch_arguments(epoch, high_water, part))
+            for part in parts
+        ]
+        return [_dispatched(reply) for reply in raise_errors(await self._scripts.run(calls))] if calls else []
+
+    def _dispatch_keys(self, shard: int) -> list[str]:
+        keys = self._shard(shard)
+        streams = [keys.stream(QueueClass.POLLING), keys.stream(QueueClass.RESULTS)]
+        return [*streams, keys.open, keys.backlog, keys.dispatched, keys.epoch]
+
+    async def add(self, queue: QueueClass, shard: int, entries: Sequence[Entry]) -> list[bytes]:
+        """Add ad hoc entries; return their ids."""
+        keys = self._shard(shard)
+        arguments: list[Any] = [queue.value]
+        for entry in entries:
+            arguments += (entry.kind, entry.job, entry.slot, entry.expiry, entry.body)
+        ids: list[bytes] = await self._scripts.one("add", [keys.stream(queue), keys.open, keys.backlog], arguments)
+        return ids
+
+    # -- looking
+
+    async def figures(self, shards: Sequence[int]) -> list[ShardFigures]:
+        """Read what shards hold, one script a shard, one round trip."""
+        calls = [("figures", self._figure_keys(shard), [queue.value for queue in QUEUES]) for shard in shards]
+        replies = raise_errors(await self._scripts.run(calls))
+        return [_figures(shard, reply) for shard, reply in zip(shards, replies, strict=True)]
+
+    def _figure_keys(self, shard: int) -> list[str]:
+        keys = self._shard(shard)
+        of_queues = [(keys.stream(queue), keys.delayed(queue), keys.dead(queue)) for queue in QUEUES]
+        return [keys.open, keys.backlog, keys.dispatched, *(key for three in of_queues for key in three)]
+
+    async def epochs(self, shards: Sequence[int]) -> list[int]:
+        """Read the highest leader epoch that each shard has seen; 0 where none has."""
+        pipeline = self._client.pipeline(transaction=False)
+        for shard in shards:
+            pipeline.execute_command("GET", self._shard(shard).epoch)
+        return [int(reply or 0) for reply in raise_errors(await guarded(pipeline.execute()))]
+
+    async def marks(self, shards: Sequence[int]) -> list[dict[str, int]]:
+        """Read, for each shard, the mark of each job's last dispatched part."""
+        pipeline = self._client.pipeline(transaction=False)
+        for shard in shards:
+            pipeline.execute_command("HGETALL", self._shard(shard).dispatched)
+        replies = raise_errors(await guarded(pipeline.execute()))
+        return [{job.decode(): int(mark) for job, mark in _pairs(reply)} for reply in replies]
+
+    async def fill(self) -> float:
+        """Return the share of maxmemory that is used; 0.0 without a bound."""
+        said = dict(
+            line.partition(b":")[::2]
+            for line in (await guarded(self._client.execute_command("INFO", "memory"))).split()
+        )
+        bound = int(said.get(b"maxmemory", 0))
+        return int(said.get(b"used_memory", 0)) / bound if bound else 0.0
+
+    async def close(self) -> None:
+        """Close every connection."""
+        for client in (*self._readers.values(), self._client):
+            await client.aclose()
+
+
+def _delivered(
+    queue: QueueClass, shard: int, entry_id: bytes, fields: Sequence[bytes], delivery: int, leased: float
+) -> Delivered:
+    """Make a delivery; fields that can't be read stay raw, for the loop to refuse."""
+    try:
+        return Delivered(queue, shard, entry_id, decode_fields(fields), delivery, leased)
+    except EntryError:
+        return Delivered(queue, shard, entry_id, None, delivery, leased, fields)
+
+
+def _finish_arguments(queue: QueueClass, consumer: str, settled: Sequence[Settled]) -> list[Any]:
+    arguments: list[Any] = [queue.value, consumer]
+    for item in settled:
+        arguments += (item.id, item.job, item.slot, item.cause, len(item.emits))
+        for target, entry in item.emits:
+            arguments += (_EMIT_KEY[target], target.value, entry.kind, entry.job, entry.slot, entry.expiry, entry.body)
+    return arguments
+
+
+def _dispatch_arguments(epoch: int, high_water: int, part: Dispatch) -> list[Any]:
+    arguments: list[Any] = [
+        epoch, part.mark, part.previous or "", part.job, part.tick, part.tick_to or part.tick, part.shard, part.part,
+        part.plan, part.hash_sum, part.devices, high_water, part.cause, part.skipped or len(part.polls),
+    ]  # fmt: skip
+    if not part.cause:
+        for expiry, body in part.polls:
+            arguments += (expiry, body)
+    return arguments
+
+
+def _dispatched(reply: Sequence[bytes]) -> Dispatched:
+    answer, detail = Answer(reply[0].decode()), reply[1].decode()
+    if answer is Answer.SKIPPED:
+        return Dispatched(answer, cause=detail)
+    return Dispatched(answer, stored=int(detail or 0))
+
+
+def _figures(shard: int, reply: Sequence[Any]) -> ShardFigures:
+    return ShardFigures(
+        shard,
+        {_open_field(name): int(count) for name, count in _pairs(reply[0])},
+        {_backlog_field(name): int(count) for name, count in _pairs(reply[1])},
+        {job.decode(): int(mark) for job, mark in _pairs(reply[2])},
+        {queue: _queue_figures(found) for queue, found in zip(QUEUES, reply[3], strict=True)},
+    )
+
+
+def _queue_figures(reply: Sequence[Any]) -> QueueFigures:
+    length, pending, oldest, delayed, dead = reply
+    return QueueFigures(length, pending, int(oldest.partition(b"-")[0]) / 1000 if oldest else None, delayed, dead)
+
+
+def _open_field(name: bytes) -> tuple[QueueClass, str, int]:
+    queue, _, rest = name.decode().partition(":")
+    job, _, slot = rest.rpartition(":")
+    return QueueClass(queue), job, int(slot)
+
+
+def _backlog_field(name: bytes) -> tuple[QueueClass, str]:
+    queue, _, job = name.decode().partition(":")
+    return QueueClass(queue), job
+
+
+def _pairs(flat: Sequence[bytes]) -> Iterable[tuple[bytes, bytes]]:
+    return zip(flat[0::2], flat[1::2], strict=True)
