@@ -43,6 +43,11 @@ class ShardKeys:
         return f"{self.base}:dispatched"
 
     @property
+    def plans(self) -> str:
+        """Hash job -> id of the plan that was dispatched last: proof, without PostgreSQL, that it was committed there."""
+        return f"{self.base}:plans"
+
+    @property
     def epoch(self) -> str:
         """The highest leader epoch seen."""
         return f"{self.base}:epoch"

@@ -67,6 +67,14 @@ class Dispatched:
 
 
 @dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the dispatch of a job has come in a shard."""
+
+    mark: int  # of the last part dispatched
+    plan: int  # the plan it was of
+
+
+@dataclass(frozen=True, slots=True)
 class Settled:
     """An entry that is done with, and what it leaves behind."""
 
@@ -167,3 +175,9 @@ class DispatchStreams(Protocol):
 
     async def figures(self, shards: Sequence[int]) -> list[ShardFigures]:
         """Read what shards hold."""
+
+    async def progress(self, shards: Sequence[int]) -> list[dict[str, Progress]]:
+        """Read, for each shard, how far each job's dispatch has come."""
+
+    async def fill(self) -> float:
+        """Return the share of Redis' maxmemory that is used; 0.0 without a bound."""

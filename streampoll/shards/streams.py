@@ -20,6 +20,7 @@ from streampoll.shards.port import (
     Dispatch,
     Dispatched,
     Postponed,
+    Progress,
     QueueFigures,
     Settled,
     ShardFigures,
@@ -211,7 +212,7 @@ class RedisStreams:
     def _dispatch_keys(self, shard: int) -> list[str]:
         keys = self._shard(shard)
         streams = [keys.stream(QueueClass.POLLING), keys.stream(QueueClass.RESULTS)]
-        return [*streams, keys.open, keys.backlog, keys.dispatched, keys.epoch]
+        return [*streams, keys.open, keys.backlog, keys.dispatched, keys.epoch, keys.plans]
 
     async def add(self, queue: QueueClass, shard: int, entries: Sequence[Entry]) -> list[bytes]:
         """Add ad hoc entries; return their ids."""
@@ -242,13 +243,18 @@ class RedisStreams:
             pipeline.execute_command("GET", self._shard(shard).epoch)
         return [int(reply or 0) for reply in raise_errors(await guarded(pipeline.execute()))]
 
-    async def marks(self, shards: Sequence[int]) -> list[dict[str, int]]:
-        """Read, for each shard, the mark of each job's last dispatched part."""
+    async def progress(self, shards: Sequence[int]) -> list[dict[str, Progress]]:
+        """Read, for each shard, how far each job's dispatch has come."""
         pipeline = self._client.pipeline(transaction=False)
         for shard in shards:
             pipeline.execute_command("HGETALL", self._shard(shard).dispatched)
+            pipeline.execute_command("HGETALL", self._shard(shard).plans)
         replies = raise_errors(await guarded(pipeline.execute()))
-        return [{job.decode(): int(mark) for job, mark in _pairs(reply)} for reply in replies]
+        plans = [dict(_pairs(reply)) for reply in replies[1::2]]
+        return [
+            {job.decode(): Progress(int(mark), int(plan.get(job, 0))) for job, mark in _pairs(marks)}
+            for marks, plan in zip(replies[0::2], plans, strict=True)
+        ]
 
     async def fill(self) -> float:
         """Return the share of maxmemory that is used; 0.0 without a bound."""

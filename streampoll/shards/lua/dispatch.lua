@@ -1,5 +1,5 @@
 -- dispatch: add one part of a tick of a job, with its ledger entry, once and only by the leader.
--- KEYS  1 polling stream  2 results stream  3 open  4 backlog  5 dispatched  6 epoch
+-- KEYS  1 polling stream  2 results stream  3 open  4 backlog  5 dispatched  6 epoch  7 plans
 -- ARGV  1 epoch  2 mark of this part  3 mark expected before it ('' if none)  4 job  5 tick  6 tick_to
 --       7 shard  8 part  9 plan  10 hash sum  11 devices of the job in the shard  12 high water of results
 --       13 cause to skip ('' = none)  14 polls planned in this part, then per poll: expiry, body
@@ -46,4 +46,5 @@ if sent > 0 then
   redis.call('HINCRBY', KEYS[4], 'polling:' .. job, sent)
 end
 redis.call('HSET', KEYS[5], job, ARGV[2])
+redis.call('HSET', KEYS[7], job, ARGV[9])
 return {cause == '' and 'ok' or 'skip', cause}
