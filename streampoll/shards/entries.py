@@ -35,6 +35,7 @@ class Entry:
     slot: int  # seconds since the epoch
     expiry: int  # seconds since the epoch after which it is not to be started; 0: never
     body: bytes
+    version: bytes = VERSION  # of the body; another one is another release's
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class Delivered:
     queue: QueueClass
     shard: int
     id: bytes  # the stream's id, b"1700000000000-0"
-    entry: Entry | None  # None: the fields can't be read; `raw` has them
+    entry: Entry | None  # None: the envelope can't be read; `raw` has the fields
     delivery: int  # 1 for the first
     leased: float  # monotonic seconds when the read was sent: the lease runs from here
     raw: Sequence[bytes] = ()  # the fields as read, only where `entry` is None
@@ -67,16 +68,14 @@ def decode_fields(fields: Sequence[bytes]) -> Entry:
     """Read an entry's fields.
 
     Raises:
-        EntryError: a field is missing or malformed, or the version is not ours.
+        EntryError: a field is missing or malformed. Another version is not an error: its envelope can still be read.
     """
     if len(fields) == 12 and fields[0::2] == _NAMES:
         _, version, _, kind, _, job, _, slot, _, expiry, _, body = fields
     else:
         version, kind, job, slot, expiry, body = _by_name(dict(zip(fields[0::2], fields[1::2], strict=False)))
-    if version != VERSION:
-        raise EntryError(f"entry version {version[:20]!r} is not {VERSION!r}")
     try:
-        return Entry(kind.decode(), job.decode(), int(slot), int(expiry), body)
+        return Entry(kind.decode(), job.decode(), int(slot), int(expiry), body, version)
     except ValueError as error:
         raise EntryError(f"entry envelope: {error}") from None
 

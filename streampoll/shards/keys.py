@@ -44,7 +44,7 @@ class ShardKeys:
 
     @property
     def plans(self) -> str:
-        """Hash job -> id of the plan that was dispatched last: proof, without PostgreSQL, that it was committed there."""
+        """Hash job -> id of the plan dispatched last: proof, without PostgreSQL, that it was committed."""
         return f"{self.base}:plans"
 
     @property

@@ -95,6 +95,15 @@ class Postponed:
 
 
 @dataclass(frozen=True, slots=True)
+class Released:
+    """Entries of one shard that are handed back to the group."""
+
+    shard: int
+    ids: Sequence[bytes]
+    counted: bool = False  # True: the delivery counts (handed back once; the next reader sees it is not the first)
+
+
+@dataclass(frozen=True, slots=True)
 class Swept:
     """What a claim of idle entries brought."""
 
@@ -147,10 +156,8 @@ class WorkStreams(Protocol):
     async def retry(self, queue: QueueClass, consumer: str, shard: int, entries: Sequence[Postponed]) -> list[bytes]:
         """Put entries among the delayed; return the ids that were not ours any more."""
 
-    async def release(
-        self, queue: QueueClass, consumer: str, shard: int, ids: Sequence[bytes], idle_ms: int
-    ) -> list[bytes]:
-        """Hand entries back to the group, claimable at once, the delivery not counted; return ids not ours."""
+    async def release(self, queue: QueueClass, consumer: str, released: Released, idle_ms: int) -> list[bytes]:
+        """Hand entries back to the group, claimable by a sweep for `idle_ms`; return the ids not ours any more."""
 
     async def sweep(
         self, queue: QueueClass, consumer: str, shard: int, idle_ms: int, cursor: bytes, count: int

@@ -22,6 +22,7 @@ from streampoll.shards.port import (
     Postponed,
     Progress,
     QueueFigures,
+    Released,
     Settled,
     ShardFigures,
     Swept,
@@ -150,13 +151,13 @@ class RedisStreams:
         )
         return gone
 
-    async def release(
-        self, queue: QueueClass, consumer: str, shard: int, ids: Sequence[bytes], idle_ms: int
-    ) -> list[bytes]:
-        """Hand entries back to the group, claimable at once, the delivery not counted; return ids not ours."""
-        keys = self._shard(shard)
+    async def release(self, queue: QueueClass, consumer: str, released: Released, idle_ms: int) -> list[bytes]:
+        """Hand entries back to the group, claimable by a sweep for `idle_ms`; return the ids not ours any more."""
+        keys = self._shard(released.shard)
         gone: list[bytes] = await self._scripts.one(
-            "release", [keys.stream(queue), keys.crashes(queue)], [queue.value, consumer, idle_ms, *ids]
+            "release",
+            [keys.stream(queue), keys.crashes(queue)],
+            [queue.value, consumer, idle_ms + 1, int(not released.counted), *released.ids],
         )
         return gone
 

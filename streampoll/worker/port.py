@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from streampoll.model import QueueClass
+from streampoll.model import QueueClass, Status
 from streampoll.shards.entries import Delivered, Entry
 
 
@@ -37,9 +37,10 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """Not ours to do now (a drain, an infrastructure error): back to the group, the delivery not counted."""
+    """Not ours to do now (a drain, an infrastructure error): back to the group."""
 
     reason: str
+    counted: bool = False  # True: the delivery counts, so that whoever gets it next knows it was handed back
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,9 @@ class Handler(Protocol):
 
     async def handle(self, batch: Sequence[Delivered]) -> Sequence[Disposition]:
         """Serve a batch and answer with one disposition an entry, in the same order."""
+
+    def fail(self, delivered: Delivered, status: Status, cause: str) -> Disposition:
+        """Say what becomes of an entry whose attempt did not run to its end: soft limit, a crash, a bug of ours."""
 
     async def close(self) -> None:
         """Close connections; called once, after the last `handle`."""

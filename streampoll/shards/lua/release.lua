@@ -1,15 +1,16 @@
--- release: hand entries back to the group, to be claimed at once, the delivery not counted.
--- KEYS  1 stream  2 crashes    ARGV  1 group  2 consumer  3 idle time to show in ms (above claim_idle), then ids
+-- release: hand entries back to the group, to be claimed at once.
+-- KEYS  1 stream  2 crashes    ARGV  1 group  2 consumer  3 idle time to show in ms (above claim_idle)  4 deliveries to take
+-- back (1: this one does not count; 0: it does), then ids
 -- Answers the ids that were not ours any more.
 local gone = {}
-for i = 4, #ARGV do
+for i = 5, #ARGV do
   local id = ARGV[i]
   local held = redis.pcall('XPENDING', KEYS[1], ARGV[1], id, id, 1, ARGV[2])
   if held.err or #held == 0 then
     gone[#gone + 1] = id
   else
-    redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, id, 'IDLE', ARGV[3], 'RETRYCOUNT', math.max(held[1][4] - 1, 0),
-      'JUSTID')
+    redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, id, 'IDLE', ARGV[3], 'RETRYCOUNT',
+      math.max(held[1][4] - tonumber(ARGV[4]), 0), 'JUSTID')
     redis.call('HDEL', KEYS[2], id)
   end
 end
