@@ -1,0 +1,238 @@
+"""A poll's payload: version byte 1 + gzip(msgpack), both ways. docs/protocol.md has the layout for other programs.
+
+The choices, measured on interface tables of 24 and 96 rows with 20 columns:
+
+- Tables are stored column by column: 4-8 % smaller after gzip than row by row, because like stands beside like, and the
+  compressor wins back the time of the transposition. Analysis reads columns anyway.
+- isal at level 1: 14 us for 24 rows against zlib's 22 us at its fastest, within 2 % of its size; higher levels gain 1 %
+  for twice the time.
+- Times are whole microseconds, counted from the dispatch: 2-5 bytes each where a double, which doesn't compress, is 9.
+
+The bytes are a pure function of their input (gzip's time stamp is 0), so a redelivered result is recognised as such.
+"""
+
+import math
+import zlib
+from collections.abc import Callable, Iterable, Sequence
+from itertools import zip_longest
+from types import ModuleType
+from typing import Any
+
+import msgpack
+
+from streampoll.errors import EntryError
+from streampoll.model import Outcome, Status, Table, TableTime, Trace, Value
+
+deflate: ModuleType
+try:
+    from isal import isal_zlib as deflate
+except ImportError:  # a machine isal has no build for
+    deflate = zlib
+
+VERSION = b"\x01"
+MAX_BYTES = 64 << 20  # of msgpack: a bomb is refused before it fills memory
+_GZIP = 31  # zlib's wbits for a gzip header and trailer
+_LEVEL = 1
+_BEYOND = "beyond 64 bits"
+_SCALARS = frozenset({int, float, str, bytes, type(None), bool})
+_DECOMPRESS_ERRORS: tuple[type[Exception], ...] = (zlib.error, getattr(deflate, "error", zlib.error), EOFError)
+
+
+def encode_payload(outcome: Outcome, trace: Trace) -> bytes:
+    """Pack an outcome and its trace.
+
+    Whatever a poller put into the outcome is stored: what can't be (an integer beyond 64 bits, a list) becomes None
+    with its reason in `missing`.
+    """
+    try:
+        packed = msgpack.packb(_layout(outcome, trace))
+    except (OverflowError, ValueError, TypeError):  # rare: so only then is each value looked at
+        packed = msgpack.packb(_layout(_mended(outcome), trace))
+    return VERSION + bytes(deflate.compress(packed, _LEVEL, _GZIP))
+
+
+def decode_payload(payload: bytes) -> tuple[Outcome, Trace]:
+    """Read back what `encode_payload` made.
+
+    Raises:
+        EntryError: another version, damaged or trailing bytes, more than 64 MiB, or not the layout.
+    """
+    if payload[:1] != VERSION:
+        raise EntryError(f"payload version {payload[:1]!r} is not {VERSION!r}")
+    packed = _inflate(payload[1:])
+    try:
+        fields = msgpack.unpackb(packed, max_array_len=1 << 20, max_map_len=1 << 20)
+    except (ValueError, TypeError, msgpack.exceptions.UnpackException) as error:
+        raise EntryError(f"payload is not msgpack: {error}") from None
+    try:
+        return _read(fields)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise EntryError(f"payload: {error}") from None
+
+
+def _inflate(compressed: bytes) -> bytes:
+    """Undo gzip, with at most MAX_BYTES of output and nothing after its end."""
+    stream = deflate.decompressobj(wbits=_GZIP)
+    try:
+        packed = bytes(stream.decompress(compressed, MAX_BYTES))
+    except _DECOMPRESS_ERRORS as error:
+        raise EntryError(f"payload is not gzip: {error}") from None
+    if not stream.eof:
+        raise EntryError(f"payload is cut short, or unpacks to more than {MAX_BYTES} bytes")
+    if stream.unused_data:
+        raise EntryError(f"payload has {len(stream.unused_data)} bytes after its end")
+    return packed
+
+
+def _layout(outcome: Outcome, trace: Trace) -> tuple[Any, ...]:
+    """Return the payload's array, as docs/protocol.md lists it."""
+    start = _micros(trace.dispatched)
+
+    def after(at: float) -> int | None:
+        return None if at == 0.0 else _micros(at) - start
+
+    return (
+        int(outcome.status), outcome.error, _scalars(dict(outcome.values)), dict(outcome.missing),
+        {name: _table_layout(table, after) for name, table in outcome.tables.items()},
+        after(outcome.at), after(outcome.first_reply), outcome.requests, outcome.varbinds,
+        (
+            start, after(trace.read), after(trace.started), after(trace.first_reply), after(trace.done),
+            trace.delivery, trace.consumer,
+        ),
+    )  # fmt: skip
+
+
+def _table_layout(table: Table, after: Callable[[float], int | None]) -> tuple[Any, ...]:
+    """Return a table's array: [columns, key, complete, data by column (the index first), times]."""
+    data = list(zip_longest(*table.rows))
+    _check_columns(table.columns, data)
+    times = [(run.rows, after(run.at), run.uptime) for run in table.times]
+    return table.columns, table.key, table.complete, data, times
+
+
+def _check_columns(columns: Sequence[str], data: Sequence[Sequence[Any]]) -> None:
+    """Refuse a table whose columns are not as many as their names and the index, or hold more than scalars."""
+    if data and len(data) != len(columns) + 1:
+        raise ValueError(f"a table has {len(data)} columns of data for an index and {len(columns)} names")
+    for column in data:
+        if not isinstance(column, list | tuple) or not _SCALARS.issuperset(map(type, column)):
+            raise ValueError("a table's column is not a list of values")
+
+
+def _micros(at: float) -> int:
+    """Return a wall-clock time as whole microseconds; 0 for what is not a time."""
+    return round(at * 1e6) if math.isfinite(at) else 0
+
+
+def _read(fields: Any) -> tuple[Outcome, Trace]:
+    """Build the outcome and the trace from the payload's array; what a newer version added behind is ignored."""
+    match fields:
+        case [
+            int(status),
+            str(error),
+            dict(values),
+            dict(missing),
+            dict(tables),
+            at,
+            reply,
+            int(sent),
+            int(got),
+            way,
+            *_,
+        ]:
+            pass
+        case _:
+            raise ValueError("not [status, error, values, missing, tables, at, first_reply, requests, varbinds, trace]")
+    match way:
+        case [int(start), read, started, first, done, int(delivery), str(consumer), *_]:
+            pass
+        case _:
+            raise ValueError("a trace is not [dispatched, read, started, first_reply, done, delivery, consumer]")
+    _expect("a name", values, str)
+    _expect("a reason", (*missing, *missing.values()), str)
+    _expect("a table's name", tables, str)
+
+    def clock(offset: Any) -> float:
+        return 0.0 if offset is None else (start + _integer(offset)) / 1e6
+
+    trace = Trace(start / 1e6, clock(read), clock(started), clock(first), clock(done), delivery, consumer)
+    outcome = Outcome(
+        Status(status), error, _scalars(values), {name: _read_table(table, clock) for name, table in tables.items()},
+        missing, clock(at), clock(reply), sent, got,
+    )  # fmt: skip
+    return outcome, trace
+
+
+def _read_table(fields: Any, clock: Callable[[Any], float]) -> Table:
+    """Build a table; its columns must be as many as their names and the index, and equally long."""
+    match fields:
+        case [list(columns), str(key), bool(complete), list(data), list(times), *_]:
+            pass
+        case _:
+            raise ValueError("a table is not [columns, key, complete, data, times]")
+    _expect("a column's name", columns, str)
+    _check_columns(columns, data)
+    runs = tuple(_read_run(run, clock) for run in times)
+    return Table(tuple(columns), list(zip(*data, strict=True)), runs, complete, key)
+
+
+def _read_run(fields: Any, clock: Callable[[Any], float]) -> TableTime:
+    match fields:
+        case [int(rows), at, int() | None as uptime, *_]:
+            return TableTime(rows, clock(at), uptime)
+    raise ValueError("a table's time is not [rows, at, uptime]")
+
+
+def _scalars(values: dict[str, Any]) -> dict[str, Value]:
+    if not _SCALARS.issuperset(map(type, values.values())):
+        raise ValueError("a value is not a number, text, bytes or nil")
+    return values
+
+
+def _integer(value: Any) -> int:
+    if not isinstance(value, int):
+        raise ValueError(f"a time is {type(value).__name__}, not microseconds")
+    return value
+
+
+def _expect(what: str, found: Iterable[Any], kind: type) -> None:
+    if not all(type(each) is kind for each in found):
+        raise ValueError(f"{what} is not {kind.__name__}")
+
+
+def _mended(outcome: Outcome) -> Outcome:
+    """Return the outcome with what msgpack can't hold replaced by None, and the reasons added to `missing`."""
+    missing = {_text(name): _text(reason) for name, reason in outcome.missing.items()}
+    values = {_text(name): _kept(_text(name), value, missing) for name, value in outcome.values.items()}
+    tables = {_text(name): _mended_table(_text(name), table, missing) for name, table in outcome.tables.items()}
+    return Outcome(
+        outcome.status, _text(outcome.error), values, tables, missing,
+        outcome.at, outcome.first_reply, outcome.requests, outcome.varbinds,
+    )  # fmt: skip
+
+
+def _mended_table(name: str, table: Table, missing: dict[str, str]) -> Table:
+    labels = [f"{name}.{column}" for column in ("index", *table.columns)]
+    rows = [
+        [_kept(label, value, missing) for label, value in zip_longest(labels, row[: len(labels)])] for row in table.rows
+    ]
+    return Table(tuple(map(_text, table.columns)), rows, table.times, table.complete, _text(table.key))
+
+
+def _kept(name: str, value: object, missing: dict[str, str]) -> Value:
+    """Return a value as msgpack can hold it; None, with the reason noted, for what it can't."""
+    match value:
+        case int() if not -(1 << 63) <= value < 1 << 64:
+            missing[_text(name)] = _BEYOND
+        case str():
+            return _text(value)
+        case int() | float() | bytes() | None:
+            return value
+        case _:
+            missing[_text(name)] = f"a {type(value).__name__} can't be stored"
+    return None
+
+
+def _text(text: str) -> str:
+    """Return text that UTF-8 can hold: lone surrogates are written out."""
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,161 @@
+"""The payload codec: everything survives, and nothing that is not a payload is accepted."""
+
+import math
+import zlib
+
+import msgpack
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streampoll.errors import EntryError
+from streampoll.model import Outcome, Status, Table, TableTime, Trace
+from streampoll.results import codec
+from streampoll.results.codec import VERSION, decode_payload, encode_payload
+
+TRACE = Trace(1_700_000_000.25, 1_700_000_000.5, 1_700_000_000.75, 0.0, 1_700_000_001.0, 1, "host:7:1")
+
+values = st.one_of(
+    st.integers(-(1 << 63), (1 << 64) - 1), st.floats(allow_nan=False), st.text(), st.binary(), st.none()
+)  # fmt: skip
+times = st.integers(1, 1 << 52).map(lambda micros: micros / 1e6) | st.just(0.0)
+names = st.text(max_size=20)
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> Table:
+    columns = tuple(draw(st.lists(names, max_size=4)))
+    width = len(columns) + 1
+    rows = draw(st.lists(st.tuples(*[values] * width), max_size=6))
+    runs = draw(
+        st.lists(st.builds(TableTime, st.integers(0, 99), times, st.none() | st.integers(0, 1 << 32)), max_size=3)
+    )
+    return Table(columns, rows, tuple(runs), draw(st.booleans()), draw(names))
+
+
+counts = st.integers(0, 1 << 30)
+outcomes = st.builds(
+    Outcome,
+    st.sampled_from(Status),
+    names,
+    st.dictionaries(names, values),
+    st.dictionaries(names, tables(), max_size=3),
+    st.dictionaries(names, names),
+    times,
+    times,
+    counts,
+    counts,
+)
+traces = st.builds(Trace, times, times, times, times, times, st.integers(1, 99), names)
+
+
+@given(outcomes, traces)
+def test_an_outcome_and_its_trace_survive(outcome: Outcome, trace: Trace) -> None:
+    assert decode_payload(encode_payload(outcome, trace)) == (outcome, trace)
+
+
+@pytest.mark.parametrize(
+    "value", [0, -1, (1 << 64) - 1, -(1 << 63), b"\xff\x00", "\u00e4", 1.5, math.inf, None, b"", ""]
+)
+def test_a_value_keeps_its_type(value: object) -> None:
+    outcome, _ = decode_payload(encode_payload(Outcome(Status.OK, values={"x": value}), TRACE))  # type: ignore[dict-item]
+    assert outcome.values["x"] == value
+    assert type(outcome.values["x"]) is type(value)
+
+
+def test_a_value_that_is_not_a_number_survives_as_such() -> None:
+    outcome, _ = decode_payload(encode_payload(Outcome(Status.OK, values={"x": math.nan}), TRACE))
+    assert math.isnan(outcome.values["x"])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("value", [1 << 64, -(1 << 63) - 1, ["a list"]])
+def test_a_value_that_can_not_be_stored_is_missing_with_its_reason(value: object) -> None:
+    table = Table(("a",), [(1, value), (2, 5)])  # type: ignore[list-item]
+    outcome, _ = decode_payload(
+        encode_payload(Outcome(Status.OK, values={"x": value, "y": 7}, tables={"t": table}), TRACE)  # type: ignore[dict-item]
+    )
+    assert outcome.values == {"x": None, "y": 7}
+    assert outcome.tables["t"].rows == [(1, None), (2, 5)]
+    assert set(outcome.missing) == {"x", "t.a"}
+
+
+def test_ragged_rows_are_evened_out() -> None:
+    table = Table(("a", "b"), [(1, 2), (3, 4, 5, 6)])
+    outcome, _ = decode_payload(encode_payload(Outcome(Status.OK, tables={"t": table}), TRACE))
+    assert outcome.tables["t"].rows == [(1, 2, None), (3, 4, 5)]
+
+
+def test_text_that_is_not_unicode_is_written_out() -> None:
+    outcome, _ = decode_payload(encode_payload(Outcome(Status.ERROR, "bad \udcff byte"), TRACE))
+    assert outcome.error == "bad \\udcff byte"
+
+
+def test_a_time_that_is_none_does_not_stop_a_result() -> None:
+    outcome, _ = decode_payload(encode_payload(Outcome(Status.OK, at=math.nan, first_reply=math.inf), TRACE))
+    assert outcome.status is Status.OK
+
+
+def test_the_same_result_is_the_same_bytes() -> None:
+    assert encode_payload(Outcome(Status.OK), TRACE) == encode_payload(Outcome(Status.OK), TRACE)
+
+
+def test_a_failure_is_small() -> None:
+    assert len(encode_payload(Outcome(Status.TIMEOUT, "no reply to 2 requests in 4.0 s", requests=2), TRACE)) < 110
+
+
+@pytest.mark.parametrize(
+    ("version", "rest"), [(b"", b""), (b"\x00", b""), (b"\x02", encode_payload(Outcome(Status.OK), TRACE)[1:])]
+)
+def test_another_version_is_refused(version: bytes, rest: bytes) -> None:
+    with pytest.raises(EntryError, match="version"):
+        decode_payload(version + rest)
+
+
+def test_trailing_bytes_are_refused() -> None:
+    with pytest.raises(EntryError, match="after its end"):
+        decode_payload(encode_payload(Outcome(Status.OK), TRACE) + b"x")
+
+
+def test_a_payload_that_is_cut_is_refused() -> None:
+    payload = encode_payload(Outcome(Status.OK, values={"x": 1}), TRACE)
+    for length in range(len(payload)):
+        with pytest.raises(EntryError):
+            decode_payload(payload[:length])
+
+
+def test_a_bomb_is_refused() -> None:
+    bomb = zlib.compress(b"\xc0" * (codec.MAX_BYTES + 1), 9, 31)
+    with pytest.raises(EntryError, match="more than"):
+        decode_payload(VERSION + bomb)
+
+
+@given(st.binary(max_size=200))
+def test_arbitrary_bytes_are_refused_as_an_entry_error(junk: bytes) -> None:
+    with pytest.raises(EntryError):
+        decode_payload(VERSION + junk)
+
+
+@given(
+    st.recursive(values | st.booleans(), lambda deeper: st.lists(deeper, max_size=12) | st.dictionaries(names, deeper))
+)
+def test_msgpack_of_another_shape_is_refused(shape: object) -> None:
+    with pytest.raises(EntryError):
+        decode_payload(VERSION + zlib.compress(msgpack.packb(shape), 1, 31))
+
+
+@given(outcomes, traces, st.data())
+def test_a_flipped_field_is_refused_or_read(outcome: Outcome, trace: Trace, data: st.DataObject) -> None:
+    packed = bytearray(zlib.decompress(encode_payload(outcome, trace)[1:], 31))
+    packed[data.draw(st.integers(0, len(packed) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        read = decode_payload(VERSION + zlib.compress(bytes(packed), 1, 31))
+    except EntryError:
+        return
+    assert isinstance(read[0], Outcome)
+
+
+def test_zlib_reads_what_isal_wrote_and_the_other_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    outcome = Outcome(Status.OK, values={"x": 1})
+    ours = encode_payload(outcome, TRACE)
+    monkeypatch.setattr(codec, "deflate", zlib)
+    assert decode_payload(ours) == decode_payload(encode_payload(outcome, TRACE)) == (outcome, TRACE)
