@@ -1,8 +1,8 @@
 """The settings table: every name, default, unit, bound and help text, once.
 
-The configuration file, the environment variables, `check`, the command line's defaults and docs/configuration.md are all
-made from these dataclasses. A field's name carries its unit; in files a duration may also be written as text ("90s",
-"5m"). Services take their section, not the whole.
+The configuration file, the environment variables, `check`, the command line's defaults and docs/configuration.md are
+all made from these dataclasses. A field's name carries its unit; in files a duration may also be written as text
+("90s", "5m"), a size too ("8MiB"). Services take their section, not the whole.
 """
 
 from collections.abc import Mapping
@@ -15,84 +15,96 @@ from streampoll.config.secret import Secret
 from streampoll.model import QueueClass
 
 Seconds = float
+Positive = Annotated[Seconds, Meta(gt=0)]  # a time-out or an interval
+Limit = Annotated[Seconds, Meta(ge=0)]  # a limit that 0 switches off
+Count = Annotated[int, Meta(ge=0)]
+Prefix = Annotated[str, Meta(pattern="^[A-Za-z0-9_.-]{1,32}$", examples=["sp"])]
+
+_REDIS = Secret("redis://127.0.0.1:6379/0")
+_POSTGRES = Secret("postgresql://127.0.0.1:5432/streampoll")
+
+
+def _doc(text: str) -> Meta:
+    """Return a setting's help text, as `streampoll.config.reference` and messages show it."""
+    return Meta(description=text)
 
 
 @dataclass(frozen=True, slots=True)
 class RedisSettings:
     """Where the streams are."""
 
-    url: Annotated[Secret, Meta(description="URL of Redis (redis://, rediss://, unix://)")] = Secret(
-        "redis://127.0.0.1:6379/0"
-    )
-    prefix: Annotated[str, Meta(pattern="^[A-Za-z0-9_.-]{1,32}$", description="first part of every key; lets deployments share one Redis")] = "sp"  # fmt: skip
-    connect_timeout_s: Annotated[Seconds, Meta(gt=0, description="time-out of making a connection")] = 5.0
-    memory_high_water: Annotated[float, Meta(gt=0, le=1, description="share of maxmemory above which dispatch skips")] = 0.8  # fmt: skip
+    url: Annotated[Secret, _doc("URL of Redis (redis://, rediss://, unix://)")] = _REDIS
+    prefix: Annotated[Prefix, _doc("first part of every key; lets deployments share one Redis")] = "sp"
+    connect_timeout_s: Annotated[Positive, _doc("time-out of making a connection")] = 5.0
+    memory_high_water: Annotated[float, Meta(gt=0, le=1), _doc("share of maxmemory above which dispatch skips")] = 0.8
 
 
 @dataclass(frozen=True, slots=True)
 class PostgresSettings:
     """Where the rows go."""
 
-    dsn: Annotated[Secret, Meta(description="DSN of PostgreSQL (postgresql://user@host/database)")] = Secret(
-        "postgresql://127.0.0.1:5432/streampoll"
-    )
-    connect_timeout_s: Annotated[Seconds, Meta(gt=0, description="time-out of making a connection")] = 5.0
-    command_timeout_s: Annotated[Seconds, Meta(gt=0, description="time-out of one statement of the store")] = 60.0
-    retention_days: Annotated[int, Meta(ge=0, description="days of polls that are kept; 0 keeps all")] = 30
-    partitions_ahead_days: Annotated[int, Meta(ge=1, le=30, description="day partitions made in advance")] = 3
+    dsn: Annotated[Secret, _doc("DSN of PostgreSQL (postgresql://user@host/database)")] = _POSTGRES
+    connect_timeout_s: Annotated[Positive, _doc("time-out of making a connection")] = 5.0
+    command_timeout_s: Annotated[Positive, _doc("time-out of one statement of the store")] = 60.0
+    retention_days: Annotated[Count, _doc("days of polls that are kept; 0 keeps all")] = 30
+    partitions_ahead_days: Annotated[int, Meta(ge=1, le=30), _doc("day partitions made in advance")] = 3
 
 
 @dataclass(frozen=True, slots=True)
 class ShardsSettings:
     """How the inventory is sliced."""
 
-    count: Annotated[int, Meta(ge=1, le=4096, description="shards; recorded in Redis at first start, changed only when drained")] = 16  # fmt: skip
+    count: Annotated[
+        int, Meta(ge=1, le=4096), _doc("shards; recorded in Redis at first start, changed only when drained")
+    ] = 16
 
 
 @dataclass(frozen=True, slots=True)
 class CoordinatorSettings:
     """Who leads, and how dispatch is paced."""
 
-    lease_s: Annotated[Seconds, Meta(ge=2, description="leader lease; a dead leader is replaced within this + 2 s")] = 6.0  # fmt: skip
-    grace_s: Annotated[Seconds, Meta(ge=0, description="a tick missed by at most this is dispatched late, an older one skipped")] = 10.0  # fmt: skip
-    batch_size: Annotated[int, Meta(ge=1, le=1000, description="polls in one dispatch call")] = 100
-    results_high_water: Annotated[int, Meta(ge=1000, description="results waiting in a shard above which dispatch skips")] = 100_000  # fmt: skip
+    lease_s: Annotated[Seconds, Meta(ge=2), _doc("leader lease; a dead leader is replaced within this + 2 s")] = 6.0
+    grace_s: Annotated[Limit, _doc("a tick missed by at most this is dispatched late, an older one skipped")] = 10.0
+    batch_size: Annotated[int, Meta(ge=1, le=1000), _doc("polls in one dispatch call")] = 100
+    results_high_water: Annotated[int, Meta(ge=1000), _doc("results waiting in a shard above which dispatch skips")] = (
+        100_000
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerSettings:
     """What all worker processes share; the rest is in pools and queues."""
 
-    heartbeat_s: Annotated[Seconds, Meta(gt=0, description="interval of a process's heartbeat")] = 1.0
-    dead_after_s: Annotated[Seconds, Meta(gt=0, description="a process silent this long loses its shards")] = 3.0
-    drain_s: Annotated[Seconds, Meta(ge=0, description="time to finish what is in flight after SIGTERM; the rest is handed back")] = 20.0  # fmt: skip
-    start_timeout_s: Annotated[Seconds, Meta(gt=0, description="a child that has not beaten once by then is replaced")] = 30.0  # fmt: skip
+    heartbeat_s: Annotated[Positive, _doc("interval of a process's heartbeat")] = 1.0
+    dead_after_s: Annotated[Positive, _doc("a process silent this long loses its shards")] = 3.0
+    drain_s: Annotated[Limit, _doc("time to finish what is in flight after SIGTERM; the rest is handed back")] = 20.0
+    start_timeout_s: Annotated[Positive, _doc("a child that has not beaten once by then is replaced")] = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class PoolSettings:
     """One kind of worker: `[pools.NAME]`, `streampoll worker --pool NAME`, `streampoll-worker@NAME`."""
 
-    queues: Annotated[tuple[QueueClass, ...], Meta(min_length=1, description="queue classes served")] = tuple(
-        QueueClass
-    )
-    processes: Annotated[int, Meta(ge=1, le=1024, description="forked processes")] = 2
-    concurrency: Annotated[int, Meta(ge=1, le=100_000, description="targets polled at a time by one process")] = 200
-    prefetch: Annotated[int, Meta(ge=0, description="entries held beyond those being served")] = 8
-    max_tasks: Annotated[int, Meta(ge=0, description="a process is replaced after this many entries; 0: never")] = 0
-    max_rss_mb: Annotated[int, Meta(ge=0, description="a process is replaced above this resident size; 0: never")] = 0
+    queues: Annotated[tuple[QueueClass, ...], Meta(min_length=1), _doc("queue classes served")] = tuple(QueueClass)
+    processes: Annotated[int, Meta(ge=1, le=1024), _doc("forked processes")] = 2
+    concurrency: Annotated[int, Meta(ge=1, le=100_000), _doc("targets polled at a time by one process")] = 200
+    prefetch: Annotated[Count, _doc("entries held beyond those being served")] = 8
+    max_tasks: Annotated[Count, _doc("a process is replaced after this many entries; 0: never")] = 0
+    max_rss_mb: Annotated[Count, _doc("a process is replaced above this resident size; 0: never")] = 0
 
 
 @dataclass(frozen=True, slots=True)
 class QueueSettings:
     """Limits of one queue class: `[queues.polling]`."""
 
-    concurrency: Annotated[int, Meta(ge=0, description="entries served at a time by one process; 0: the pool's")] = 0
-    batch: Annotated[int, Meta(ge=1, le=10_000, description="entries handed to the handler at a time")] = 1
-    soft_limit_s: Annotated[Seconds, Meta(ge=0, description="an attempt is cancelled and recorded after this; 0: never")] = 300.0  # fmt: skip
-    hard_limit_s: Annotated[Seconds, Meta(ge=0, description="a process whose loop is blocked this long is killed; 0: never")] = 600.0  # fmt: skip
-    claim_idle_s: Annotated[Seconds, Meta(ge=2, description="an entry idle this long is claimed by another process (visibility timeout)")] = 30.0  # fmt: skip
-    weight: Annotated[int, Meta(ge=1, le=100, description="share of a process's slots when classes compete")] = 1
+    concurrency: Annotated[Count, _doc("entries served at a time by one process; 0: the pool's")] = 0
+    batch: Annotated[int, Meta(ge=1, le=10_000), _doc("entries handed to the handler at a time")] = 1
+    soft_limit_s: Annotated[Limit, _doc("an attempt is cancelled and recorded after this; 0: never")] = 300.0
+    hard_limit_s: Annotated[Limit, _doc("a process whose loop is blocked this long is killed; 0: never")] = 600.0
+    claim_idle_s: Annotated[
+        Seconds, Meta(ge=2), _doc("an entry idle this long is claimed by another process (visibility timeout)")
+    ] = 30.0
+    weight: Annotated[int, Meta(ge=1, le=100), _doc("share of a process's slots when classes compete")] = 1
 
 
 def _default_queues() -> dict[QueueClass, QueueSettings]:
@@ -109,35 +121,39 @@ def _default_queues() -> dict[QueueClass, QueueSettings]:
 class SnmpSettings:
     """SNMP's defaults; a device overrides one as `snmp.NAME` in its inventory line."""
 
-    engine: Annotated[Literal["wire", "pysnmp"], Meta(description="wire: our own (v1, v2c; v3 goes to pysnmp); pysnmp: everything")] = "wire"  # fmt: skip
-    port: Annotated[int, Meta(ge=1, le=65535, description="UDP port of agents")] = 161
-    timeout_s: Annotated[Seconds, Meta(gt=0, description="time-out of one request")] = 2.0
-    retries: Annotated[int, Meta(ge=0, le=10, description="further tries of a request that got no answer")] = 1
-    window: Annotated[int, Meta(ge=1, le=64, description="requests in flight to one agent, over all jobs")] = 2
-    gap_ms: Annotated[float, Meta(ge=0, description="least time between two requests to one agent")] = 0.0
-    max_varbinds: Annotated[int, Meta(ge=1, le=500, description="variable bindings in one GET")] = 40
-    max_repetitions: Annotated[int, Meta(ge=1, le=500, description="rows asked by one GETBULK at the most")] = 25
-    max_reply_bytes: Annotated[int, Meta(ge=484, le=65507, description="size that replies are kept under (path MTU)")] = 1400  # fmt: skip
-    packets_per_s: Annotated[int, Meta(ge=0, description="requests a second sent by one process; 0: no bound")] = 20_000
-    receive_buffer_bytes: Annotated[int, Meta(ge=65536, description="SO_RCVBUF asked for; the kernel's rmem_max caps it")] = 8 << 20  # fmt: skip
-    wall_limit_s: Annotated[Seconds, Meta(gt=0, description="a poll ends after this, with what it has")] = 60.0
+    engine: Annotated[
+        Literal["wire", "pysnmp"], _doc("wire: our own (v1, v2c; v3 goes to pysnmp); pysnmp: everything")
+    ] = "wire"
+    port: Annotated[int, Meta(ge=1, le=65535), _doc("UDP port of agents")] = 161
+    timeout_s: Annotated[Positive, _doc("time-out of one request")] = 2.0
+    retries: Annotated[int, Meta(ge=0, le=10), _doc("further tries of a request that got no answer")] = 1
+    window: Annotated[int, Meta(ge=1, le=64), _doc("requests in flight to one agent, over all jobs")] = 2
+    gap_ms: Annotated[float, Meta(ge=0), _doc("least time between two requests to one agent")] = 0.0
+    max_varbinds: Annotated[int, Meta(ge=1, le=500), _doc("variable bindings in one GET")] = 40
+    max_repetitions: Annotated[int, Meta(ge=1, le=500), _doc("rows asked by one GETBULK at the most")] = 25
+    max_reply_bytes: Annotated[int, Meta(ge=484, le=65507), _doc("size that replies are kept under (path MTU)")] = 1400
+    packets_per_s: Annotated[Count, _doc("requests a second sent by one process; 0: no bound")] = 20_000
+    receive_buffer_bytes: Annotated[int, Meta(ge=65536), _doc("SO_RCVBUF asked for; the kernel's rmem_max caps it")] = (
+        8 << 20
+    )
+    wall_limit_s: Annotated[Positive, _doc("a poll ends after this, with what it has")] = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class LogSettings:
     """Logging."""
 
-    level: Annotated[Literal["debug", "info", "warning", "error"], Meta(description="least severe level that is written")] = "info"  # fmt: skip
+    level: Annotated[Literal["debug", "info", "warning", "error"], _doc("least severe level that is written")] = "info"
 
 
 @dataclass(frozen=True, slots=True)
 class PathSettings:
     """Where the other files are; relative paths start at the configuration's directory."""
 
-    inventory: Annotated[tuple[str, ...], Meta(description="inventory files (glob patterns)")] = ("inventory.*",)
-    profiles: Annotated[str, Meta(description="directory of profiles (*.toml)")] = "profiles"
-    credentials: Annotated[str, Meta(description="file of credentials")] = "credentials.toml"
-    data: Annotated[str, Meta(description="data of the embedded servers")] = "data"
+    inventory: Annotated[tuple[str, ...], _doc("inventory files (glob patterns)")] = ("inventory.*",)
+    profiles: Annotated[str, _doc("directory of profiles (*.toml)")] = "profiles"
+    credentials: Annotated[str, _doc("file of credentials")] = "credentials.toml"
+    data: Annotated[str, _doc("data of the embedded servers")] = "data"
 
 
 @dataclass(frozen=True, slots=True)
