@@ -80,6 +80,16 @@ def decode_fields(fields: Sequence[bytes]) -> Entry:
         raise EntryError(f"entry envelope: {error}") from None
 
 
+def deliver(
+    queue: QueueClass, shard: int, entry_id: bytes, fields: Sequence[bytes], delivery: int, leased: float
+) -> Delivered:
+    """Make a delivery of an entry's fields; those that can't be read stay raw, for the loop to refuse."""
+    try:
+        return Delivered(queue, shard, entry_id, decode_fields(fields), delivery, leased)
+    except EntryError:
+        return Delivered(queue, shard, entry_id, None, delivery, leased, fields)
+
+
 _NAMES = [b"v", b"k", b"j", b"s", b"x", b"b"]
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from streampoll.shards.clock import Clock
 from streampoll.shards.connection import Scripts
 from streampoll.shards.keys import Keys
-from streampoll.shards.streams import RedisStreams
+from streampoll.shards.port import DispatchStreams
 
 
 class LeaderLease:
@@ -32,7 +32,7 @@ class LeaderLease:
         """True while this process may act as the leader, by its own monotonic clock."""
         return self.epoch > 0 and self._monotonic() < self._until
 
-    async def take(self, streams: RedisStreams, shards: Sequence[int], newer: bool = False) -> bool:
+    async def take(self, streams: DispatchStreams, shards: Sequence[int], newer: bool = False) -> bool:
         """Take or renew the lease; with `newer` (after `fenced`) a held one gets a new epoch. True if it is ours."""
         least = 0
         if newer or not self.held:

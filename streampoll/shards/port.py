@@ -1,13 +1,13 @@
 """The stream operations as the rest of streampoll sees them: plain values in, plain values out, no Redis in sight.
 
 `streams.RedisStreams` does them on Redis with one script each, `memory.MemoryStreams` in pure Python; one suite runs on
-both. Every operation is safe to send again after a lost reply.
+both. Every operation but `add` is safe to send again after a lost reply. `Lease` and `Presence` have both forms too.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 from streampoll.model import QueueClass
 from streampoll.shards.entries import Delivered, Entry
@@ -135,6 +135,15 @@ class ShardFigures:
     queues: Mapping[QueueClass, QueueFigures] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A worker process, as its last beat left it."""
+
+    id: str
+    queues: frozenset[str]
+    beat: float  # seconds of Redis
+
+
 class WorkStreams(Protocol):
     """What a worker does with streams."""
 
@@ -170,6 +179,9 @@ class WorkStreams(Protocol):
     async def promote(self, queue: QueueClass, shards: Sequence[int], count: int) -> int:
         """Move the delayed entries that are due into the streams, up to `count` a shard; return how many."""
 
+    async def retire(self, queue: QueueClass, shard: int, live: Sequence[str]) -> int:
+        """Delete the group's consumers that are not among the living and hold nothing; return how many."""
+
 
 class DispatchStreams(Protocol):
     """What a coordinator does with streams."""
@@ -188,3 +200,50 @@ class DispatchStreams(Protocol):
 
     async def fill(self) -> float:
         """Return the share of Redis' maxmemory that is used; 0.0 without a bound."""
+
+    async def epochs(self, shards: Sequence[int]) -> list[int]:
+        """Read the highest leader epoch that each shard has seen; 0 where none has."""
+
+
+class Lease(Protocol):
+    """One coordinator's claim to lead."""
+
+    @property
+    def epoch(self) -> int:
+        """The epoch to dispatch with; 0 while somebody else leads."""
+
+    @property
+    def holder(self) -> str:
+        """Who led when this was last asked."""
+
+    @property
+    def held(self) -> bool:
+        """True while this process may act as the leader, by its own monotonic clock."""
+
+    async def take(self, streams: DispatchStreams, shards: Sequence[int], newer: bool = False) -> bool:
+        """Take or renew the lease; with `newer` (after `fenced`) a held one gets a new epoch. True if it is ours."""
+
+    async def resign(self) -> None:
+        """Give the lease up, so that a standby need not wait for its end."""
+
+
+class Presence(Protocol):
+    """Who is alive, and the figures they publish."""
+
+    async def beat(self, worker_id: str, queues: Sequence[QueueClass]) -> list[Worker]:
+        """Note that this worker lives (with no queues: that it leaves); return all that beat in the last minute."""
+
+    async def workers(self) -> list[Worker]:
+        """Return all workers that beat in the last minute."""
+
+    async def publish(self, worker_id: str, figures: Mapping[str, Any]) -> None:
+        """Store a worker's figures for a minute."""
+
+    async def withdraw(self, worker_id: str) -> None:
+        """Forget the figures of a worker that leaves."""
+
+    async def figures(self, worker_ids: Sequence[str]) -> list[Mapping[str, Any] | None]:
+        """Read the figures of workers; None where there are none."""
+
+    async def leader(self) -> tuple[str, int] | None:
+        """Return the leader's (id, epoch), or None while nobody leads."""

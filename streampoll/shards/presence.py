@@ -8,7 +8,6 @@ import secrets
 import socket
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import msgpack
@@ -18,6 +17,7 @@ from streampoll.model import QueueClass
 from streampoll.shards.clock import Clock
 from streampoll.shards.connection import Scripts, guarded, raise_errors
 from streampoll.shards.keys import Keys
+from streampoll.shards.port import Worker as Worker
 from streampoll.shards.ring import home_of
 
 _FIGURES_KEPT_MS = 60_000
@@ -26,15 +26,6 @@ _FIGURES_KEPT_MS = 60_000
 def new_worker_id() -> str:
     """Return an id for this process life: host, pid and a random part."""
     return f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(3)}"
-
-
-@dataclass(frozen=True, slots=True)
-class Worker:
-    """A worker process, as its last beat left it."""
-
-    id: str
-    queues: frozenset[str]
-    beat: float  # seconds of Redis
 
 
 class Presence:
@@ -69,7 +60,7 @@ class Presence:
         )
 
     async def withdraw(self, worker_id: str) -> None:
-        """Forget a worker that leaves."""
+        """Forget the figures of a worker that leaves."""
         await guarded(self._client.execute_command("DEL", self._keys.worker(worker_id)))
 
     async def figures(self, worker_ids: Sequence[str]) -> list[Mapping[str, Any] | None]:

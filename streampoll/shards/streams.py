@@ -10,10 +10,10 @@ from typing import Any
 import redis.asyncio as aioredis
 from redis import exceptions
 
-from streampoll.errors import EntryError, RedisUnavailable
+from streampoll.errors import RedisUnavailable
 from streampoll.model import QueueClass
 from streampoll.shards.connection import Scripts, guarded, raise_errors
-from streampoll.shards.entries import Delivered, Entry, decode_fields
+from streampoll.shards.entries import Delivered, Entry, deliver
 from streampoll.shards.keys import Keys, ShardKeys
 from streampoll.shards.port import (
     Answer,
@@ -87,7 +87,7 @@ class RedisStreams:
             raise
         numbers = {stream.encode(): shard for stream, shard in zip(streams, shards, strict=True)}
         return [
-            _delivered(queue, numbers[stream], entry_id, fields, 1, leased)
+            deliver(queue, numbers[stream], entry_id, fields, 1, leased)
             for stream, entries in reply or ()
             for entry_id, fields in entries
         ]
@@ -177,7 +177,7 @@ class RedisStreams:
             return Swept(b"0-0")
         return Swept(
             cursor,
-            [_delivered(queue, shard, entry[0], entry[3], entry[1], leased) for entry in claimed],
+            [deliver(queue, shard, entry[0], entry[3], entry[1], leased) for entry in claimed],
             frozenset(entry[0] for entry in claimed if entry[2]),
             lost,
         )
@@ -270,16 +270,6 @@ class RedisStreams:
         """Close every connection."""
         for client in (*self._readers.values(), self._client):
             await client.aclose()
-
-
-def _delivered(
-    queue: QueueClass, shard: int, entry_id: bytes, fields: Sequence[bytes], delivery: int, leased: float
-) -> Delivered:
-    """Make a delivery; fields that can't be read stay raw, for the loop to refuse."""
-    try:
-        return Delivered(queue, shard, entry_id, decode_fields(fields), delivery, leased)
-    except EntryError:
-        return Delivered(queue, shard, entry_id, None, delivery, leased, fields)
 
 
 def _finish_arguments(queue: QueueClass, consumer: str, settled: Sequence[Settled]) -> list[Any]:
