@@ -4,12 +4,14 @@ The secrets in here are revealed in one place each: where a message template is 
 """
 
 from dataclasses import dataclass
-from enum import Enum, StrEnum
+from enum import IntEnum, StrEnum
 
 from streampoll.config.secret import Secret
 
+_NONE = Secret("")
 
-class Version(Enum):
+
+class Version(IntEnum):
     """The version of SNMP, as configurations write it."""
 
     V1 = 1
@@ -59,9 +61,9 @@ class UsmUser:
 
     user: str
     auth_protocol: AuthProtocol = AuthProtocol.NONE
-    auth_key: Secret = Secret("")
+    auth_key: Secret = _NONE
     priv_protocol: PrivProtocol = PrivProtocol.NONE
-    priv_key: Secret = Secret("")
+    priv_key: Secret = _NONE
     context: str = ""  # context name (RFC 3411); "" is the default context
 
     def __post_init__(self) -> None:

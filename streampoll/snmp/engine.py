@@ -1,0 +1,67 @@
+"""The port of an SNMP engine: one request in, one reply or failure out, both values.
+
+Two engines stand behind it: `client` (our own wire engine, v1 and v2c) and `pysnmp_engine` (all versions). What is
+built on the port (`collect`) is the same for both.
+"""
+
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from typing import Protocol
+
+from streampoll.model import Status
+from streampoll.snmp.credential import Credential
+from streampoll.snmp.message import Request, Varbind
+
+Address = tuple[str, int]
+"""A numeric IPv4 or IPv6 address and a UDP port."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How an agent is to be treated; one object serves all agents without overrides."""
+
+    timeout_s: float = 2.0  # of the first sending; each further one waits half as long again
+    retries: int = 1  # further sendings of a request
+    window: int = 2  # requests in flight to one agent, over all jobs
+    gap_s: float = 0.0  # least time between two sendings to one agent
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """Whom to ask, and as whom."""
+
+    address: Address
+    credential: Credential
+    limits: Limits
+
+
+class Reply:
+    """A response PDU that belongs to the request; it may still be a refusal (`error_status`)."""
+
+    __slots__ = ("at", "error_index", "error_status", "sent", "varbinds")
+
+    def __init__(self, varbinds: list[Varbind], error_status: int, error_index: int, at: float, sent: int) -> None:
+        self.varbinds = varbinds
+        self.error_status = error_status  # 0: none; ErrorStatus names the others
+        self.error_index = error_index  # from 1; 0: none in particular
+        self.at = at  # wall clock when it arrived, seconds since the epoch
+        self.sent = sent  # messages it took, retries included
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why there is no reply: TIMEOUT, UNREACHABLE, AUTH, DECODE or ERROR, with one line of cause."""
+
+    status: Status
+    reason: str
+    sent: int = 0  # messages sent, retries included
+
+
+class Engine(Protocol):
+    """Sends requests; bound to the event loop it was made in."""
+
+    def request(self, agent: Agent, request: Request, deadline: float) -> Awaitable[Reply | Failure]:
+        """Ask an agent, with retries, until `deadline` (the loop's clock) at the latest. Raises for no device."""
+
+    async def close(self) -> None:
+        """Fail what is in flight and give the sockets back."""

@@ -1,0 +1,134 @@
+"""One unconnected UDP socket for all agents of an address family.
+
+ICMP errors come through the socket's error queue (IP_RECVERR, ip(7)), each with the destination it is about. The
+kernel also reports an error, once, from whichever call comes next, also from a `sendto` to somebody else: so after an
+error the queue is read and the send repeated.
+
+The socket is watched through an epoll descriptor of its own: libuv stops watching a descriptor at its first EPOLLERR,
+and every ICMP error is one. An epoll descriptor is only ever readable.
+"""
+
+import asyncio
+import errno
+import os
+import select
+import socket
+import struct
+from collections.abc import Callable
+from typing import Any, Final
+
+_RECVERR: Final = {socket.AF_INET: (socket.IPPROTO_IP, 11), socket.AF_INET6: (socket.IPPROTO_IPV6, 25)}  # linux/in*.h
+_SO_RCVBUFFORCE: Final = 33  # asm-generic/socket.h; needs CAP_NET_ADMIN
+_SO_MEMINFO: Final = 55
+_MEMINFO_DROPS: Final = 8  # index into SO_MEMINFO's array of u32 (linux/sock_diag.h)
+_BURST: Final = 256  # datagrams read before the loop has its turn again
+_BUSY: Final = frozenset({errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM, errno.EINTR})
+
+_CAUSES: Final = {
+    errno.ECONNREFUSED: "port unreachable (ICMP)",
+    errno.EHOSTUNREACH: "host unreachable",
+    errno.ENETUNREACH: "network unreachable",
+    errno.EACCES: "not permitted on the way (ICMP) or by this host",
+    errno.EPERM: "not permitted by this host (firewall)",
+    errno.ENOPROTOOPT: "protocol unreachable (ICMP)",
+    errno.EHOSTDOWN: "host down",
+}
+
+OnDatagram = Callable[[bytes, tuple[Any, ...]], None]
+OnUnreachable = Callable[[tuple[Any, ...], str], None]
+
+
+class UdpSocket:
+    """Sends datagrams; hands what arrives to `on_datagram` and ICMP errors to `on_unreachable`."""
+
+    def __init__(
+        self,
+        family: socket.AddressFamily,
+        receive_buffer_bytes: int,
+        on_datagram: OnDatagram,
+        on_unreachable: OnUnreachable,
+    ) -> None:
+        self._on_datagram = on_datagram
+        self._on_unreachable = on_unreachable
+        self._socket = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        _enlarge(self._socket, receive_buffer_bytes)
+        self._socket.setsockopt(*_RECVERR[family], 1)
+        self._socket.bind(("::" if family == socket.AF_INET6 else "0.0.0.0", 0))  # noqa: S104 - replies come by any way
+        self._epoll = select.epoll()
+        self._epoll.register(self._socket.fileno(), select.EPOLLIN)
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._epoll.fileno(), self._read)
+
+    @property
+    def port(self) -> int:
+        """The local port that replies come to."""
+        return int(self._socket.getsockname()[1])
+
+    @property
+    def receive_drops(self) -> int:
+        """Datagrams that the kernel dropped because the receive buffer was full."""
+        info = self._socket.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, 36)
+        return int(struct.unpack("=9I", info)[_MEMINFO_DROPS])
+
+    def send(self, data: bytes, address: tuple[str, int]) -> str | None:
+        """Send one datagram; returns None, or why it can't be sent.
+
+        Raises:
+            BlockingIOError: the kernel has no room now.
+        """
+        for _ in range(8):  # each try may be met by an ICMP error about another destination
+            try:
+                self._socket.sendto(data, address)
+            except OSError as error:
+                if error.errno in _BUSY:
+                    raise BlockingIOError from None
+                if not self._read_errors():
+                    return _CAUSES.get(error.errno or 0) or os.strerror(error.errno or 0)
+            else:
+                return None
+        return "the network keeps reporting errors"
+
+    def _read(self) -> None:
+        """Read what has arrived, at most a burst, until the socket is empty."""
+        receive = self._socket.recvfrom
+        on_datagram = self._on_datagram
+        read = 0
+        try:
+            for read in range(_BURST):  # noqa: B007 - how many tells whether the wake-up was for the error queue
+                on_datagram(*receive(65535))
+        except BlockingIOError:
+            if read == 0:
+                self._read_errors()
+        except OSError:
+            self._read_errors()
+
+    def _read_errors(self) -> int:
+        """Empty the error queue; returns how many errors there were."""
+        count = 0
+        try:
+            while True:
+                _, ancillary, _, destination = self._socket.recvmsg(0, 512, socket.MSG_ERRQUEUE)
+                count += 1
+                for _level, _kind, body in ancillary:
+                    cause = _CAUSES.get(int.from_bytes(body[:4], "little" if _LITTLE else "big"))
+                    if cause:
+                        self._on_unreachable(destination, cause)
+        except OSError:
+            return count
+
+    def close(self) -> None:
+        """Stop reading and close."""
+        self._loop.remove_reader(self._epoll.fileno())
+        self._epoll.close()
+        self._socket.close()
+
+
+_LITTLE: Final = struct.pack("=H", 1) == b"\x01\x00"
+
+
+def _enlarge(sock: socket.socket, size: int) -> None:
+    """Ask for a receive buffer; over rmem_max only root gets it, others get what the kernel gives."""
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, size)
+    except PermissionError:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
