@@ -1,0 +1,434 @@
+"""The one consume loop, for every queue class: read -> admit -> attempt -> settle.
+
+Each step calls the next and none both decides and acts: `_read` brings deliveries, `_admit` says what each needs,
+`_attempt` runs the handler and turns whatever happens into dispositions, the settler tells Redis. Beside the loop run
+the renewal of what is held and the sweep of what others left behind. The loop never sees an exception from a device.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum, auto
+
+from streampoll.errors import UnavailableError
+from streampoll.model import QueueClass, Status
+from streampoll.shards.entries import VERSION, Delivered
+from streampoll.shards.port import WorkStreams
+from streampoll.worker.port import Bury, Disposition, Finish, Handler, Limits, Release
+from streampoll.worker.settle import Settler
+from streampoll.worker.slots import Slots
+
+log = logging.getLogger(__name__)
+
+BLOCK_MS = 1_000  # how long a read waits: bounds what a change of homes or a drain waits for
+QUARANTINE_FROM = 3  # from this delivery on, an entry runs alone
+_LINGER_S = 0.005  # after a small read: lets more come, so that a busy stream isn't read entry by entry
+_SMALL = 32
+_SWEPT_AT_ONCE = 100
+_BACK_OFF_S = (0.25, 2.0)
+
+
+class Ended(Enum):
+    """Why we cancelled an attempt."""
+
+    SOFT_LIMIT = auto()
+    LOST = auto()  # the lease went to somebody else, or could not be renewed in time
+    DRAIN = auto()
+
+
+@dataclass(slots=True, eq=False)
+class Attempt:
+    """A batch that the handler is at."""
+
+    batch: Sequence[Delivered]
+    started: float  # monotonic
+    task: "asyncio.Task[None] | None" = None
+    ended: Ended | None = None
+
+    def cancel(self, why: Ended) -> None:
+        """End it early; the first reason counts."""
+        if self.ended is None and self.task is not None:
+            self.ended = why
+            self.task.cancel()
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the consumers of one process share."""
+
+    consumer: str
+    streams: WorkStreams
+    slots: Slots
+    homes: Callable[[QueueClass], Sequence[int]]  # shards this process is the home of, now
+    beat: Callable[[], None]  # the loop lives: called whenever a read or renewal returns or fails
+    monotonic: Callable[[], float] = time.monotonic
+
+
+@dataclass(slots=True)
+class Counts:
+    """What a consumer has done since it started."""
+
+    read: int = 0
+    done: int = 0
+    claimed: int = 0
+    lost: int = 0  # leases lost; what had been done for them was thrown away
+    payloads_lost: int = 0
+    failed: int = 0  # attempts that did not run to their end
+    by_shard: dict[int, int] = field(default_factory=lambda: defaultdict(int))  # done
+    claimed_by_shard: dict[int, int] = field(default_factory=lambda: defaultdict(int))
+
+
+class Consumer:
+    """Consumes one queue class in one process."""
+
+    def __init__(self, queue: QueueClass, handler: Handler, limits: Limits, around: Surroundings) -> None:
+        self.queue = queue
+        self.counts = Counts()
+        self._handler = handler
+        self._limits = limits
+        self._around = around
+        self._settler = Settler(queue, around.consumer, around.streams, self._idle_ms, self._settled)
+        self._held: dict[tuple[int, bytes], Delivered] = {}
+        self._waiting: deque[Delivered] = deque()
+        self._suspects: asyncio.Queue[Delivered] = asyncio.Queue()
+        self._attempts: dict[tuple[int, bytes], Attempt] = {}
+        self._serving = 0
+        self._room_made = asyncio.Event()
+        self._draining = False
+        self._renewed = 0.0
+        self._sweep_after = 0.0
+        self._cursors: dict[int, bytes] = {}
+        self._rotation = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def _idle_ms(self) -> int:
+        return int(self._limits.claim_idle_s * 1000)
+
+    @property
+    def in_flight(self) -> int:
+        """Entries that the handler is at."""
+        return self._serving
+
+    @property
+    def held(self) -> int:
+        """Entries this process holds a lease on."""
+        return len(self._held)
+
+    def tasks(self) -> "list[tuple[str, Callable[[], asyncio._CoroutineLike[None]]]]":
+        """Return the long-running parts, by name, for the process to start."""
+        return [
+            (f"{self.queue}-read", self._read_for_ever),
+            (f"{self.queue}-renew", self._renew_for_ever),
+            (f"{self.queue}-sweep", self._sweep_for_ever),
+            (f"{self.queue}-settle", self._settler.run),
+            (f"{self.queue}-quarantine", self._quarantine_for_ever),
+        ]
+
+    # -- read
+
+    async def _read_for_ever(self) -> None:
+        back_off_s = _BACK_OFF_S[0]
+        while not self._draining:
+            try:
+                await self._handler.ready()
+                await self._read()
+                back_off_s = _BACK_OFF_S[0]
+            except UnavailableError as error:
+                self._outage(error)
+                await asyncio.sleep(back_off_s * random.uniform(0.5, 1.0))
+                back_off_s = min(2 * back_off_s, _BACK_OFF_S[1])
+            finally:
+                self._around.beat()
+
+    async def _read(self) -> None:
+        shards, count = self._portion(await self._room())
+        if not shards:
+            await asyncio.sleep(self._limits.claim_idle_s / 100)  # home of nothing: wait for the next look at who lives
+            return
+        deliveries = await self._around.streams.read(self.queue, shards, self._around.consumer, count, BLOCK_MS)
+        self.counts.read += len(deliveries)
+        self._admit(deliveries)
+        if 0 < len(deliveries) < _SMALL:
+            await asyncio.sleep(_LINGER_S)
+
+    async def _room(self) -> int:
+        """Wait until entries may be read, and return how many; with little room wait a moment for more."""
+        while (room := self._room_now()) <= 0 and not self._draining:
+            self._room_made.clear()
+            await self._room_made.wait()
+            await asyncio.sleep(_LINGER_S)
+        return room
+
+    def _room_now(self) -> int:
+        free = self._free_slots()
+        return free + self._limits.prefetch - len(self._waiting) - self._suspects.qsize()
+
+    def _free_slots(self) -> int:
+        if self._limits.concurrency:
+            return self._limits.concurrency - self._serving
+        return self._around.slots.free(self.queue)
+
+    def _portion(self, room: int) -> tuple[Sequence[int], int]:
+        """Say which home shards to read and how much of each, since COUNT is per stream."""
+        homes = self._around.homes(self.queue)
+        if not homes or room <= 0:
+            return (), 0
+        if room >= len(homes):
+            return homes, room // len(homes)
+        first = self._rotation % len(homes)
+        self._rotation += room
+        return (*homes, *homes)[first : first + room], 1
+
+    def _outage(self, error: UnavailableError) -> None:
+        """Redis was away: its idle clocks ran on, so renew first and sweep no sooner than a third of the idle time."""
+        log.debug("%s: %s", self.queue, error)
+        self._sweep_after = self._around.monotonic() + self._limits.claim_idle_s / 3
+
+    # -- admit
+
+    def _admit(self, deliveries: Sequence[Delivered], crashed: frozenset[bytes] = frozenset()) -> None:
+        """Say what each delivery needs: an attempt, quarantine, or an end without one."""
+        for delivered in deliveries:
+            key = (delivered.shard, delivered.id)
+            if key in self._held:
+                continue
+            self._held[key] = delivered
+            if (verdict := self._verdict(delivered, crashed)) is not None:
+                self._settler.add(delivered, verdict)
+            elif delivered.delivery >= QUARANTINE_FROM:
+                self._suspects.put_nowait(delivered)
+            else:
+                self._waiting.append(delivered)
+        self._start()
+
+    def _verdict(self, delivered: Delivered, crashed: frozenset[bytes]) -> Disposition | None:
+        """Return what becomes of a delivery that must not be attempted; None if it may."""
+        if self._draining:
+            return Release("draining")
+        if delivered.entry is None or delivered.entry.version != VERSION:
+            if delivered.delivery == 1:
+                return Release("unreadable here", counted=True)  # a newer worker may read it
+            return self._bury(delivered, Status.ERROR, "no worker can read this entry")
+        if delivered.id in crashed:
+            cause = f"died {delivered.delivery - 1} times with it in hand, the last time with it alone"
+            return self._bury(delivered, Status.CRASHED, cause)
+        return None
+
+    def _bury(self, delivered: Delivered, status: Status, cause: str) -> Bury:
+        """Send to the dead letters, with what the class emits for an entry that failed so."""
+        log.error("%s: burying %s of shard %d: %s", self.queue, delivered.id.decode(), delivered.shard, cause)
+        if delivered.entry is None:
+            return Bury(cause)
+        match self._handler.fail(delivered, status, cause):
+            case Finish(emits) | Bury(_, emits):
+                return Bury(cause, emits)
+        return Bury(cause)
+
+    # -- attempt
+
+    def _start(self) -> None:
+        """Start attempts on what waits, as far as slots are free."""
+        waiting, shared = self._waiting, not self._limits.concurrency
+        while waiting and (free := self._free_slots()) > 0:
+            batch = [waiting.popleft() for _ in range(min(free, self._limits.batch, len(waiting)))]
+            self._launch(batch)
+        if shared:
+            self._around.slots.want(self.queue, self._start if waiting else None)
+        self._room_made.set()
+
+    def _launch(self, batch: Sequence[Delivered]) -> "asyncio.Task[None]":
+        attempt = Attempt(batch, self._around.monotonic())
+        self._serving += len(batch)
+        if not self._limits.concurrency:
+            self._around.slots.take(self.queue, len(batch))
+        for delivered in batch:
+            self._attempts[delivered.shard, delivered.id] = attempt
+        attempt.task = asyncio.get_running_loop().create_task(self._run(attempt))
+        self._tasks.add(attempt.task)
+        attempt.task.add_done_callback(self._tasks.discard)
+        return attempt.task
+
+    async def _run(self, attempt: Attempt) -> None:
+        """Attempt a batch, settle it, and make room for the next."""
+        dispositions = await self._attempt(attempt)
+        batch = attempt.batch
+        self._serving -= len(batch)
+        if not self._limits.concurrency:
+            self._around.slots.give(self.queue, len(batch))
+        for delivered, disposition in zip(batch, dispositions, strict=True):
+            del self._attempts[delivered.shard, delivered.id]
+            if (delivered.shard, delivered.id) in self._held:
+                self._settler.add(delivered, disposition)
+        self._start()
+
+    async def _attempt(self, attempt: Attempt) -> Sequence[Disposition]:
+        """Run the handler; return a disposition for each entry, whatever happens."""
+        try:
+            dispositions = await self._handler.handle(attempt.batch)
+            if len(dispositions) == len(attempt.batch):
+                return dispositions
+            cause = f"the handler answered {len(dispositions)} of {len(attempt.batch)} entries"
+        except asyncio.CancelledError:
+            if attempt.ended is None or attempt.task is None:
+                raise
+            attempt.task.uncancel()
+            return self._interrupted(attempt)
+        except Exception as error:
+            log.exception("%s: a bug in the handler", self.queue)
+            cause = f"{type(error).__name__}: {error}"
+        self.counts.failed += len(attempt.batch)
+        return [self._handler.fail(delivered, Status.ERROR, cause) for delivered in attempt.batch]
+
+    def _interrupted(self, attempt: Attempt) -> Sequence[Disposition]:
+        self.counts.failed += len(attempt.batch)
+        if attempt.ended is Ended.SOFT_LIMIT:
+            cause = f"soft limit of {self._limits.soft_limit_s:g} s"
+            return [self._handler.fail(delivered, Status.ERROR, cause) for delivered in attempt.batch]
+        return [Release("draining")] * len(attempt.batch)
+
+    async def _quarantine_for_ever(self) -> None:
+        """Run suspects one at a time, each noted in Redis before it starts."""
+        while True:
+            delivered = await self._suspects.get()
+            try:
+                marked = await self._around.streams.mark(
+                    self.queue, self._around.consumer, delivered.shard, delivered.id
+                )
+            except UnavailableError as error:
+                self._outage(error)
+                self._settler.add(delivered, Release("Redis is away"))
+                continue
+            if marked:
+                log.warning("%s: delivery %d of %s runs alone", self.queue, delivered.delivery, delivered.id.decode())
+                await asyncio.wait({self._launch([delivered])})
+            else:
+                self._forget(delivered)
+
+    def _settled(self, delivered: Delivered, was_ours: bool) -> None:
+        self._held.pop((delivered.shard, delivered.id), None)
+        if was_ours:
+            self.counts.done += 1
+            self.counts.by_shard[delivered.shard] += 1
+        else:
+            self.counts.lost += 1
+
+    # -- hold on to what is held
+
+    async def _renew_for_ever(self) -> None:
+        """Renew each third of the idle time; while Redis is away, try each second."""
+        third_s = self._limits.claim_idle_s / 3
+        wait_s = third_s
+        while True:
+            await asyncio.sleep(wait_s)
+            wait_s = third_s if await self._renew() else min(1.0, third_s / 3)
+
+    async def _renew(self) -> bool:
+        sent = self._around.monotonic()
+        by_shard: dict[int, list[bytes]] = defaultdict(list)
+        for shard, entry_id in self._held:
+            by_shard[shard].append(entry_id)
+        try:
+            lost = await self._around.streams.renew(self.queue, self._around.consumer, by_shard)
+        except UnavailableError as error:
+            self._outage(error)
+            self._fence()
+            return False
+        finally:
+            self._around.beat()
+        self._renewed = sent
+        for key in lost:
+            if (delivered := self._held.get(key)) is not None:
+                self._forget(delivered)
+        return True
+
+    def _fence(self) -> None:
+        """Past its own deadline without a renewal, a lease is not ours any more: cancel, start no side effect."""
+        late = self._around.monotonic() - self._limits.claim_idle_s
+        for delivered in list(self._held.values()):
+            if max(delivered.leased, self._renewed) < late:
+                self._forget(delivered)
+
+    def _forget(self, delivered: Delivered) -> None:
+        """Drop a lost lease: its attempt is cancelled and its outcome thrown away."""
+        key = (delivered.shard, delivered.id)
+        if self._held.pop(key, None) is None:
+            return
+        self.counts.lost += 1
+        if (attempt := self._attempts.get(key)) is not None:
+            if len(attempt.batch) == 1:
+                attempt.cancel(Ended.LOST)
+        elif delivered in self._waiting:
+            self._waiting.remove(delivered)
+
+    # -- take over what others left
+
+    async def _sweep_for_ever(self) -> None:
+        while not self._draining:
+            await asyncio.sleep(1.0)
+            try:
+                await self._handler.ready()
+                await self._sweep()
+            except UnavailableError as error:
+                self._outage(error)
+
+    async def _sweep(self) -> None:
+        homes = list(self._around.homes(self.queue))
+        await self._around.streams.promote(self.queue, homes, _SWEPT_AT_ONCE)
+        for shard in homes:
+            room = min(self._room_now(), _SWEPT_AT_ONCE)
+            if room <= 0 or self._around.monotonic() < self._sweep_after or self._draining:
+                return
+            swept = await self._around.streams.sweep(
+                self.queue, self._around.consumer, shard, self._idle_ms, self._cursors.get(shard, b"0-0"), room
+            )
+            self._cursors[shard] = swept.cursor
+            self._note(shard, len(swept.entries), swept.payloads_lost)
+            self._admit(swept.entries, swept.crashed)
+
+    def _note(self, shard: int, claimed: int, payloads_lost: int) -> None:
+        self.counts.claimed += claimed
+        self.counts.claimed_by_shard[shard] += claimed
+        self.counts.payloads_lost += payloads_lost
+        if claimed:
+            log.info("%s: claimed %d entries of shard %d from a silent worker", self.queue, claimed, shard)
+        if payloads_lost:
+            log.error("%s: %d entries of shard %d had lost their payload", self.queue, payloads_lost, shard)
+
+    # -- limits and the end
+
+    def enforce(self) -> None:
+        """Cancel attempts past the soft limit; called each second."""
+        if not self._limits.soft_limit_s:
+            return
+        late = self._around.monotonic() - self._limits.soft_limit_s
+        for attempt in list(self._attempts.values()):
+            if attempt.started < late:
+                attempt.cancel(Ended.SOFT_LIMIT)
+
+    def stop_reading(self) -> None:
+        """Begin the drain: read nothing more, hand back what has not started."""
+        self._draining = True
+        self._room_made.set()
+        while self._waiting:
+            self._settler.add(self._waiting.popleft(), Release("draining"))
+        while not self._suspects.empty():
+            self._settler.add(self._suspects.get_nowait(), Release("draining"))
+
+    @property
+    def drained(self) -> bool:
+        """True when nothing is being served and Redis knows of everything that was."""
+        return not self._serving and not self._settler.unsettled
+
+    def cut(self) -> None:
+        """The drain's time is over: cancel what is left, so that it is handed back."""
+        for attempt in list(self._attempts.values()):
+            attempt.cancel(Ended.DRAIN)
+
+    async def close(self) -> None:
+        """Close the handler."""
+        await self._handler.close()

@@ -1,0 +1,104 @@
+"""Who is alive, and hence which shards this process is the home of, for each class it serves.
+
+Homes are a hint: the consumer group decides who gets an entry, so two homes at once do no harm. They are worked out
+anew only when the set of live workers changes.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from streampoll.config.settings import WorkerSettings
+from streampoll.errors import UnavailableError
+from streampoll.model import QueueClass
+from streampoll.shards.presence import Worker
+from streampoll.shards.ring import home_of
+
+log = logging.getLogger(__name__)
+
+
+class PresencePort(Protocol):
+    """Heartbeats, as a worker sees them."""
+
+    async def beat(self, worker_id: str, queues: Sequence[QueueClass]) -> list[Worker]:
+        """Note that this worker lives; return all that beat in the last minute."""
+
+    async def publish(self, worker_id: str, figures: Mapping[str, Any]) -> None:
+        """Store this worker's figures."""
+
+    async def withdraw(self, worker_id: str) -> None:
+        """Forget this worker."""
+
+
+class Membership:
+    """This process's heartbeat and homes."""
+
+    def __init__(
+        self,
+        own_id: str,
+        queues: Sequence[QueueClass],
+        shards: int,
+        settings: WorkerSettings,
+        presence: PresencePort,
+    ) -> None:
+        self._id = own_id
+        self._queues = tuple(queues)
+        self._shards = shards
+        self._settings = settings
+        self._presence = presence
+        self._live: dict[QueueClass, frozenset[str]] = {}
+        self._homes: dict[QueueClass, tuple[int, ...]] = {}
+        self._leaving = False
+        self.away = False  # Redis could not be reached at the last beat
+
+    def homes(self, queue: QueueClass) -> Sequence[int]:
+        """Return the shards of a class whose home this process is now."""
+        return self._homes.get(queue, ())
+
+    async def run(self, figures: Callable[[], Mapping[str, Any]]) -> None:
+        """Beat for ever; while Redis is away homes stay as they are."""
+        while True:
+            try:
+                await self.beat()
+                await self._presence.publish(self._id, figures())
+                self._recovered()
+            except UnavailableError as error:
+                self._lost(error)
+            await asyncio.sleep(self._settings.heartbeat_s)
+
+    async def beat(self) -> None:
+        """Beat once and look who else does."""
+        workers = await self._presence.beat(self._id, () if self._leaving else self._queues)
+        newest = max((worker.beat for worker in workers), default=0.0)
+        self._settle(workers, newest - self._settings.dead_after_s)
+
+    def _settle(self, workers: Sequence[Worker], live_since: float) -> None:
+        for queue in self._queues:
+            live = frozenset(worker.id for worker in workers if worker.beat >= live_since and queue in worker.queues)
+            if live != self._live.get(queue):
+                self._live[queue] = live
+                self._homes[queue] = tuple(
+                    shard for shard in range(self._shards) if home_of(queue, shard, live) == self._id
+                )
+                log.debug("%s: home of %d of %d shards", queue, len(self._homes[queue]), self._shards)
+
+    async def leave(self) -> None:
+        """Tell the others that this process takes no more, so that its shards find a home at once."""
+        self._leaving = True
+        self._homes.clear()
+        await self._presence.beat(self._id, ())
+
+    async def withdraw(self) -> None:
+        """Forget this process's figures."""
+        await self._presence.withdraw(self._id)
+
+    def _lost(self, error: UnavailableError) -> None:
+        if not self.away:
+            log.warning("%s; waiting for it", error)
+        self.away = True
+
+    def _recovered(self) -> None:
+        if self.away:
+            log.info("Redis is back")
+        self.away = False
