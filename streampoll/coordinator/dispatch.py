@@ -1,0 +1,264 @@
+"""The coordinator: wait to lead, lead, dispatch what is due each second, until told to stop.
+
+A term is what happens between taking the lease and losing it. All its knowledge is made anew from Redis (how far the
+dispatch has come) and the configuration (plans), so a standby that takes over is a coordinator that starts.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from math import floor
+from typing import Protocol
+
+from streampoll.config.settings import CoordinatorSettings
+from streampoll.coordinator.line import Line, Pace, Setback
+from streampoll.coordinator.plan import Plan
+from streampoll.coordinator.planning import Place, Planning, PlanStore
+from streampoll.errors import ConfigError, UnavailableError
+from streampoll.shards.port import Answer, Dispatch, Dispatched, DispatchStreams, tick_of
+
+log = logging.getLogger(__name__)
+
+_PARTS_AT_ONCE = 64  # in one round trip
+_RETRY_S = 1.0
+
+
+class Lease(Protocol):
+    """The leader's lease, as a coordinator sees it."""
+
+    epoch: int
+    holder: str
+
+    @property
+    def held(self) -> bool:
+        """True while we may act as the leader."""
+
+    async def take(self, newer: bool = False) -> bool:
+        """Take or renew it; with `newer`, under a newer epoch."""
+
+    async def resign(self) -> None:
+        """Give it up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """What a coordinator works with."""
+
+    streams: DispatchStreams
+    lease: Lease
+    plans: PlanStore
+    now: Callable[[], float]  # wall-clock seconds of Redis
+    beat: Callable[[], None]
+    load: Callable[[], Sequence[Plan]]  # the plans that the configuration asks for; raises ConfigError
+    on_setback: Callable[[Setback], Awaitable[None]]  # Redis lost data: put it on record
+
+
+class Fenced(Exception):  # noqa: N818 - an event in a term, not an error
+    """A shard has seen a newer leader."""
+
+
+class Coordinator:
+    """Leads when it can, stands by when it can't."""
+
+    def __init__(self, settings: CoordinatorSettings, shards: int, memory_high_water: float, ports: Ports) -> None:
+        self._settings = settings
+        self._shards = range(shards)
+        self._high_water = memory_high_water
+        self._ports = ports
+        self._planning = Planning(ports.plans)
+        self._lines: dict[Place, Line] = {}
+        self._stop = asyncio.Event()
+        self._changed = asyncio.Event()
+        self._newer = False
+        self._skipping = ""
+        self._standing_by_for = ""
+        self._away = ""
+
+    def stop(self) -> None:
+        """Stop dispatching at the next tick, and resign."""
+        self._stop.set()
+
+    def reload(self) -> None:
+        """Look at the configuration again."""
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Lead and stand by until stopped; outages of Redis are waited out."""
+        self._planning.want(self._ports.load())
+        while not self._stop.is_set():
+            try:
+                if await self._ports.lease.take(self._newer):
+                    self._newer = False
+                    await self._term()
+                else:
+                    self._stand_by()
+                    await self._pause(self._settings.lease_s / 3)
+            except* UnavailableError as away:
+                self._outage(_first_line(away))
+                await self._pause(_RETRY_S)
+            except* Fenced:
+                log.warning(
+                    "a shard has seen a newer leader than epoch %d; taking a newer one", self._ports.lease.epoch
+                )
+                self._newer = True
+        await self._resign()
+
+    def _stand_by(self) -> None:
+        holder = self._ports.lease.holder
+        if holder != self._standing_by_for:
+            log.info("standing by: %s leads", holder)
+            self._standing_by_for = holder
+
+    def _outage(self, what: str) -> None:
+        """Say once that something is away."""
+        if what != self._away:
+            log.warning("%s; trying again each second", what)
+            self._away = what
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, but not past a stop."""
+        self._ports.beat()
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stop.wait()
+        except TimeoutError:
+            pass
+        self._ports.beat()
+
+    async def _resign(self) -> None:
+        try:
+            await self._ports.lease.resign()
+        except UnavailableError as error:
+            log.debug("resign: %s", error)
+
+    # -- a term
+
+    async def _term(self) -> None:
+        """Lead until the lease is lost or we are told to stop."""
+        progress = await self._ports.streams.progress(self._shards)
+        self._lines = self._planning.resume(progress, floor(self._ports.now()))
+        self._standing_by_for, self._away = "", ""
+        log.info("leading with epoch %d: %d lines", self._ports.lease.epoch, len(self._lines))
+        async with asyncio.TaskGroup() as group:
+            beside = [
+                group.create_task(self._renew_for_ever(), name="lease"),
+                group.create_task(self._plan_for_ever(), name="plans"),
+            ]
+            try:
+                while self._ports.lease.held and not self._stop.is_set():
+                    await self._look()
+                    await self._until_next_second()
+            finally:
+                for task in beside:
+                    task.cancel()
+
+    async def _renew_for_ever(self) -> None:
+        """Renew the lease each third of it; `held` ends by itself when that fails."""
+        while True:
+            await asyncio.sleep(self._settings.lease_s / 3)
+            try:
+                if not await self._ports.lease.take():
+                    return
+            except UnavailableError as error:
+                self._outage(str(error))
+
+    async def _plan_for_ever(self) -> None:
+        """Take up changes of the configuration and have plans committed; dispatch does not wait for it."""
+        while True:
+            if self._planning.behind:
+                await self._commit()
+            try:
+                async with asyncio.timeout(_RETRY_S if self._planning.behind else None):
+                    await self._changed.wait()
+            except TimeoutError:
+                continue
+            self._changed.clear()
+            self._take_up_configuration()
+
+    def _take_up_configuration(self) -> None:
+        """Plan by the configuration as it is now; a bad one is refused with its lines, and the old one stays."""
+        try:
+            plans = self._ports.load()
+        except ConfigError as error:
+            log.error("the new configuration is refused, the old one stays:\n%s", error)
+            return
+        self._planning.want(plans)
+        self._planning.refresh(self._lines, floor(self._ports.now()))
+
+    async def _commit(self) -> None:
+        try:
+            await self._planning.commit(self._lines, floor(self._ports.now()))
+            self._away = ""
+        except UnavailableError as error:
+            self._outage(str(error))
+
+    async def _until_next_second(self) -> None:
+        now = self._ports.now()
+        await self._pause(floor(now) + 1 - now + 0.001)
+
+    # -- a look
+
+    async def _look(self) -> None:
+        """Dispatch what is due now, every line for itself."""
+        now = floor(self._ports.now())
+        pace = Pace(int(self._settings.grace_s), self._settings.batch_size, await self._cause())
+        work = [(line, sends) for line in self._lines.values() if (sends := line.wanted(now, pace))]
+        while work:
+            some, work = _slice(work)
+            await self._send(some)
+            if not self._ports.lease.held:
+                return
+
+    async def _cause(self) -> str:
+        """Return why everything must be skipped now: Redis is nearly full."""
+        fill = await self._ports.streams.fill()
+        cause = "memory" if fill > self._high_water else ""
+        if cause != self._skipping:
+            self._skipping = cause
+            if cause:
+                log.error("Redis is %.0f %% full: polls are skipped until it is below %.0f %%",
+                          100 * fill, 100 * self._high_water)  # fmt: skip
+            else:
+                log.info("Redis has room again: polls are dispatched")
+        return cause
+
+    async def _send(self, work: Sequence[tuple[Line, Sequence[Dispatch]]]) -> None:
+        parts = [part for _, sends in work for part in sends]
+        answers = await self._ports.streams.dispatch(self._ports.lease.epoch, self._settings.results_high_water, parts)
+        first = 0
+        for line, sends in work:
+            await self._hear(line, sends, answers[first : first + len(sends)])
+            first += len(sends)
+
+    async def _hear(self, line: Line, sends: Sequence[Dispatch], answers: Sequence[Dispatched]) -> None:
+        if any(answer.answer is Answer.FENCED for answer in answers):
+            raise Fenced
+        setback = line.heard(sends, answers)
+        if setback is not None:
+            log.error(
+                "job %s, shard %d: Redis lost data: it had confirmed tick %d and now holds %s",
+                setback.job, setback.shard, tick_of(setback.expected), tick_of(setback.found) or "none",
+            )  # fmt: skip
+            await self._ports.on_setback(setback)
+
+
+def _first_line(errors: BaseExceptionGroup[UnavailableError]) -> str:
+    """Return the text of the first error of a group."""
+    first: BaseException = errors
+    while isinstance(first, BaseExceptionGroup):
+        first = first.exceptions[0]
+    return str(first)
+
+
+Work = list[tuple[Line, list[Dispatch]]]
+
+
+def _slice(work: Work) -> tuple[Work, Work]:
+    """Split off lines with about as many parts as go into one round trip, at least one line."""
+    count = 0
+    for number, (_, sends) in enumerate(work):
+        count += len(sends)
+        if count >= _PARTS_AT_ONCE:
+            return work[: number + 1], work[number + 1 :]
+    return work, []
