@@ -9,36 +9,18 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from math import floor
-from typing import Protocol
 
 from streampoll.config.settings import CoordinatorSettings
 from streampoll.coordinator.line import Line, Pace, Setback
 from streampoll.coordinator.plan import Plan
 from streampoll.coordinator.planning import Place, Planning, PlanStore
 from streampoll.errors import ConfigError, UnavailableError
-from streampoll.shards.port import Answer, Dispatch, Dispatched, DispatchStreams, tick_of
+from streampoll.shards.port import Answer, Dispatch, Dispatched, DispatchStreams, Lease, tick_of
 
 log = logging.getLogger(__name__)
 
 _PARTS_AT_ONCE = 64  # in one round trip
 _RETRY_S = 1.0
-
-
-class Lease(Protocol):
-    """The leader's lease, as a coordinator sees it."""
-
-    epoch: int
-    holder: str
-
-    @property
-    def held(self) -> bool:
-        """True while we may act as the leader."""
-
-    async def take(self, newer: bool = False) -> bool:
-        """Take or renew it; with `newer`, under a newer epoch."""
-
-    async def resign(self) -> None:
-        """Give it up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +70,7 @@ class Coordinator:
         self._planning.want(self._ports.load())
         while not self._stop.is_set():
             try:
-                if await self._ports.lease.take(self._newer):
+                if await self._ports.lease.take(self._ports.streams, self._shards, self._newer):
                     self._newer = False
                     await self._term()
                 else:
@@ -158,7 +140,7 @@ class Coordinator:
         while True:
             await asyncio.sleep(self._settings.lease_s / 3)
             try:
-                if not await self._ports.lease.take():
+                if not await self._ports.lease.take(self._ports.streams, self._shards):
                     return
             except UnavailableError as error:
                 self._outage(str(error))

@@ -7,28 +7,15 @@ anew only when the set of live workers changes.
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from streampoll.config.settings import WorkerSettings
 from streampoll.errors import UnavailableError
 from streampoll.model import QueueClass
-from streampoll.shards.presence import Worker
+from streampoll.shards.port import Presence, Worker
 from streampoll.shards.ring import home_of
 
 log = logging.getLogger(__name__)
-
-
-class PresencePort(Protocol):
-    """Heartbeats, as a worker sees them."""
-
-    async def beat(self, worker_id: str, queues: Sequence[QueueClass]) -> list[Worker]:
-        """Note that this worker lives; return all that beat in the last minute."""
-
-    async def publish(self, worker_id: str, figures: Mapping[str, Any]) -> None:
-        """Store this worker's figures."""
-
-    async def withdraw(self, worker_id: str) -> None:
-        """Forget this worker."""
 
 
 class Membership:
@@ -40,7 +27,7 @@ class Membership:
         queues: Sequence[QueueClass],
         shards: int,
         settings: WorkerSettings,
-        presence: PresencePort,
+        presence: Presence,
     ) -> None:
         self._id = own_id
         self._queues = tuple(queues)

@@ -14,8 +14,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-DRAIN_MARGIN_S = 3.0
-"""A child bounds its own drain with `drain_s`; this much later it is taken to be stuck."""
+DRAIN_SLACK_S = 5.0
+"""A child bounds its own drain with `drain_s`, then cuts and closes; a quarter and this more, and it is stuck."""
 
 TRACE_S = 0.25
 """What a stuck child is given to write its stack."""
@@ -128,7 +128,7 @@ def _stuck(now: float, crew: CrewView, rules: Rules) -> Iterator[Action]:
 
 def _why_stuck(now: float, child: Child, awake_since: float, rules: Rules) -> str:
     """Say what is wrong with a child, or "" if nothing is."""
-    if child.drained and now - max(child.drained, awake_since) > rules.drain_s + DRAIN_MARGIN_S:
+    if child.drained and now - max(child.drained, awake_since) > 1.25 * rules.drain_s + DRAIN_SLACK_S:
         return f"it did not drain within {rules.drain_s:g} s"
     if not child.beat and now - max(child.forked, awake_since) > rules.start_timeout_s:
         return f"it did not start within {rules.start_timeout_s:g} s"

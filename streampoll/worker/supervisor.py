@@ -62,6 +62,10 @@ class Supervisor:
         try:
             self._watch()
         finally:
+            while signal.sigtimedwait(
+                _SIGNALS, 0
+            ):  # a stop repeated after the end must not turn the exit code into -15
+                pass
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return self._code
 
