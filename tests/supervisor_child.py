@@ -2,7 +2,8 @@
 
 Its children say what befalls them as lines of "EVENT INDEX PID" in the file named by LOG; what they do is told by
 files in the directory DO: `block-INDEX`, `crash-INDEX`, `stubborn-INDEX`, `silent-INDEX`, `refuse`; `reload` holds what
-a SIGHUP reads.
+a SIGHUP reads. With `first` as the first word a crew of one stands before the workers, and ends all when it ends;
+its events are `first-EVENT`, `end` makes it exit with 7.
 """
 
 import logging
@@ -10,6 +11,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from streampoll.errors import ConfigError, Fault
 from streampoll.worker.child import ChildContext
@@ -23,11 +25,18 @@ ORDERS = Path(os.environ["DO"])
 def say(event: str, context: ChildContext) -> None:
     """Append one line; O_APPEND keeps those of several processes apart."""
     with open(os.environ["LOG"], "a") as log:
+        event = event if context.role == "worker" else f"{context.role}-{event}"
         log.write(f"{event} {context.index} {os.getpid()}\n")
 
 
 def told(order: str, context: ChildContext) -> bool:
     return (ORDERS / f"{order}-{context.index}").exists()
+
+
+def stick() -> NoReturn:
+    """Block the loop; a handled signal ends pause(), and changes nothing."""
+    while True:
+        signal.pause()
 
 
 def run_child(context: ChildContext) -> int:
@@ -39,28 +48,45 @@ def run_child(context: ChildContext) -> int:
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
     say("up", context)
     if told("silent", context):
-        signal.pause()
+        stick()
     done = 0
     while told("stubborn", context) or not signal.sigtimedwait([signal.SIGTERM], 0.01):
         context.beat.touch()
         context.beat.publish(done := done + 1, 1)
         if told("block", context):
             (ORDERS / f"block-{context.index}").unlink()
-            signal.pause()
+            stick()
     context.beat.drain()
     say("down", context)
     return 0
 
 
-def roles(options: dict[str, float]) -> list[Role]:
-    return [Role("worker", run_child, Rules(**options))]  # type: ignore[arg-type]
+def run_first(context: ChildContext) -> int:
+    """Live until told to end by a file or by SIGTERM; a slow drain ends when `linger` is gone."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    say("up", context)
+    while not signal.sigtimedwait([signal.SIGTERM], 0.01):
+        context.beat.touch()
+        if (ORDERS / "end").exists():
+            return 7
+    say("told", context)
+    while (ORDERS / "linger").exists():
+        signal.sigtimedwait([signal.SIGTERM], 0.01)
+    say("down", context)
+    return 0
+
+
+def roles(words: list[str]) -> list[Role]:
+    options = options_of([word for word in words if word != "first"])
+    workers = Role("worker", run_child, Rules(**options))  # type: ignore[arg-type]
+    return [Role("first", run_first, Rules(), ends_all=True), workers] if "first" in words else [workers]
 
 
 def reload() -> list[Role]:
     text = (ORDERS / "reload").read_text() if (ORDERS / "reload").exists() else ""
     if text == "bad":
         raise ConfigError([Fault("streampoll.toml:3", "unknown key 'procesess'", "write 'processes'")])
-    return roles(options_of(text.split() or sys.argv[1:]))
+    return roles(text.split() or sys.argv[1:])
 
 
 def options_of(words: list[str]) -> dict[str, float]:
@@ -70,4 +96,4 @@ def options_of(words: list[str]) -> dict[str, float]:
 
 if __name__ == "__main__":
     logging.basicConfig(level="INFO", format="%(levelname)s %(message)s")
-    sys.exit(Supervisor(roles(options_of(sys.argv[1:])), reload).run())
+    sys.exit(Supervisor(roles(sys.argv[1:]), reload).run())
