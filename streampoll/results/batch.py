@@ -1,0 +1,94 @@
+"""What a batch of result entries becomes before it meets PostgreSQL: read, one outcome a key, sorted. Pure.
+
+One INSERT can't touch a key twice, so a batch is reduced to one outcome a (job, device, slot) first, by the same rule
+that PostgreSQL then applies against what is stored: an attempt's outcome beats `expired` and `crashed`, else the first
+stays. Sorting by key makes concurrent batches take their row locks in one order; unsorted they deadlock.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from streampoll.errors import EntryError
+from streampoll.model import LedgerEntry, Result, Status
+from streampoll.shards.entries import VERSION, Delivered, Kind, decode_ledger, decode_result
+
+_STANDS_IN = frozenset({Status.EXPIRED, Status.CRASHED})  # no attempt's own outcome: one is let in afterwards
+_INT4 = (1 << 31) - 1
+
+Record = Result | LedgerEntry
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """An entry that this release can't read, and why."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reduced:
+    """One outcome a key, in key order, and the different ones that lost against it."""
+
+    results: tuple[Result, ...]
+    repeats: tuple[Result, ...]
+
+
+def read_entry(delivered: Delivered) -> Record | Unreadable:
+    """Decode one entry of class results."""
+    entry = delivered.entry
+    if entry is None:
+        return Unreadable("the entry's fields can't be read")
+    if entry.version != VERSION:
+        return Unreadable(f"entry version {entry.version[:20]!r} is not {VERSION!r}")
+    try:
+        if entry.kind == Kind.RESULT:
+            return decode_result(entry)
+        if entry.kind == Kind.LEDGER:
+            return decode_ledger(entry)
+    except EntryError as error:
+        return Unreadable(str(error))
+    return Unreadable(f"unknown kind {entry.kind[:40]!r}")
+
+
+def stands_in(result: Result) -> bool:
+    """True for an outcome that an attempt's own replaces."""
+    return result.status in _STANDS_IN
+
+
+def reduce_results(results: Iterable[Result]) -> Reduced:
+    """Keep one outcome a key, as the rule above says."""
+    kept: dict[tuple[int, str, str], Result] = {}
+    repeats: list[Result] = []
+    for result in results:
+        key = result.slot, result.device, result.job
+        first = kept.setdefault(key, result)
+        if first is result or digest(first) == digest(result):
+            continue
+        if stands_in(first) and not stands_in(result):
+            kept[key] = result
+        elif not stands_in(result):
+            repeats.append(result)
+    return Reduced(tuple(kept[key] for key in sorted(kept)), tuple(repeats))
+
+
+def digest(result: Result) -> int:
+    """Return a signed 64-bit digest of what an outcome says: equal for a redelivery, different for a second attempt."""
+    said = blake2b(result.payload, digest_size=8, key=bytes([result.status])).digest()
+    return int.from_bytes(said, "big", signed=True)
+
+
+def signed(value: int) -> int:
+    """Return an unsigned 64-bit number as the signed one of the same bits, which is what bigint holds."""
+    return (value & ((1 << 64) - 1)) - ((value & (1 << 63)) << 1)
+
+
+def clamp(value: float) -> int:
+    """Return a count of milliseconds within PostgreSQL's integer; 24 days late is late enough."""
+    return int(max(-_INT4, min(_INT4, value)))
+
+
+def halves(records: Sequence[Record]) -> tuple[Sequence[Record], Sequence[Record]]:
+    """Split a batch in two, to find the record that PostgreSQL refuses."""
+    middle = len(records) // 2
+    return records[:middle], records[middle:]

@@ -1,0 +1,125 @@
+"""The only door to asyncpg: a lazy pool, and every exception as one of ours.
+
+Which errors are the *data's* fault matters more than any: a row that PostgreSQL refuses is set aside, anything else
+waits until PostgreSQL is well. So only the SQLSTATE classes that speak of the values count as a refusal; a class not
+thought of holds the work back, it does not throw rows away.
+"""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import Any, Protocol
+
+import asyncpg
+
+from streampoll.config.settings import PostgresSettings
+from streampoll.errors import ConfigError, Fault, PostgresUnavailable, StreampollError
+
+_REFUSALS = ("22", "23", "54", "P0")  # data exception, integrity, program limit (a name too long to index), a trigger's
+_NO_PARTITION = "23514"
+
+
+class RowRefused(StreampollError):  # noqa: N818 - reads as the state it is
+    """PostgreSQL refuses a value of this statement; the same statement will always fail."""
+
+
+class PartitionMissing(StreampollError):  # noqa: N818
+    """A row's day has no partition (one was dropped since we looked)."""
+
+
+class Connection(Protocol):
+    """What the rest of the package uses of an asyncpg connection."""
+
+    async def execute(self, query: str, *args: object) -> str: ...
+    async def fetch(self, query: str, *args: object) -> list[Any]: ...
+    async def fetchval(self, query: str, *args: object) -> Any: ...
+    async def fetchrow(self, query: str, *args: object) -> Any: ...
+
+
+class Postgres:
+    """A pool of a few connections, made at first use (so never before a fork)."""
+
+    def __init__(self, settings: PostgresSettings, connections: int = 2) -> None:
+        self._settings = settings
+        self._connections = connections
+        self._pool: asyncpg.Pool | None = None
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """Run a transaction. An exception out of it says nothing about whether a COMMIT that was sent took effect.
+
+        Raises:
+            PostgresUnavailable: try again later.
+            RowRefused, PartitionMissing: see there.
+        """
+        with mapped_errors():
+            async with (await self._ready_pool()).acquire() as connection, connection.transaction():
+                yield connection
+
+    async def close(self) -> None:
+        """Close the connections; waits for no statement longer than a second."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.terminate()
+
+    async def _ready_pool(self) -> asyncpg.Pool:
+        if self._pool is None:
+            # min_size 0: nothing connects here, so two callers can't both be in this branch
+            self._pool = asyncpg.create_pool(min_size=0, max_size=self._connections, **_options(self._settings))
+            await self._pool
+        return self._pool
+
+
+@asynccontextmanager
+async def connected(settings: PostgresSettings) -> AsyncIterator[Connection]:
+    """Open one connection, for a command.
+
+    Raises:
+        PostgresUnavailable: it can't be reached, or went away.
+        ConfigError: the DSN can't be read.
+    """
+    with mapped_errors():
+        connection = await asyncpg.connect(**_options(settings))
+        try:
+            yield connection
+        finally:
+            with suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                await connection.close(timeout=2)
+
+
+def _options(settings: PostgresSettings) -> dict[str, Any]:
+    return {
+        "dsn": settings.dsn.reveal(),
+        "timeout": settings.connect_timeout_s,
+        "command_timeout": settings.command_timeout_s,
+        "server_settings": {"application_name": "streampoll"},
+    }
+
+
+@contextmanager
+def mapped_errors() -> Iterator[None]:
+    """Turn what asyncpg raises into our errors; one line each, no DSN in it."""
+    try:
+        yield
+    except asyncpg.ClientConfigurationError:  # not chained: its text repeats the DSN, which may hold a password
+        fault = Fault("postgres.dsn", "is not a DSN", "write postgresql://USER@HOST:PORT/DATABASE")
+        raise ConfigError([fault]) from None
+    except asyncpg.PostgresError as error:
+        raise _ours(error) from error
+    except (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError) as error:
+        raise PostgresUnavailable(f"PostgreSQL: {_line(error)}") from error
+
+
+def _ours(error: asyncpg.PostgresError) -> StreampollError:
+    state = getattr(error, "sqlstate", None) or ""
+    if state == _NO_PARTITION and "no partition" in str(error):
+        return PartitionMissing(_line(error))
+    if isinstance(error, asyncpg.DataError) or state[:2] in _REFUSALS:
+        return RowRefused(_line(error))
+    if state == "42P01":
+        return PostgresUnavailable(f"PostgreSQL: {_line(error)}; run `streampoll migrate`")
+    return PostgresUnavailable(f"PostgreSQL: {_line(error)}")
+
+
+def _line(error: BaseException) -> str:
+    """Return an error's text as one line; its type where it has none (a time-out)."""
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,163 @@
+"""The handler of class results: entries become rows, and are acknowledged only once those are committed.
+
+    read -> write -> (refused? halve until the row is found, store it as `error`, bury the original) -> finish
+
+PostgreSQL being away is not the entries' fault: they are handed back, and `ready` blocks until it takes writes again.
+A COMMIT whose answer did not come is the same case: the rows may be there, and writing them again changes nothing.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from streampoll.config.settings import PostgresSettings
+from streampoll.errors import PostgresUnavailable
+from streampoll.model import Outcome, Result, Status, Trace
+from streampoll.results.batch import Record, Unreadable, clamp, halves, read_entry
+from streampoll.results.codec import encode_payload
+from streampoll.results.figures import StoreFigures
+from streampoll.results.partitions import drop_old, make_ahead
+from streampoll.results.postgres import Postgres, RowRefused
+from streampoll.results.queries import load_queries
+from streampoll.results.writer import Writer
+from streampoll.shards.entries import Delivered
+from streampoll.worker.port import Bury, Disposition, Finish, Release, Retry
+
+_QUERIES = load_queries("store.sql")
+_LOG = logging.getLogger(__name__)
+_PROBE_FIRST_S, _PROBE_MOST_S = 0.25, 10.0
+_MAINTAIN_EVERY_S = 3600.0
+_AFTER_A_BUG_S = 30.0
+
+
+class Store:
+    """Stores results and ledger entries. `now` is the wall clock of Redis TIME, in seconds."""
+
+    def __init__(self, settings: PostgresSettings, now: Callable[[], float], postgres: Postgres | None = None) -> None:
+        self._settings = settings
+        self._now = now
+        self._postgres = postgres or Postgres(settings)
+        self._writer = Writer(self._postgres)
+        self._writable = False  # not known to be, until the first probe
+        self._reported = False  # its absence has been logged
+        self._maintain_at = 0.0
+        self.figures = StoreFigures()
+
+    async def ready(self) -> None:
+        """Return once PostgreSQL takes writes; probes with back-off, and says once when it goes and when it is back."""
+        delay_s = _PROBE_FIRST_S
+        while not self._writable:
+            try:
+                await self._probe()
+            except PostgresUnavailable as error:
+                self._report_away(error)
+                await asyncio.sleep(delay_s * random.uniform(0.5, 1.0))
+                delay_s = min(2 * delay_s, _PROBE_MOST_S)
+        await self._maintain()
+
+    async def handle(self, batch: Sequence[Delivered]) -> Sequence[Disposition]:
+        """Store a batch; answers only after the commit."""
+        read = [read_entry(delivered) for delivered in batch]
+        records = [record for record in read if not isinstance(record, Unreadable)]
+        try:
+            refused = await self._store(records) if records else {}
+        except PostgresUnavailable as error:
+            self._report_away(error)
+            return [Release(str(error))] * len(batch)
+        return [_disposition(delivered, record, refused) for delivered, record in zip(batch, read, strict=True)]
+
+    def fail(self, delivered: Delivered, status: Status, cause: str) -> Disposition:
+        """Bury what killed a process in quarantine; what a bug of ours stopped is tried again later."""
+        if delivered.entry is None or status is Status.CRASHED:
+            return Bury(cause)
+        return Retry(delivered.entry, _AFTER_A_BUG_S)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._postgres.close()
+
+    async def _store(self, records: Sequence[Record]) -> Mapping[int, str]:
+        """Write the records; return the causes of those refused, by the record's `id()`."""
+        now = self._now()
+        try:
+            await self._writer.write(records, now)
+        except RowRefused as refusal:
+            if len(records) > 1:
+                first, second = halves(records)
+                return {**await self._store(first), **await self._store(second)}
+            await self._store_refusal(records[0], refusal)
+            return {id(records[0]): str(refusal)}
+        self._note(records, now)
+        return {}
+
+    async def _store_refusal(self, record: Record, refusal: RowRefused) -> None:
+        """Store a row of status `error` in the place of a result that PostgreSQL refuses, where it takes that."""
+        _LOG.error("results: PostgreSQL refuses a row of %s: %s", _target(record), refusal)
+        if not isinstance(record, Result):
+            return
+        now = self._now()
+        payload = encode_payload(
+            Outcome(Status.ERROR, f"PostgreSQL refused the row: {refusal}"), Trace(now, 0.0, 0.0, 0.0, now, 0, "")
+        )
+        try:
+            await self._writer.write([replace(record, status=Status.ERROR, payload=payload)], now)
+        except RowRefused:
+            _LOG.error("results: nor an error row for %s; only the dead letter has it", _target(record))
+
+    def _note(self, records: Sequence[Record], now: float) -> None:
+        for record in records:
+            if isinstance(record, Result):
+                late_ms = clamp((now - record.slot) * 1000)
+                self.figures.note(record.job, record.slot, late_ms, record.status.answered, now)
+        self.figures.forget(now)
+
+    async def _probe(self) -> None:
+        async with self._postgres.transaction() as connection:
+            await connection.execute(_QUERIES["probe"])
+        self._writable = True
+        if self._reported:
+            _LOG.warning("results: PostgreSQL takes writes again")
+        self._reported = False
+
+    def _report_away(self, error: PostgresUnavailable) -> None:
+        if self._writable:  # it was there: what is remembered may be of another database by the time it is back
+            self._writer.forget()
+        self._writable = False
+        if not self._reported:
+            _LOG.error("results: rows wait in Redis; %s", error)
+        self._reported = True
+
+    async def _maintain(self) -> None:
+        """Make days ahead and drop old ones, each hour; a failure waits for the next, as rows make their own days."""
+        now = self._now()
+        if now < self._maintain_at:
+            return
+        self._maintain_at = now + _MAINTAIN_EVERY_S
+        try:
+            async with self._postgres.transaction() as connection:
+                await make_ahead(connection, now, self._settings.partitions_ahead_days)
+            async with self._postgres.transaction() as connection:
+                dropped = await drop_old(connection, now, self._settings.retention_days)
+        except (PostgresUnavailable, RowRefused) as error:
+            _LOG.warning("results: partitions were not maintained, next try in an hour: %s", error)
+            return
+        if dropped:
+            _LOG.info("results: dropped by retention: %s", ", ".join(dropped))
+
+
+def _disposition(delivered: Delivered, record: Record | Unreadable, refused: Mapping[int, str]) -> Disposition:
+    """Say what becomes of an entry whose batch has been committed."""
+    if isinstance(record, Unreadable):
+        first = delivered.delivery <= 1  # a newer worker may read it
+        return Release(record.reason, counted=True) if first else Bury(record.reason)
+    if cause := refused.get(id(record)):
+        return Bury(f"PostgreSQL refused it: {cause}")
+    return Finish()
+
+
+def _target(record: Record) -> str:
+    if isinstance(record, Result):
+        return f"device {record.device!r}, job {record.job!r}, slot {record.slot}"
+    return f"job {record.job!r}, shard {record.shard}, tick {record.tick}"

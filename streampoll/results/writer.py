@@ -1,0 +1,142 @@
+"""Writes a batch of results and ledger entries in one transaction: names to ids, days to partitions, rows in bulk.
+
+One INSERT … SELECT FROM unnest(…) for all rows: as fast as COPY into a staging table and an INSERT from there (the
+figures are in benchmarks/store.py), with one round trip, no temporary table, and it works through pgbouncer.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from streampoll.model import LedgerEntry, Result
+from streampoll.results.batch import Record, clamp, digest, reduce_results, signed
+from streampoll.results.names import device_names, job_names
+from streampoll.results.partitions import LAST_SLOT, day_of, ensure_days
+from streampoll.results.postgres import Connection, PartitionMissing, Postgres, RowRefused
+from streampoll.results.queries import load_queries
+
+_QUERIES = load_queries("store.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class _Ids:
+    """The integers of the names in one batch."""
+
+    devices: dict[str, int]
+    jobs: dict[str, int]
+
+
+class Writer:
+    """Turns records into rows. Knows nothing of entries, leases or retries."""
+
+    def __init__(self, postgres: Postgres) -> None:
+        self._postgres = postgres
+        self._devices = device_names()
+        self._jobs = job_names()
+        self._days: set[int] = set()  # days known to have partitions
+
+    async def write(self, records: Sequence[Record], now: float) -> None:
+        """Commit the records, all or none; to write them again changes nothing.
+
+        Raises:
+            RowRefused: one of them can't be stored, ever.
+            PostgresUnavailable: nothing is known about what was committed.
+        """
+        _check_slots(records)
+        try:
+            await self._write(records, now)
+        except PartitionMissing:  # dropped by retention since we looked
+            self._days.clear()
+            await self._write(records, now)
+
+    def forget(self) -> None:
+        """Drop what is remembered about the database: after an outage it may be another one."""
+        self._days.clear()
+        self._devices.forget()
+        self._jobs.forget()
+
+    async def _write(self, records: Sequence[Record], now: float) -> None:
+        results = [record for record in records if isinstance(record, Result)]
+        ledger = [record for record in records if isinstance(record, LedgerEntry)]
+        await self._ensure_days(records)
+        ids = await self._ids(records, results)
+        async with self._postgres.transaction() as connection:
+            if results:
+                await _insert_results(connection, results, ids, now)
+            if ledger:
+                await _insert_ledger(connection, ledger, ids)
+
+    async def _ensure_days(self, records: Sequence[Record]) -> None:
+        days = {day_of(_tick(record)) for record in records}
+        if not days <= self._days:
+            async with self._postgres.transaction() as connection:
+                await ensure_days(connection, days)
+            self._days |= days
+
+    async def _ids(self, records: Sequence[Record], results: Sequence[Result]) -> _Ids:
+        """Return the ids of all names; new ones are committed before they are cached or used."""
+        names = {result.device for result in results}, {record.job for record in records}
+        known = _Ids(self._devices.known(names[0]), self._jobs.known(names[1]))
+        if len(known.devices) == len(names[0]) and len(known.jobs) == len(names[1]):
+            return known
+        async with self._postgres.transaction() as connection:
+            ids = _Ids(await self._devices.ids(connection, names[0]), await self._jobs.ids(connection, names[1]))
+        self._devices.remember(ids.devices)
+        self._jobs.remember(ids.jobs)
+        return ids
+
+
+def _tick(record: Record) -> int:
+    return record.slot if isinstance(record, Result) else record.tick
+
+
+def _check_slots(records: Sequence[Record]) -> None:
+    """Refuse times that no partition could be made for."""
+    for record in records:
+        if not 0 <= _tick(record) <= LAST_SLOT:
+            raise RowRefused(f"slot {_tick(record)} is not between 1970 and 2999")
+
+
+async def _insert_results(connection: Connection, results: Sequence[Result], ids: _Ids, now: float) -> None:
+    reduced = reduce_results(results)
+    rows = reduced.results
+    tag = await connection.execute(
+        _QUERIES["insert_polls"],
+        [row.slot for row in rows],
+        [ids.devices[row.device] for row in rows],
+        [clamp(row.duration_ms) for row in rows],
+        [clamp((now - row.slot) * 1000) for row in rows],
+        [ids.jobs[row.job] for row in rows],
+        [int(row.status) for row in rows],
+        [row.payload for row in rows],
+    )
+    if int(tag.rpartition(" ")[2]) < len(rows) or reduced.repeats:  # rare: something was there before
+        await _insert_repeats(connection, (*rows, *reduced.repeats), ids)
+
+
+async def _insert_repeats(connection: Connection, results: Sequence[Result], ids: _Ids) -> None:
+    await connection.execute(
+        _QUERIES["insert_repeats"],
+        [result.slot for result in results],
+        [ids.devices[result.device] for result in results],
+        [ids.jobs[result.job] for result in results],
+        [int(result.status) for result in results],
+        [result.payload for result in results],
+        [digest(result) for result in results],
+    )
+
+
+async def _insert_ledger(connection: Connection, entries: Sequence[LedgerEntry], ids: _Ids) -> None:
+    rows = sorted(entries, key=lambda entry: (entry.job, entry.shard, entry.tick, entry.part, entry.plan))
+    await connection.execute(
+        _QUERIES["insert_ledger"],
+        [row.tick for row in rows],
+        [row.tick_to for row in rows],
+        [signed(row.plan) for row in rows],
+        [signed(row.hash_sum) for row in rows],
+        [row.count for row in rows],
+        [row.skipped for row in rows],
+        [row.part for row in rows],
+        [ids.jobs[row.job] for row in rows],
+        [row.shard for row in rows],
+        [row.cause for row in rows],
+    )

@@ -1,0 +1,222 @@
+"""The store on a real PostgreSQL: every entry ends as one row, whatever order, repetition or trouble comes."""
+
+import asyncio
+import random
+
+import asyncpg
+import pytest
+
+from streampoll.model import LedgerEntry, Status
+from streampoll.results.codec import decode_payload
+from streampoll.results.partitions import DAY_S
+from streampoll.shards.entries import Entry, Kind, encode_result
+from streampoll.worker.port import Bury, Finish, Release, Retry
+from tests.results_support import (
+    NOON,
+    Bench,
+    bench,
+    delivered,
+    dispatched,
+    ledger_entry,
+    result,
+    result_entry,
+)
+
+
+async def test_results_become_rows_and_are_finished(fresh_database: str) -> None:
+    async with bench(fresh_database) as b:
+        answers = await b.handle(result_entry("r1"), result_entry("r2", status=Status.TIMEOUT))
+        assert answers == [Finish(), Finish()]
+        assert await b.rows() == [("interfaces", "r1", NOON, Status.OK), ("interfaces", "r2", NOON, Status.TIMEOUT)]
+
+
+async def test_a_row_says_how_late_it_was_stored(fresh_database: str) -> None:
+    async with bench(fresh_database, now=NOON + 2.5) as b:
+        await b.handle(result_entry())
+        row = await b.connection.fetchrow("SELECT duration_ms, stored_ms, payload FROM polls")
+        assert (row["duration_ms"], row["stored_ms"]) == (750, 2500)
+        assert decode_payload(row["payload"])[0].values == {"x": 1}
+
+
+async def test_a_redelivery_changes_nothing(fresh_database: str) -> None:
+    async with bench(fresh_database) as b:
+        for _ in range(2):
+            assert await b.handle(result_entry(), result_entry(), delivery=2) == [Finish(), Finish()]
+        assert (await b.count("polls"), await b.count("repeats")) == (1, 0)
+
+
+async def test_a_second_different_outcome_is_suppressed_and_counted_once(fresh_database: str) -> None:
+    async with bench(fresh_database) as b:
+        await b.handle(result_entry(value=1))
+        for _ in range(2):
+            await b.handle(result_entry(value=2))
+        payload = await b.connection.fetchval("SELECT payload FROM polls")
+        assert decode_payload(payload)[0].values == {"x": 1}
+        assert (await b.count("polls"), await b.count("repeats")) == (1, 1)
+
+
+async def test_a_second_different_outcome_in_one_batch_is_counted(fresh_database: str) -> None:
+    async with bench(fresh_database) as b:
+        await b.handle(result_entry(value=1), result_entry(value=2))
+        assert (await b.count("polls"), await b.count("repeats")) == (1, 1)
+
+
+@pytest.mark.parametrize("stand_in", [Status.EXPIRED, Status.CRASHED])
+@pytest.mark.parametrize("in_one_batch", [True, False])
+@pytest.mark.parametrize("attempt_first", [True, False])
+async def test_an_attempts_outcome_replaces_a_stand_in(
+    fresh_database: str, stand_in: Status, in_one_batch: bool, attempt_first: bool
+) -> None:
+    entries = [result_entry(status=stand_in), result_entry(status=Status.TIMEOUT)]
+    entries = entries[::-1] if attempt_first else entries
+    async with bench(fresh_database) as b:
+        for batch in [entries] if in_one_batch else [[entry] for entry in entries]:
+            await b.handle(*batch)
+        assert [row[3] for row in await b.rows()] == [Status.TIMEOUT]
+        assert await b.count("repeats") == 0
+
+
+async def test_a_row_that_postgresql_refuses_costs_only_itself(fresh_database: str) -> None:
+    async with bench(fresh_database) as b:
+        answers = await b.handle(result_entry("r1"), result_entry("bad\x00name"), result_entry("r3"))
+        assert [type(answer) for answer in answers] == [Finish, Bury, Finish]
+        assert [row[1] for row in await b.rows()] == ["r1", "r3"]
+
+
+async def test_a_row_refused_for_its_content_is_stored_as_an_error(fresh_database: str) -> None:
+    async with bench(fresh_database) as b:
+        await b.connection.execute("ALTER TABLE polls ADD CHECK (length(payload) < 2000)")
+        big = encode_result(result("r2").__class__("interfaces", "r2", NOON, Status.OK, 1, random.randbytes(3000)))
+        answers = await b.handle(result_entry("r1"), big)
+        assert isinstance(answers[1], Bury)
+        assert (await b.rows())[1] == ("interfaces", "r2", NOON, Status.ERROR)
+        payload = await b.connection.fetchval("SELECT payload FROM polls ORDER BY status DESC LIMIT 1")
+        assert "check constraint" in decode_payload(payload)[0].error
+
+
+async def test_a_slot_that_no_calendar_has_is_buried(fresh_database: str) -> None:
+    async with bench(fresh_database) as b:
+        answers = await b.handle(result_entry("r1", slot=1 << 60), result_entry("r2"), result_entry("r3", slot=-5))
+        assert [type(answer) for answer in answers] == [Bury, Finish, Bury]
+
+
+async def test_a_name_too_long_to_index_is_buried(fresh_database: str) -> None:
+    name = "".join(random.choices("abcdefghijklmnopqrstuvwxyz0123456789", k=20_000))
+    async with bench(fresh_database) as b:
+        answers = await b.handle(result_entry(name), result_entry("r2"))
+        assert [type(answer) for answer in answers] == [Bury, Finish]
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        None,
+        Entry("novel", "j", NOON, 0, b""),
+        Entry(Kind.RESULT, "j", NOON, 0, b"junk"),
+        Entry(Kind.LEDGER, "j", NOON, 0, b""),
+        Entry(Kind.RESULT, "j", NOON, 0, result_entry().body, b"2"),
+    ],
+)
+async def test_an_entry_nobody_knows_is_handed_back_once_then_buried(fresh_database: str, entry: Entry | None) -> None:
+    async with bench(fresh_database) as b:
+        await b.store.ready()
+        first, good = await b.store.handle([delivered(entry), delivered(result_entry())])
+        assert isinstance(first, Release)
+        assert first.counted
+        assert good == Finish()
+        assert isinstance((await b.store.handle([delivered(entry, 2)]))[0], Bury)
+
+
+async def test_a_ledger_entry_is_stored_once(fresh_database: str) -> None:
+    entry = LedgerEntry("interfaces", 7, NOON, NOON, 0, (1 << 64) - 1, 3, (1 << 64) - 2, 1, "backlog")
+    async with bench(fresh_database) as b:
+        for _ in range(2):
+            assert await b.handle(ledger_entry(entry), ledger_entry(entry)) == [Finish(), Finish()]
+        row = await b.connection.fetchrow("SELECT plan, hash_sum, count, skipped, cause FROM ledger")
+        assert tuple(row) == (-1, -2, 3, 1, "backlog")
+
+
+async def test_the_parts_of_a_tick_stand_beside_one_another(fresh_database: str) -> None:
+    async with bench(fresh_database) as b:
+        one = dispatched("r1")
+        two = LedgerEntry(one.job, one.shard, one.tick, one.tick, 1, one.plan, 5, 9)
+        await b.handle(ledger_entry(one), ledger_entry(two))
+        assert await b.connection.fetchval("SELECT sum(count) FROM ledger") == 6
+
+
+@pytest.mark.parametrize("slot", [NOON - 400 * DAY_S, NOON + 40 * DAY_S, NOON // DAY_S * DAY_S, 0])
+async def test_a_row_of_any_day_finds_a_partition(fresh_database: str, slot: int) -> None:
+    async with bench(fresh_database) as b:
+        assert await b.handle(result_entry(slot=slot), ledger_entry(dispatched("r1", tick=slot))) == [Finish()] * 2
+        assert await b.count("polls") == 1
+
+
+async def test_a_row_is_not_lost_to_a_partition_dropped_meanwhile(fresh_database: str) -> None:
+    async with bench(fresh_database) as b:
+        await b.handle(result_entry("r1"))
+        await b.connection.execute("DROP TABLE polls_20260109")
+        assert await b.handle(result_entry("r2")) == [Finish()]
+        assert await b.count("polls") == 1
+
+
+async def test_retention_drops_old_days_and_makes_days_ahead(fresh_database: str) -> None:
+    async with bench(fresh_database, retention_days=7, partitions_ahead_days=2) as b:
+        await b.handle(result_entry("old", slot=NOON - 9 * DAY_S), result_entry("new"))
+        b.store._maintain_at = 0.0
+        await b.store.ready()
+        assert [row[1] for row in await b.rows()] == ["new"]
+        assert await b.connection.fetchval("SELECT to_regclass('polls_20260111') IS NOT NULL")
+        assert await b.connection.fetchval("SELECT to_regclass('polls_20251231') IS NULL")
+
+
+async def test_concurrent_stores_with_the_same_rows_in_other_orders_do_not_deadlock(fresh_database: str) -> None:
+    entries = [result_entry(f"r{n}") for n in range(200)]
+    async with bench(fresh_database) as one, bench(fresh_database) as two:
+        await asyncio.gather(one.store.ready(), two.store.ready())
+        for _ in range(5):
+            slot = NOON + random.randrange(1000)
+            entries = [result_entry(f"r{n}", slot=slot) for n in range(200)]
+            answers = await asyncio.gather(one.handle(*entries), two.handle(*entries[::-1]))
+            assert all(answer == Finish() for part in answers for answer in part)
+
+
+async def test_a_payload_of_a_megabyte_is_stored(fresh_database: str) -> None:
+    payload = random.randbytes(1 << 20)
+    async with bench(fresh_database) as b:
+        await b.handle(encode_result(type(result())("interfaces", "r1", NOON, Status.OK, 1, payload)))
+        assert await b.connection.fetchval("SELECT payload FROM polls") == payload
+
+
+async def test_a_device_is_known_by_its_hash(fresh_database: str) -> None:
+    from streampoll.results.batch import signed
+    from streampoll.shards.ring import device_hash
+
+    async with bench(fresh_database) as b:
+        await b.handle(result_entry("r1"))
+        assert await b.connection.fetchval("SELECT hash FROM devices") == signed(device_hash("r1"))
+
+
+async def test_figures_count_what_was_stored(fresh_database: str) -> None:
+    async with bench(fresh_database, now=NOON + 2.5) as b:
+        await b.handle(result_entry("r1"), result_entry("r2", status=Status.TIMEOUT))
+        figures = b.store.figures.jobs["interfaces"]
+        assert (figures.slots[NOON].rows, figures.slots[NOON].last_stored_ms) == (2, 2500)
+        assert sum(figures.lateness_since(NOON + 2.5).values()) == 1
+
+
+async def test_what_crashed_a_process_is_buried_and_what_a_bug_stopped_is_retried(fresh_database: str) -> None:
+    async with bench(fresh_database) as b:
+        assert isinstance(b.store.fail(delivered(result_entry()), Status.CRASHED, "killed"), Bury)
+        assert isinstance(b.store.fail(delivered(result_entry()), Status.ERROR, "bug"), Retry)
+
+
+async def _refuse_writes(b: Bench) -> None:
+    await b.connection.execute(f"ALTER DATABASE {b.dsn.rpartition('/')[2]} SET default_transaction_read_only = on")
+    await _end_sessions(b.connection)
+
+
+async def _end_sessions(connection: asyncpg.Connection) -> None:
+    await connection.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND application_name = 'streampoll'"
+    )
