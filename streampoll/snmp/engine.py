@@ -24,6 +24,9 @@ class Limits:
     retries: int = 1  # further sendings of a request
     window: int = 2  # requests in flight to one agent, over all jobs
     gap_s: float = 0.0  # least time between two sendings to one agent
+    max_varbinds: int = 40  # in one GET
+    max_repetitions: int = 25  # rows in one GETBULK
+    max_reply_bytes: int = 1400  # what replies are kept under, by estimate
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,82 @@
+"""One poll's talk with one agent: asks, counts, and knows how much the agent can answer at once."""
+
+from typing import Final
+
+from streampoll.model import Status
+from streampoll.snmp.engine import Agent, Engine, Failure, Reply
+from streampoll.snmp.memory import Memory
+from streampoll.snmp.message import ErrorStatus, Request
+
+_LARGE: Final = 8  # varbinds; the silence after a smaller request is not blamed on its size
+
+
+class Conversation:
+    """The state of one poll on the wire."""
+
+    __slots__ = (
+        "_engine",
+        "_local_limit",
+        "_memory",
+        "_shrunk",
+        "agent",
+        "deadline",
+        "first_reply",
+        "requests",
+        "varbinds",
+    )
+
+    def __init__(self, engine: Engine, memory: Memory, agent: Agent, deadline: float) -> None:
+        self._engine = engine
+        self._memory = memory
+        self._local_limit = memory.sizes.limit(agent.address)
+        self._shrunk = False
+        self.agent = agent
+        self.deadline = deadline
+        self.first_reply = 0.0  # wall clock
+        self.requests = 0  # sent, retries included
+        self.varbinds = 0  # received
+
+    @property
+    def limit(self) -> int:
+        """The most varbinds to ask for at once."""
+        return self._local_limit
+
+    async def ask(self, request: Request) -> Reply | Failure:
+        """Ask once."""
+        result = await self._engine.request(self.agent, request, self.deadline)
+        self.requests += result.sent
+        if isinstance(result, Reply):
+            self.varbinds += len(result.varbinds)
+            if not self.first_reply:
+                self.first_reply = result.at
+        return result
+
+    def too_large(self, asked: int, result: Reply | Failure) -> bool:
+        """Tell whether a request of `asked` varbinds failed by its size and may be asked again smaller.
+
+        Then the limit is halved, and remembered beyond this poll. A time-out counts only where the agent has answered
+        before: silence from the start is no matter of size.
+        """
+        if isinstance(result, Failure):
+            by_size = result.status is Status.TIMEOUT and asked > _LARGE and self.first_reply > 0.0
+        else:
+            by_size = result.error_status == ErrorStatus.tooBig and asked > 1
+        if by_size:
+            self._local_limit = self._memory.sizes.shrink(self.agent.address, asked)
+            self._shrunk = True
+        return by_size
+
+    def isolate(self, asked: int) -> bool:
+        """Halve the limit for this poll only, to find what an agent stumbles over; False if that is not possible."""
+        if asked <= 1:
+            return False
+        self._local_limit = max(1, asked // 2)
+        return True
+
+    def finish(self) -> None:
+        """Note for the next poll how this one went."""
+        if not self.first_reply:
+            return
+        self._memory.back_off.answered(self.agent.address)
+        if not self._shrunk:
+            self._memory.sizes.clean(self.agent.address)

@@ -1,0 +1,88 @@
+"""From what stands on the wire to a `Value`, by the kind that the profile says; what does not fit is a reason."""
+
+from collections.abc import Callable
+from typing import Final
+
+from streampoll.model import Value
+from streampoll.snmp.ber import TAG_NAMES, Absent, Wire
+from streampoll.snmp.plan import Kind
+
+NONEXISTENT: Final = frozenset({*(absent.value for absent in Absent), "noSuchName", "no rows"})
+"""Reasons that mean: the device does not have it. Any other reason is trouble."""
+
+
+PLAIN: Final[dict[Kind, type]] = {
+    Kind.INTEGER: int, Kind.COUNTER: int, Kind.TICKS: int, Kind.BYTES: bytes, Kind.OID: str,
+}  # fmt: skip
+"""Kinds whose wire values of this type (and not negative) need no conversion."""
+
+
+class Misfit(Exception):  # noqa: N818 - no error: it never leaves this module
+    """The value has another type than the profile says."""
+
+
+def convert(kind: Kind, tag: int, value: Wire) -> tuple[Value, str]:
+    """Return (value, "") or (None, reason); never raises."""
+    if isinstance(value, Absent):
+        return None, value.value
+    try:
+        return _CONVERSIONS[kind](value), ""
+    except Misfit:
+        return None, f"wrongType: {TAG_NAMES.get(tag, hex(tag))} where {kind.name} was expected"
+
+
+def _any(value: Wire) -> Value:
+    if isinstance(value, Absent):
+        raise Misfit
+    return value
+
+
+def _integer(value: Wire) -> int:
+    if isinstance(value, int):
+        return value
+    raise Misfit
+
+
+def _unsigned(value: Wire) -> int:
+    if isinstance(value, int) and value >= 0:
+        return value
+    raise Misfit
+
+
+def _text(value: Wire) -> str | bytes:
+    if not isinstance(value, bytes):
+        raise Misfit
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value
+
+
+def _bytes(value: Wire) -> bytes:
+    if isinstance(value, bytes):
+        return value
+    raise Misfit
+
+
+def _oid(value: Wire) -> str:
+    if isinstance(value, str):
+        return value
+    raise Misfit
+
+
+def _ip(value: Wire) -> bytes:
+    if isinstance(value, bytes) and len(value) in (4, 16):
+        return value
+    raise Misfit
+
+
+_CONVERSIONS: Final[dict[Kind, Callable[[Wire], Value]]] = {
+    Kind.AUTO: _any,
+    Kind.INTEGER: _integer,
+    Kind.COUNTER: _unsigned,
+    Kind.TICKS: _unsigned,
+    Kind.TEXT: _text,
+    Kind.BYTES: _bytes,
+    Kind.OID: _oid,
+    Kind.IP: _ip,
+}

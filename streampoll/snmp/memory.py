@@ -1,0 +1,85 @@
+"""What a process remembers of agents from poll to poll: only of those that are out of the ordinary.
+
+`RequestSizes`: an agent that could not answer a large request gets smaller ones, and slowly larger ones again.
+`BackOff`: an agent that keeps silent gets one cheap probe a poll until it answers.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from streampoll.snmp.engine import Address
+
+UNLIMITED: Final = 10_000  # varbinds; more than any reply holds
+_GROW_AFTER: Final = 10  # clean polls before a limit is raised by a tenth
+_MOST: Final = 200_000  # agents remembered; the oldest is forgotten
+PROBE_AFTER: Final = 3  # polls without an answer
+
+
+@dataclass(slots=True)
+class _Size:
+    varbinds: int
+    clean: int = 0  # polls without trouble since it was set
+
+
+class RequestSizes:
+    """How many varbinds an agent's reply may have."""
+
+    def __init__(self) -> None:
+        self._sizes: dict[Address, _Size] = {}
+
+    def limit(self, agent: Address) -> int:
+        """Return the most varbinds to expect in one reply."""
+        size = self._sizes.get(agent)
+        return size.varbinds if size else UNLIMITED
+
+    def shrink(self, agent: Address, asked: int) -> int:
+        """Take note that a reply of `asked` varbinds was too much; returns the new limit, at least 1."""
+        varbinds = max(1, min(asked, self.limit(agent)) // 2)
+        self._sizes.pop(agent, None)
+        if len(self._sizes) >= _MOST:
+            del self._sizes[next(iter(self._sizes))]
+        self._sizes[agent] = _Size(varbinds)
+        return varbinds
+
+    def clean(self, agent: Address) -> None:
+        """Take note of a poll in which nothing was too large."""
+        size = self._sizes.get(agent)
+        if size is None:
+            return
+        size.clean += 1
+        if size.clean >= _GROW_AFTER:
+            size.clean = 0
+            size.varbinds += max(1, size.varbinds // 10)
+            if size.varbinds >= 500:  # as large as requests get
+                del self._sizes[agent]
+
+
+class BackOff:
+    """Which agents have kept silent, and for how many polls."""
+
+    def __init__(self) -> None:
+        self._silent: dict[Address, int] = {}
+
+    def failures(self, agent: Address) -> int:
+        """Return how many polls in a row got no answer."""
+        return self._silent.get(agent, 0)
+
+    def silent(self, agent: Address) -> None:
+        """Take note of a poll without any answer."""
+        if agent not in self._silent and len(self._silent) >= _MOST:
+            del self._silent[next(iter(self._silent))]
+        self._silent[agent] = self._silent.get(agent, 0) + 1
+
+    def answered(self, agent: Address) -> None:
+        """Take note of an answer: all is normal again at once."""
+        self._silent.pop(agent, None)
+
+
+class Memory:
+    """Both, for one process."""
+
+    __slots__ = ("back_off", "sizes")
+
+    def __init__(self) -> None:
+        self.sizes = RequestSizes()
+        self.back_off = BackOff()

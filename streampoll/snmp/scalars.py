@@ -1,0 +1,122 @@
+"""GET: many values in few requests; what an agent refuses is isolated, and costs only itself.
+
+A request that fails as a whole is taken apart: one too large is halved; one that stumbles over a varbind (v1's
+noSuchName, genErr) is asked again without it. Each step makes a request smaller, so it ends.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from streampoll.model import Value
+from streampoll.snmp.ber import encode_oid
+from streampoll.snmp.compiled import Chunk, Want, make_chunk, split
+from streampoll.snmp.conversation import Conversation
+from streampoll.snmp.convert import NONEXISTENT, convert
+from streampoll.snmp.engine import Failure, Reply
+from streampoll.snmp.message import ErrorStatus
+
+
+@dataclass(slots=True)
+class Answers:
+    """What became of a set of wants, by their OIDs."""
+
+    values: dict[bytes, Value] = field(default_factory=dict)
+    reasons: dict[bytes, str] = field(default_factory=dict)  # why there is no value
+    at: float = 0.0  # wall clock of the first reply with values
+    failure: Failure | None = None  # what ended the talk early
+
+
+async def get(talk: Conversation, chunks: Sequence[Chunk]) -> Answers:
+    """Ask for all wants of `chunks`; each has a value or a reason when it returns."""
+    answers = Answers()
+    line = deque(chunks)
+    while line:
+        request, wants = line.popleft()
+        result = await talk.ask(request)
+        if isinstance(result, Reply) and result.error_status == 0:
+            _take(answers, wants, result)
+            continue
+        again = _take_apart(talk, answers, wants, result)
+        if again is None:
+            assert isinstance(result, Failure)
+            answers.failure = result
+            _miss(answers, wants, result.status.word)
+            for _, rest in line:
+                _miss(answers, rest, f"not asked after {result.status.word}")
+            break
+        line.extendleft(map(make_chunk, reversed(again)))
+    return answers
+
+
+async def get_wants(talk: Conversation, wants: Sequence[Want]) -> Answers:
+    """Ask for wants that were not known beforehand."""
+    limits = talk.agent.limits
+    runs = split(wants, min(talk.limit, limits.max_varbinds), limits.max_reply_bytes)
+    return await get(talk, [make_chunk(run) for run in runs])
+
+
+async def get_fallbacks(talk: Conversation, wants: Sequence[Want], answers: Answers) -> None:
+    """Ask for the fallbacks of wants that don't exist; an answer counts as that of the want."""
+    if answers.failure is not None or not answers.reasons:
+        return
+    instead = {
+        want.oid: Want.of(want.metric, encode_oid(want.metric.fallback))
+        for want in wants
+        if want.metric.fallback is not None and answers.reasons.get(want.oid) in NONEXISTENT
+    }
+    if not instead:
+        return
+    others = await get_wants(talk, list(instead.values()))
+    answers.failure = others.failure
+    answers.at = answers.at or others.at
+    for oid, want in instead.items():
+        if want.oid in others.values:
+            answers.values[oid] = others.values[want.oid]
+            del answers.reasons[oid]
+
+
+def _take(answers: Answers, wants: Sequence[Want], reply: Reply) -> None:
+    """Note a reply's values."""
+    if not answers.at:
+        answers.at = reply.at
+    varbinds = reply.varbinds
+    if len(varbinds) != len(wants):
+        _miss(answers, wants, f"{len(varbinds)} values in answer to {len(wants)}")
+        return
+    for want, (oid, tag, wire) in zip(wants, varbinds, strict=True):
+        if oid != want.oid:
+            answers.reasons[want.oid] = "another OID in answer"
+            continue
+        value, reason = convert(want.metric.kind, tag, wire)
+        if reason:
+            answers.reasons[oid] = reason
+        else:
+            answers.values[oid] = value
+
+
+def _take_apart(
+    talk: Conversation, answers: Answers, wants: Sequence[Want], result: Reply | Failure
+) -> list[Sequence[Want]] | None:
+    """Decide what to ask again after a refusal; None ends the talk."""
+    middle = len(wants) // 2
+    if talk.too_large(len(wants), result):
+        return [wants[:middle], wants[middle:]]
+    if isinstance(result, Failure):
+        return None
+    name = ErrorStatus.name_of(result.error_status)
+    at = result.error_index - 1
+    if 0 <= at < len(wants):
+        answers.reasons[wants[at].oid] = name
+        rest = [*wants[:at], *wants[at + 1 :]]
+        return [rest] if rest else []
+    if len(wants) > 1:
+        return [wants[:middle], wants[middle:]]
+    answers.reasons[wants[0].oid] = name
+    return []
+
+
+def _miss(answers: Answers, wants: Sequence[Want], reason: str) -> None:
+    """Note the same reason for several wants."""
+    for want in wants:
+        answers.reasons[want.oid] = reason

@@ -1,0 +1,260 @@
+"""Walking a table: several columns at once, row by row, until its end.
+
+The state of a walk is one index, the *frontier*: all rows up to it are complete, and the next request goes on from it
+in all columns. A reply gives each column some cells; the new frontier is the lowest of the columns' last indexes, and
+cells beyond it are dropped and asked again. So a reply that is cut short (RFC 3416 4.2.3), a column with holes, and
+columns of different lengths are one case, and all cells of a row come from one reply, with its time and sysUpTime.
+
+A column ends when an OID leaves its prefix, at endOfMibView, or by v1's noSuchName. An OID that does not increase ends
+the walk as an error.
+"""
+
+from collections.abc import Sequence
+
+from streampoll.errors import SnmpError
+from streampoll.model import TableTime, Value
+from streampoll.snmp.ber import END_OF_MIB_VIEW, decode_arcs
+from streampoll.snmp.compiled import SYS_UPTIME, SYS_UPTIME_0, Column, CompiledTable, Want, rows_that_fit
+from streampoll.snmp.conversation import Conversation
+from streampoll.snmp.convert import PLAIN, convert
+from streampoll.snmp.credential import Community, Version
+from streampoll.snmp.engine import Failure, Reply
+from streampoll.snmp.message import ErrorStatus, PduType, Request, Varbind
+from streampoll.snmp.scalars import get_wants
+
+
+class Lane:
+    """A column being walked."""
+
+    __slots__ = ("cells", "column", "done", "ended", "indexes", "place", "prefix", "reason")
+
+    def __init__(self, column: Column, place: int) -> None:
+        self.column = column
+        self.place = place  # in the row
+        self.prefix = column.prefix
+        self.done = False  # it has no cell beyond the frontier
+        self.reason = ""  # why cells could not be had or used, but for those that do not exist
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the cells of the last step."""
+        self.ended = False  # this step reached the column's end
+        self.indexes: list[bytes] = []
+        self.cells: Sequence[Varbind] = ()
+
+    def take(self, cells: Sequence[Varbind], frontier: bytes, known: list[bytes]) -> bool:
+        """Take a reply's cells; False if their indexes don't increase. `known` are indexes that were found to."""
+        prefix = self.prefix
+        size = len(prefix)
+        for count, (oid, tag, _) in enumerate(cells):
+            if tag == END_OF_MIB_VIEW or not oid.startswith(prefix):
+                self.ended = True
+                cells = cells[:count]
+                break
+        self.cells = cells
+        self.indexes = [cell[0][size:] for cell in cells]
+        return self.indexes == known[: len(cells)] or _increase(frontier, self.indexes)
+
+    def swap(self) -> bool:
+        """Walk the fallback instead, if there is one that is not tried yet."""
+        fallback = self.column.fallback
+        if fallback is None or self.prefix == fallback:
+            return False
+        self.prefix = fallback
+        return True
+
+    def fill(self, rows: dict[bytes, list[Value]], width: int) -> None:
+        """Put the cells into their rows, converted; what can't be used leaves a reason."""
+        place, kind = self.place, self.column.metric.kind
+        plain = PLAIN.get(kind)
+        for index, (_, tag, wire) in zip(self.indexes, self.cells, strict=True):
+            row = rows.get(index)
+            if row is None:
+                row = rows[index] = [None] * width
+            if type(wire) is plain and (plain is not int or wire >= 0):  # type: ignore[operator]
+                row[place] = wire  # type: ignore[assignment]  # none of PLAIN is Absent
+            else:
+                row[place], reason = convert(kind, tag, wire)
+                self.reason = reason or self.reason
+
+
+class Walk:
+    """One walk of one table: `run` it, then read what it found."""
+
+    def __init__(self, talk: Conversation, table: CompiledTable) -> None:
+        self._talk = talk
+        self._table = table
+        credential = talk.agent.credential
+        self._bulk = not (isinstance(credential, Community) and credential.version is Version.V1)
+        self._has_uptime = True
+        self._frontier = b""
+        self.lanes = [Lane(column, place) for place, column in enumerate(table.columns)]
+        self.rows: dict[bytes, list[Value]] = {}  # by index, in the table's order
+        self.times: list[TableTime] = []
+        self.stopped = ""  # why it ended before the table did; "": it did not
+        self.failure: Failure | None = None  # the failure that stopped it
+
+    async def run(self) -> None:
+        """Walk until the table's end, its row cap, an error or the deadline."""
+        try:
+            while not self.stopped and (lanes := [lane for lane in self.lanes if not lane.done]):
+                await self._step(lanes)
+        except SnmpError as error:
+            self.stopped = f"decode: {error}"
+
+    async def _step(self, lanes: Sequence[Lane]) -> None:
+        """Ask once for all that are not done (in several requests where they don't fit into one)."""
+        for lane in lanes:
+            lane.reset()
+        uptime = None
+        at = 0.0
+        for group in self._groups(lanes):
+            request = self._request(group)
+            result = await self._talk.ask(request)
+            if isinstance(result, Failure) or result.error_status:
+                self._refused(group, request, result)
+                return
+            if not self._deal(group, request, result.varbinds):
+                return
+            uptime, at = uptime or _uptime(result), at or result.at
+        self._commit(lanes, at, uptime)
+
+    def _asks_uptime(self) -> bool:
+        return self._has_uptime and self._talk.limit > 1
+
+    def _groups(self, lanes: Sequence[Lane]) -> list[Sequence[Lane]]:
+        """Share out the columns to requests that the agent can answer with at least one row."""
+        most = max(1, self._talk.limit - self._asks_uptime())
+        return [lanes[at : at + most] for at in range(0, len(lanes), most)]
+
+    def _request(self, group: Sequence[Lane]) -> Request:
+        """Encode the request that goes on from the frontier in these columns."""
+        frontier = self._frontier
+        uptime = (SYS_UPTIME,) if self._asks_uptime() else ()
+        oids = (*uptime, *(lane.prefix + frontier for lane in group))
+        if not self._bulk:
+            return Request(PduType.GETNEXT, oids)
+        limits = self._talk.agent.limits
+        rows = min(
+            limits.max_repetitions,
+            rows_that_fit([lane.column for lane in group], len(frontier) or 2, limits.max_reply_bytes),
+            max(1, (self._talk.limit - len(uptime)) // len(group)),
+            self._table.spec.max_rows - len(self.rows) + 1,
+        )
+        return Request(PduType.GETBULK, oids, non_repeaters=len(uptime), max_repetitions=rows)
+
+    def _deal(self, group: Sequence[Lane], request: Request, varbinds: Sequence[Varbind]) -> bool:
+        """Deal a reply's varbinds to their columns; False if the step can't be used."""
+        width = len(group)
+        cells = varbinds[len(request.oids) - width :]
+        for position, lane in enumerate(group):
+            if not lane.take(cells[position::width], self._frontier, group[0].indexes):
+                self.stopped = "OIDs that do not increase"
+                return False
+        if all(lane.cells or lane.ended for lane in group):
+            return True
+        if not self._talk.isolate(width):  # less than one row came: ask for fewer columns at once
+            self.stopped = "an empty reply"
+        return False
+
+    def _refused(self, group: Sequence[Lane], request: Request, result: Reply | Failure) -> None:
+        """Decide how to go on after a request that brought no rows."""
+        if self._talk.too_large(request.expected, result):
+            return
+        if isinstance(result, Failure):
+            self.failure = result
+            self.stopped = result.reason
+            return
+        name = ErrorStatus.name_of(result.error_status)
+        position = result.error_index - 1 - (len(request.oids) - len(group))
+        if result.error_index == 1 and position == -1:
+            self._has_uptime = False
+        elif 0 <= position < len(group):
+            self._end(group[position], name)
+        elif len(group) == 1 and result.error_status == ErrorStatus.noSuchName:
+            self._end(group[0], name)
+        elif not self._talk.isolate(request.expected):
+            self.stopped = name
+
+    def _end(self, lane: Lane, name: str) -> None:
+        """End a column that the agent named in an error-status; v1 says noSuchName at the end of its MIB."""
+        if self._frontier or not lane.swap():
+            lane.done = True
+            lane.reason = "" if name == ErrorStatus.noSuchName.name else name
+
+    def _commit(self, lanes: Sequence[Lane], at: float, uptime: int | None) -> None:
+        """Keep the step's complete rows and move the frontier."""
+        swapped = [] if self._frontier else [lane for lane in lanes if lane.ended and not lane.cells and lane.swap()]
+        if swapped:
+            return
+        rows: dict[bytes, list[Value]] = {}
+        for lane in lanes:
+            lane.fill(rows, len(self.lanes))
+        ends = {lane.indexes[-1] for lane in lanes if not lane.ended}
+        if ends:
+            self._frontier = min(ends, key=decode_arcs)
+        if any(lane.indexes != lanes[0].indexes for lane in lanes):
+            rows = _ordered(rows, self._frontier if ends else None)
+        for lane in lanes:
+            lane.done = lane.ended and (not ends or not lane.indexes or lane.indexes[-1] in rows)
+        self._keep(rows, at, uptime)
+
+    def _keep(self, rows: dict[bytes, list[Value]], at: float, uptime: int | None) -> None:
+        """Append rows, up to the table's cap."""
+        room = self._table.spec.max_rows - len(self.rows)
+        if len(rows) > room:
+            self.stopped = f"cut at {self._table.spec.max_rows} rows"
+            rows = dict(list(rows.items())[:room])
+        if rows:
+            self.rows.update(rows)
+            self.times.append(TableTime(len(rows), at, uptime))
+
+
+def _uptime(reply: Reply) -> int | None:
+    """Read the sysUpTime that came along; None where there is none."""
+    if reply.varbinds:
+        oid, _, value = reply.varbinds[0]
+        if oid == SYS_UPTIME_0 and isinstance(value, int):
+            return value
+    return None
+
+
+def _increase(frontier: bytes, indexes: Sequence[bytes]) -> bool:
+    """Tell whether indexes increase, from beyond the frontier."""
+    last = decode_arcs(frontier)
+    for index in indexes:
+        arcs = decode_arcs(index)
+        if arcs <= last:
+            return False
+        last = arcs
+    return True
+
+
+def _ordered(rows: dict[bytes, list[Value]], frontier: bytes | None) -> dict[bytes, list[Value]]:
+    """Put rows into the order of their indexes and drop those beyond the frontier (None: keep all)."""
+    end = None if frontier is None else decode_arcs(frontier)
+    return {index: rows[index] for index in sorted(rows, key=decode_arcs) if end is None or decode_arcs(index) <= end}
+
+
+async def fill_holes(talk: Conversation, walk: Walk) -> None:
+    """Ask for a column's fallback where rows lack it: 64-bit counters that only some interfaces have."""
+    if walk.failure is not None:
+        return
+    wants: dict[bytes, tuple[list[Value], Lane]] = {}
+    asked: list[Want] = []
+    for lane in walk.lanes:
+        fallback = lane.column.fallback
+        if fallback is None or lane.prefix == fallback:
+            continue
+        for index, row in walk.rows.items():
+            if row[lane.place] is None:
+                want = Want.of(lane.column.metric, fallback + index)
+                wants[want.oid] = row, lane
+                asked.append(want)
+    if not asked:
+        return
+    answers = await get_wants(talk, asked)
+    walk.failure = answers.failure
+    for oid, value in answers.values.items():
+        row, lane = wants[oid]
+        row[lane.place] = value
