@@ -1,0 +1,116 @@
+"""One Redis in memory: the state that the model works on, with a clock and the troubles a test asks for.
+
+Share one `MemoryServer` between any number of `MemoryStreams`, `MemoryLease`s and `MemoryPresence`s.
+"""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from streampoll.errors import RedisFull, RedisUnavailable
+from streampoll.model import QueueClass
+from streampoll.shards.entries import Entry, encode_fields
+from streampoll.shards.memory_stream import MemoryStream, text_of
+from streampoll.shards.port import Progress
+
+Field = tuple[QueueClass, str, int]  # what `open` counts by: class, job, slot
+K = TypeVar("K")
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A dead letter."""
+
+    id: bytes
+    cause: str
+    delivery: int
+    fields: Sequence[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Delayed:
+    """An entry that is to be tried again at `due_ms`."""
+
+    due_ms: int
+    id: bytes
+    entry: Entry
+
+
+class MemoryShard:
+    """What the keys of one shard hold."""
+
+    def __init__(self, now_ms: Callable[[], int]) -> None:
+        self.streams = {queue: MemoryStream(now_ms) for queue in QueueClass}
+        self.delayed: dict[QueueClass, list[Delayed]] = {queue: [] for queue in QueueClass}
+        self.dead: dict[QueueClass, list[Letter]] = {queue: [] for queue in QueueClass}
+        self.crashes: dict[QueueClass, dict[bytes, str]] = {queue: {} for queue in QueueClass}
+        self.open: Counter[Field] = Counter()
+        self.backlog: Counter[tuple[QueueClass, str]] = Counter()
+        self.progress: dict[str, Progress] = {}
+        self.epoch = 0
+
+    def count(self, changes: Mapping[Field, int]) -> None:
+        """Apply changes of what is open; what comes to nothing is forgotten."""
+        jobs: Counter[tuple[QueueClass, str]] = Counter()
+        for (queue, job, _), by in changes.items():
+            jobs[queue, job] += by
+        _apply(self.open, changes)
+        _apply(self.backlog, jobs)
+
+    def add(self, queue: QueueClass, entry: Entry) -> bytes:
+        """Add an entry to a stream; return its id."""
+        return text_of(self.streams[queue].add(encode_fields(entry)))
+
+
+@dataclass(slots=True)
+class MemoryServer:
+    """One Redis in memory."""
+
+    now_ms: Callable[[], int]  # Redis TIME
+    monotonic: Callable[[], float] = time.monotonic  # of the process, for leases
+    away: bool = False  # True: every operation raises RedisUnavailable
+    full: bool = False  # True: what adds without freeing raises RedisFull
+    fill: float = 0.0
+    shards: dict[int, MemoryShard] = field(default_factory=dict)
+    leader: tuple[str, int, int] | None = None  # id, epoch, until (ms)
+    beats: dict[str, tuple[int, frozenset[str]]] = field(default_factory=dict)  # worker -> (ms, classes)
+    figures: dict[str, tuple[int, bytes]] = field(default_factory=dict)  # worker -> (until (ms), msgpack)
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)  # set when a blocked read may find something
+
+    def shard(self, number: int, adds: bool = False) -> MemoryShard:
+        """Return a shard; `adds` says that the caller needs memory before it frees any.
+
+        Raises:
+            RedisUnavailable: `away`.
+            RedisFull: `full`, and `adds`.
+        """
+        self.check(adds)
+        if number not in self.shards:
+            self.shards[number] = MemoryShard(self.now_ms)
+        return self.shards[number]
+
+    def check(self, adds: bool = False) -> None:
+        """Raise what the server is in trouble with."""
+        if self.away:
+            raise RedisUnavailable("Redis is not reachable: the test says so")
+        if self.full and adds:
+            raise RedisFull("Redis is over maxmemory and refuses writes: the test says so")
+
+    def flush(self) -> None:
+        """Lose everything (FLUSHALL)."""
+        self.shards.clear()
+        self.beats.clear()
+        self.figures.clear()
+        self.leader = None
+        self.arrived.set()
+
+
+def _apply(counts: Counter[K], changes: Mapping[K, int]) -> None:
+    for name, by in changes.items():
+        if by:
+            counts[name] += by
+            if counts[name] <= 0:
+                del counts[name]
