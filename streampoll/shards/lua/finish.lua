@@ -3,10 +3,10 @@
 -- ARGV  1 group (= class)  2 consumer, then per entry:
 --       id, job, slot, cause ('' = done; else to the dead letters), number of emits,
 --       and per emit: number of KEYS, class, kind, job, slot, expiry, body
--- Answers the ids that were not ours any more; nothing of theirs is emitted.
+-- Answers the ids that were not ours any more, and those named a second time; nothing of theirs is emitted.
 -- Acknowledge first: over maxmemory Redis refuses a script whose first write adds, and lets it add after one that frees.
 local stream, group, consumer = KEYS[1], ARGV[1], ARGV[2]
-local gone, ours, dead = {}, {}, {}
+local gone, ours, seen, dead = {}, {}, {}, {}
 local count, slots, jobs = 0, {}, {}
 
 local function change(class, job, slot, by)
@@ -21,9 +21,10 @@ local i = 3
 while i <= #ARGV do
   local id, job, slot, cause, n = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], tonumber(ARGV[i + 4])
   local held = redis.pcall('XPENDING', stream, group, id, id, 1, consumer)
-  if held.err or #held == 0 then
+  if held.err or #held == 0 or seen[id] then
     gone[#gone + 1] = id
   else
+    seen[id] = true
     count = count + 1
     ours[count] = id
     change(group, job, slot, -1)
@@ -49,7 +50,8 @@ if count > 0 and redis.call('EXISTS', KEYS[4]) == 1 then
 end
 for _, letter in ipairs(dead) do
   local fields = letter[4] and letter[4][2] or {}
-  redis.call('XADD', KEYS[5], '*', 'id', letter[1], 'cause', letter[2], 'delivery', letter[3], unpack(fields))
+  redis.call('XADD', KEYS[5], '*', 'id', letter[1], 'cause', letter[2], 'delivery', letter[3],
+    unpack(fields, 1, math.min(#fields, 200))) -- ours have 12; unpack fails near 8,000, and it is too late to fail here
 end
 for _, e in ipairs(emits) do
   redis.call('XADD', KEYS[tonumber(ARGV[e])], '*', 'v', '1', 'k', ARGV[e + 2], 'j', ARGV[e + 3], 's', ARGV[e + 4],
