@@ -1,0 +1,123 @@
+"""The contract of sweep, mark and delivery counts: each function is a sentence that every bench must make true."""
+
+from streampoll.shards.entries import Entry, Kind
+from streampoll.shards.port import Postponed
+from tests.shards_support import (
+    IDLE_MS,
+    JOB,
+    POLLING,
+    SHARD,
+    START,
+    TICK,
+    Bench,
+    bodies,
+    contents,
+    finish,
+    held,
+    ids,
+    queue_figures,
+    release,
+    settled,
+    swept,
+)
+
+
+async def a_sweep_claims_what_is_idle(bench: Bench) -> None:
+    taken = await held(bench, 3)
+    await bench.make_idle(POLLING, SHARD, "a", taken[1].id)
+
+    claimed = await swept(bench, "b", IDLE_MS)
+
+    assert [(one.id, one.entry, one.delivery) for one in claimed] == [(taken[1].id, taken[1].entry, 2)]
+    assert await swept(bench, "c", IDLE_MS) == []
+
+
+async def every_claim_counts_as_a_delivery(bench: Bench) -> None:
+    await held(bench, 1)
+
+    deliveries = [(await swept(bench, consumer))[0].delivery for consumer in "bcb"]
+
+    assert deliveries == [2, 3, 4]
+
+
+async def a_sweep_goes_on_at_its_cursor(bench: Bench) -> None:
+    await held(bench, 5)
+    found, cursor, calls = [], START, 0
+    while calls == 0 or cursor != START:
+        one = await bench.streams.sweep(POLLING, "b", SHARD, 0, cursor, 2)
+        found += contents(one.entries)
+        cursor, calls = one.cursor, calls + 1
+
+    assert (found, calls) == (bodies(5), 3)
+
+
+async def an_idle_entry_behind_many_fresh_ones_is_reached(bench: Bench) -> None:
+    taken = await held(bench, 300)
+    await bench.make_idle(POLLING, SHARD, "a", taken[-1].id)
+    found, cursor, calls = [], START, 0
+    while calls == 0 or cursor != START:
+        one = await bench.streams.sweep(POLLING, "b", SHARD, IDLE_MS, cursor, 10)
+        found += ids(one.entries)
+        cursor, calls = one.cursor, calls + 1
+
+    assert found == [taken[-1].id]
+
+
+async def a_lost_payload_is_counted_and_forgotten(bench: Bench) -> None:
+    taken = await held(bench, 3)
+    await bench.delete_payload(POLLING, SHARD, taken[1].id)
+
+    first = await bench.streams.sweep(POLLING, "b", SHARD, 0, START, 10)
+    second = await bench.streams.sweep(POLLING, "b", SHARD, 0, START, 10)
+
+    assert (ids(first.entries), first.payloads_lost) == ([taken[0].id, taken[2].id], 1)
+    assert (ids(second.entries), second.payloads_lost) == ([taken[0].id, taken[2].id], 0)
+    assert (await queue_figures(bench)).pending == 2
+
+
+async def a_sweep_clears_no_work_of_its_own_consumer(bench: Bench) -> None:
+    mine = await held(bench, 2, "b")
+    theirs = await held(bench, 1, "a")
+    await bench.make_idle(POLLING, SHARD, "a", theirs[0].id)
+    await bench.delete_payload(POLLING, SHARD, theirs[0].id)
+
+    assert (await bench.streams.sweep(POLLING, "b", SHARD, IDLE_MS, START, 10)).payloads_lost == 1
+
+    assert await bench.streams.renew(POLLING, "b", {SHARD: ids(mine)}) == frozenset()
+
+
+async def who_died_in_quarantine_is_known(bench: Bench) -> None:
+    taken = await held(bench, 2)
+
+    assert await bench.streams.mark(POLLING, "a", SHARD, taken[0].id)
+    assert await bench.streams.mark(POLLING, "a", SHARD, taken[0].id)
+
+    claimed = await bench.streams.sweep(POLLING, "b", SHARD, 0, START, 10)
+    assert claimed.crashed == {taken[0].id}
+    again = await bench.streams.sweep(POLLING, "c", SHARD, 0, START, 10)
+    assert again.crashed == {taken[0].id}
+
+
+async def a_stale_worker_starts_nothing_in_quarantine(bench: Bench) -> None:
+    taken = await held(bench, 1)
+    await swept(bench, "b")
+
+    assert not await bench.streams.mark(POLLING, "a", SHARD, taken[0].id)
+    assert not await bench.streams.mark(POLLING, "a", 8, taken[0].id)
+
+    assert (await bench.streams.sweep(POLLING, "c", SHARD, 0, START, 10)).crashed == frozenset()
+
+
+async def who_survives_quarantine_is_not_remembered(bench: Bench) -> None:
+    taken = await held(bench, 3)
+    for one in taken:
+        await bench.streams.mark(POLLING, "a", SHARD, one.id)
+    await finish(bench, settled(taken[:1]))
+    await release(bench, taken[1:2])
+    await bench.streams.retry(
+        POLLING, "a", SHARD, [Postponed(taken[2].id, Entry(Kind.POLL, JOB, TICK, 0, b"again"), 0)]
+    )
+
+    claimed = await bench.streams.sweep(POLLING, "b", SHARD, 0, START, 10)
+
+    assert (ids(claimed.entries), claimed.crashed) == ([taken[1].id], frozenset())

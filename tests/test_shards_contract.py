@@ -1,0 +1,44 @@
+"""One contract for the stream operations, held by the model and by the scripts on every server we promise."""
+
+import inspect
+from collections.abc import AsyncIterator
+from types import ModuleType
+
+import pytest
+
+from tests import shards_contract_dispatch, shards_contract_recover, shards_contract_settle
+from tests.servers_support import REDIS_NAMES
+from tests.shards_support import Check, MemoryBench, RedisBench
+
+
+def checks_of(module: ModuleType) -> list[Check]:
+    """The sentences of a contract module: its coroutine functions that take a bench and answer nothing."""
+    found = [
+        one for _, one in inspect.getmembers(module, inspect.iscoroutinefunction) if one.__module__ == module.__name__
+    ]
+    return [one for one in found if inspect.get_annotations(one).get("return", "") is None]
+
+
+CHECKS = [
+    check
+    for module in (shards_contract_dispatch, shards_contract_settle, shards_contract_recover)
+    for check in checks_of(module)
+]
+
+
+@pytest.fixture
+async def redis_bench(fresh_redis: str) -> AsyncIterator[RedisBench]:
+    bench = RedisBench(fresh_redis)
+    yield bench
+    await bench.streams.close()
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+async def test_in_memory(check: Check) -> None:
+    await check(MemoryBench())
+
+
+@pytest.mark.parametrize("redis_server", REDIS_NAMES, indirect=True)
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+async def test_on_redis(check: Check, redis_bench: RedisBench) -> None:
+    await check(redis_bench)
