@@ -1,0 +1,138 @@
+"""The handler of class polling: an entry becomes an outcome, and the outcome a row on its way to the store.
+
+    decode -> expired? -> poll (bounded by wall limit and expiry) -> result
+
+Whatever a device does ends as an `Outcome`; so does a bug of a poller, as status `error`.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+from streampoll.errors import EntryError
+from streampoll.model import Outcome, QueueClass, Result, Status, Target, Trace
+from streampoll.shards.entries import Delivered, Entry, Kind, decode_target, encode_result
+from streampoll.worker.port import Bury, Disposition, Emit, Finish, Release
+
+log = logging.getLogger(__name__)
+
+Poll = Callable[[Target, float], Awaitable[Outcome]]
+"""Polls a target until a deadline in the loop's time."""
+
+Encode = Callable[[Outcome, Trace], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class PollPorts:
+    """What the handler works with."""
+
+    poll: Poll
+    encode: Encode
+    now: Callable[[], float]  # wall-clock seconds of Redis
+    consumer: str
+    wall_limit_s: float
+    close: Callable[[], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class PollCounts:
+    """What has been polled since the process started."""
+
+    by_status: dict[str, int] = field(default_factory=dict)
+    requests: int = 0
+    varbinds: int = 0
+
+    def note(self, outcome: Outcome) -> None:
+        """Count an outcome."""
+        word = outcome.status.word
+        self.by_status[word] = self.by_status.get(word, 0) + 1
+        self.requests += outcome.requests
+        self.varbinds += outcome.varbinds
+
+
+class PollHandler:
+    """Polls devices and hands each outcome to the results stream of its shard."""
+
+    def __init__(self, ports: PollPorts) -> None:
+        self._ports = ports
+        self._bugs: set[str] = set()
+        self.counts = PollCounts()
+
+    async def ready(self) -> None:
+        """Polling needs nothing but the network."""
+
+    async def close(self) -> None:
+        """Close the pollers' sockets."""
+        await self._ports.close()
+
+    async def handle(self, batch: Sequence[Delivered]) -> Sequence[Disposition]:
+        """Poll each device of the batch, in order."""
+        return [await self._serve(delivered) for delivered in batch]
+
+    async def _serve(self, delivered: Delivered) -> Disposition:
+        entry = delivered.entry
+        if entry is None or entry.kind != Kind.POLL:
+            return self._unknown(delivered)
+        try:
+            target, _ = decode_target(entry.body)
+        except EntryError as error:
+            return self._unknown(delivered, str(error))
+        started = self._ports.now()
+        if entry.expiry and started >= entry.expiry:
+            outcome = Outcome(Status.EXPIRED, f"not polled: its next slot began {started - entry.expiry:.1f} s before")
+        else:
+            outcome = await self._poll(target, entry, started)
+        return self._finish(delivered, entry, target.device, outcome, started)
+
+    async def _poll(self, target: Target, entry: Entry, started: float) -> Outcome:
+        """Poll until the earlier of the wall limit and the entry's expiry; a bug is an outcome too."""
+        limit_s = self._ports.wall_limit_s
+        if entry.expiry:
+            limit_s = min(limit_s, entry.expiry - started)
+        try:
+            return await self._ports.poll(target, asyncio.get_running_loop().time() + limit_s)
+        except Exception as error:
+            cause = f"{type(error).__name__}: {error}"
+            if type(error).__name__ not in self._bugs:
+                self._bugs.add(type(error).__name__)
+                log.exception("device %s: a bug in its poller", target.device)
+            return Outcome(Status.ERROR, f"a bug in the poller: {cause}")
+
+    def _finish(self, delivered: Delivered, entry: Entry, device: str, outcome: Outcome, started: float) -> Finish:
+        self.counts.note(outcome)
+        done = self._ports.now()
+        read = done - (time.monotonic() - delivered.leased)
+        trace = Trace(
+            delivered.dispatched, read, started, outcome.first_reply, done, delivered.delivery, self._ports.consumer
+        )
+        result = Result(
+            entry.job, device, entry.slot, outcome.status, int((done - started) * 1000),
+            self._ports.encode(outcome, trace),
+        )  # fmt: skip
+        return Finish((Emit(QueueClass.RESULTS, encode_result(result)),))
+
+    def _unknown(self, delivered: Delivered, why: str = "") -> Disposition:
+        """Hand back once what another release may know; then bury it, its poll booked as an error if it can be."""
+        if delivered.delivery == 1:
+            return Release("unknown here", counted=True)
+        kind = delivered.entry.kind if delivered.entry else "?"
+        cause = why or f"no worker knows entries of kind {kind[:40]!r}"
+        match self.fail(delivered, Status.ERROR, cause):
+            case Finish(emits):
+                return Bury(cause, emits)
+            case other:
+                return other
+
+    def fail(self, delivered: Delivered, status: Status, cause: str) -> Disposition:
+        """End a poll whose attempt did not: its row says why."""
+        entry = delivered.entry
+        if entry is None:
+            return Bury(cause)
+        try:
+            target, _ = decode_target(entry.body)
+        except EntryError:
+            return Bury(cause)
+        now = self._ports.now()
+        return self._finish(delivered, entry, target.device, Outcome(status, cause), now)
