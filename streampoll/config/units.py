@@ -1,0 +1,41 @@
+"""Durations and sizes as people write them."""
+
+import re
+
+_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_BYTES = {
+    "": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30,
+}  # fmt: skip
+_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|[smhdw]))+")
+_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhdw])")
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmg]?i?b?)", re.IGNORECASE)
+
+
+def parse_duration(text: str) -> float:
+    """Return the seconds of "90s", "5m", "1h30m", "250ms" or a bare number of seconds ("90").
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    compact = text.strip().lower().replace(" ", "")
+    if re.fullmatch(r"\d+(\.\d+)?", compact):
+        return float(compact)
+    if not _DURATION.fullmatch(compact):
+        raise ValueError(f"{text!r} is not a duration")
+    return float(sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(compact)))
+
+
+def parse_size(text: str) -> int:
+    """Return the bytes of "8MiB", "64 kB", "1g" (binary, as redis.conf's are not: k, m, g alone are 1024-based).
+
+    Raises:
+        ValueError: it is not a size, or not a whole number of bytes.
+    """
+    found = _SIZE.fullmatch(text.strip())
+    if not found:
+        raise ValueError(f"{text!r} is not a size")
+    unit = found[2].lower()
+    scale = _BYTES.get(unit) or _BYTES.get(f"{unit.removesuffix('i')}ib")
+    if scale is None or (size := float(found[1]) * scale) != int(size):
+        raise ValueError(f"{text!r} is not a whole number of bytes")
+    return int(size)
