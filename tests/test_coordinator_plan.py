@@ -89,7 +89,7 @@ def test_parts_hold_what_is_due_once_and_sum_its_hashes():
 
 @given(st.integers(0, 300), st.integers(0, 300), st.integers(1, 90), st.integers(1, 90))
 def test_counting_a_range_equals_counting_its_ticks(first, length, interval_s, other_s):
-    devices = fleet(5) + [Device("slow", "10.1.1.1", interval_s=other_s)]
+    devices = [*fleet(5), Device("slow", "10.1.1.1", interval_s=other_s)]
     plan = build_plan(PlanTerms("j", 0, Every(interval_s), start=50, end=400), devices, "")
     by_tick = sum(len(names_due(plan, tick)) for tick in range(first, first + length + 1))
     assert plan.count_between(first, first + length) == by_tick

@@ -156,12 +156,15 @@ class Coordinator:
             except TimeoutError:
                 continue
             self._changed.clear()
-            self._take_up_configuration()
+            await self._take_up_configuration()
 
-    def _take_up_configuration(self) -> None:
-        """Plan by the configuration as it is now; a bad one is refused with its lines, and the old one stays."""
+    async def _take_up_configuration(self) -> None:
+        """Plan by the configuration as it is now; a bad one is refused with its lines, and the old one stays.
+
+        A large inventory takes seconds to read: dispatch goes on meanwhile.
+        """
         try:
-            plans = self._ports.load()
+            plans = await asyncio.to_thread(self._ports.load)
         except ConfigError as error:
             log.error("the new configuration is refused, the old one stays:\n%s", error)
             return
