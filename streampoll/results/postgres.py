@@ -52,8 +52,14 @@ class Postgres:
             RowRefused, PartitionMissing: see there.
         """
         with mapped_errors():
-            async with (await self._ready_pool()).acquire() as connection, connection.transaction():
-                yield connection
+            pool = await self._ready_pool()
+            with _dsn_named():
+                connection = await pool.acquire()
+            try:
+                async with connection.transaction():
+                    yield connection
+            finally:
+                await pool.release(connection)
 
     async def close(self) -> None:
         """Close the connections; waits for no statement longer than a second."""
@@ -78,7 +84,8 @@ async def connected(settings: PostgresSettings) -> AsyncIterator[Connection]:
         ConfigError: the DSN can't be read.
     """
     with mapped_errors():
-        connection = await asyncpg.connect(**_options(settings))
+        with _dsn_named():
+            connection = await asyncpg.connect(**_options(settings))
         try:
             yield connection
         finally:
@@ -96,13 +103,20 @@ def _options(settings: PostgresSettings) -> dict[str, Any]:
 
 
 @contextmanager
+def _dsn_named() -> Iterator[None]:
+    """Name the setting where connecting fails on the DSN itself; its text is not repeated, it may hold a password."""
+    try:
+        yield
+    except ValueError:
+        fault = Fault("postgres.dsn", "is not a DSN", "write postgresql://USER@HOST:PORT/DATABASE")
+        raise ConfigError([fault]) from None
+
+
+@contextmanager
 def mapped_errors() -> Iterator[None]:
     """Turn what asyncpg raises into our errors; one line each, no DSN in it."""
     try:
         yield
-    except asyncpg.ClientConfigurationError:  # not chained: its text repeats the DSN, which may hold a password
-        fault = Fault("postgres.dsn", "is not a DSN", "write postgresql://USER@HOST:PORT/DATABASE")
-        raise ConfigError([fault]) from None
     except asyncpg.PostgresError as error:
         raise _ours(error) from error
     except (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError) as error:

@@ -1,0 +1,161 @@
+"""PostgreSQL in trouble: nothing is acknowledged that is not committed, and the store waits visibly."""
+
+import asyncio
+import logging
+
+import asyncpg
+import pytest
+
+from streampoll.errors import ConfigError, PostgresUnavailable
+from streampoll.results import store as store_module
+from streampoll.results.postgres import Postgres, connected
+from streampoll.worker.port import Finish, Release
+from tests.results_proxy import proxied
+from tests.results_support import NOON, Bench, bench, delivered, result_entry, settings_of
+from tests.waiting import eventually_async
+
+
+@pytest.fixture(autouse=True)
+def _quick_probes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "_PROBE_FIRST_S", 0.01)
+    monkeypatch.setattr(store_module, "_PROBE_MOST_S", 0.05)
+
+
+async def test_while_postgresql_is_away_everything_is_handed_back(fresh_database: str) -> None:
+    async with proxied(fresh_database) as proxy, bench(fresh_database, store_dsn=proxy.dsn) as b:
+        await b.store.ready()
+        proxy.away = True
+        proxy.cut()
+        answers = await b.store.handle([delivered(result_entry("r1")), delivered(result_entry("r2"))])
+        assert [type(answer) for answer in answers] == [Release, Release]
+        assert not any(answer.counted for answer in answers if isinstance(answer, Release))
+
+
+async def test_the_store_waits_and_says_once_when_it_goes_and_once_when_it_is_back(
+    fresh_database: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    async with proxied(fresh_database) as proxy, bench(fresh_database, store_dsn=proxy.dsn) as b:
+        await b.store.ready()
+        proxy.away = True
+        proxy.cut()
+        await b.store.handle([delivered(result_entry())])
+        waiting = asyncio.create_task(b.store.ready())
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(waiting), 0.3)
+        proxy.away = False
+        await asyncio.wait_for(waiting, 10)
+        assert await b.handle(result_entry()) == [Finish()]
+    said = [record.getMessage() for record in caplog.records if "PostgreSQL" in record.getMessage()]
+    assert len(said) == 2
+    assert "wait in Redis" in said[0]
+    assert "again" in said[1]
+
+
+async def test_a_commit_without_an_answer_is_not_acknowledged_and_not_doubled(fresh_database: str) -> None:
+    async with proxied(fresh_database) as proxy, bench(fresh_database, store_dsn=proxy.dsn) as b:
+        await b.handle(result_entry("r0"))
+        await b.handle(result_entry("r1"))  # names and days are known: the next COMMIT is that of the rows
+        proxy.lose_commits = 1
+        again = result_entry("r1", slot=NOON + 60)
+        assert isinstance((await b.handle(again))[0], Release)
+        await eventually_async(lambda: _has_rows(b, 3))
+        assert await b.handle(again, delivery=2) == [Finish()]
+        assert (await b.count("polls"), await b.count("repeats")) == (3, 0)
+
+
+async def _has_rows(b: Bench, rows: int) -> bool:
+    return await b.count("polls") == rows
+
+
+async def test_a_read_only_database_is_waited_for(fresh_database: str) -> None:
+    async with bench(fresh_database) as b:
+        await b.store.ready()
+        await _set_read_only(b, "on")
+        assert isinstance((await b.store.handle([delivered(result_entry())]))[0], Release)
+        waiting = asyncio.create_task(b.store.ready())
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(waiting), 0.3)
+        await _set_read_only(b, "off")
+        await asyncio.wait_for(waiting, 10)
+        assert await b.handle(result_entry()) == [Finish()]
+
+
+async def _set_read_only(b: Bench, value: str) -> None:
+    name = await b.connection.fetchval("SELECT current_database()")
+    await b.connection.execute("SET transaction_read_only = off")
+    await b.connection.execute("SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE")
+    await b.connection.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = {value}")
+    await b.connection.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND application_name = 'streampoll'"
+    )
+
+
+async def test_a_database_made_anew_gets_its_names_and_days_again(fresh_database: str) -> None:
+    async with proxied(fresh_database) as proxy, bench(fresh_database, store_dsn=proxy.dsn) as b:
+        await b.handle(result_entry("r1"))
+        await b.connection.execute("TRUNCATE devices, jobs, polls RESTART IDENTITY")
+        proxy.cut()
+        await b.store.handle([delivered(result_entry("r2"))])
+        assert await b.handle(result_entry("r2"), result_entry("r1")) == [Finish(), Finish()]
+        assert [row[1] for row in await b.rows()] == ["r1", "r2"]
+
+
+async def test_a_schema_that_is_missing_is_waited_for_and_named(
+    fresh_database: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = store_module.Store(settings_of(fresh_database), lambda: NOON)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(store.ready(), 0.5)
+    await store.close()
+    assert "streampoll migrate" in caplog.text
+
+
+async def test_a_statement_that_takes_too_long_is_given_up(fresh_database: str) -> None:
+    async with bench(fresh_database, command_timeout_s=0.3) as b:
+        await b.store.ready()
+        async with b.connection.transaction():
+            await b.connection.execute("LOCK TABLE jobs IN ACCESS EXCLUSIVE MODE")
+            assert isinstance((await b.store.handle([delivered(result_entry())]))[0], Release)
+
+
+async def test_a_server_that_is_not_there_is_unavailable() -> None:
+    with pytest.raises(PostgresUnavailable, match="PostgreSQL"):
+        async with connected(settings_of("postgresql://u:hush@127.0.0.1:1/x")):
+            pass
+
+
+@pytest.mark.parametrize(
+    "dsn", ["mysql://u:hush@h/x", "postgresql://u:hush@h:port/x", "hush", "postgresql://u:hush@[h/x"]
+)
+async def test_a_dsn_that_can_not_be_read_is_named_without_its_secret(dsn: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        async with connected(settings_of(dsn)):
+            pass
+    assert "postgres.dsn" in str(caught.value)
+    assert "hush" not in str(caught.value)
+
+
+async def test_a_wrong_password_is_unavailable_and_not_told(fresh_database: str) -> None:
+    user = fresh_database.split("://")[1].split(":")[0]
+    dsn = fresh_database.replace(fresh_database.split("@")[0], f"postgresql://{user}:hush")
+    with pytest.raises(PostgresUnavailable) as caught:
+        async with connected(settings_of(dsn)):
+            pass
+    assert "hush" not in str(caught.value)
+
+
+async def test_too_many_clients_is_unavailable(fresh_database: str) -> None:
+    connection = await asyncpg.connect(fresh_database)
+    try:
+        name = await connection.fetchval("SELECT current_database()")
+        await connection.execute(f"ALTER DATABASE {name} CONNECTION LIMIT 0")
+        await connection.execute("CREATE ROLE narrow LOGIN PASSWORD 'narrow'")
+        dsn = fresh_database.replace(fresh_database.split("@")[0], "postgresql://narrow:narrow")
+        with pytest.raises(PostgresUnavailable, match="too many"):
+            async with Postgres(settings_of(dsn)).transaction():
+                pass
+    finally:
+        await connection.execute("DROP ROLE narrow")
+        await connection.close()
