@@ -119,6 +119,11 @@ class Consumer:
         """Entries this process holds a lease on."""
         return len(self._held)
 
+    @property
+    def attempts(self) -> "frozenset[asyncio.Task[None]]":
+        """The attempts under way."""
+        return frozenset(self._tasks)
+
     def tasks(self) -> "list[tuple[str, Callable[[], asyncio._CoroutineLike[None]]]]":
         """Return the long-running parts, by name, for the process to start."""
         return [

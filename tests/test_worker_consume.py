@@ -1,0 +1,256 @@
+"""The consume loop: what becomes of an entry, whatever the handler, the lease and the process do."""
+
+import asyncio
+import time
+
+from streampoll.model import QueueClass
+from streampoll.shards.memory import MemoryStreams
+from streampoll.shards.memory_server import MemoryServer
+from streampoll.worker.port import Release, Retry
+from tests.waiting import eventually_async
+from tests.worker_support import POLLING, FakeHandler, consuming, entry, finished
+
+RESULTS = QueueClass.RESULTS
+
+
+def new_server() -> MemoryServer:
+    return MemoryServer(now_ms=lambda: int(time.time() * 1000))
+
+
+async def filled(count: int = 1) -> MemoryServer:
+    server = new_server()
+    await MemoryStreams(server).add(POLLING, 0, [entry(slot=60 + n) for n in range(count)])
+    return server
+
+
+async def rows(server: MemoryServer) -> list[bytes]:
+    streams = MemoryStreams(server)
+    await streams.make_groups(RESULTS, [0])
+    read = await streams.read(RESULTS, [0], "reader", 10_000, 0)
+    return [delivered.entry.body for delivered in read if delivered.entry]
+
+
+async def is_done(server: MemoryServer) -> bool:
+    figures = (await MemoryStreams(server).figures([0]))[0]
+    return figures.queues[POLLING].length == 0 and figures.queues[POLLING].delayed == 0
+
+
+async def test_every_entry_is_served_and_leaves_one_row():
+    server = await filled(50)
+    async with consuming(server, FakeHandler()):
+        await eventually_async(lambda: is_done(server))
+    assert await rows(server) == [b"ok"] * 50
+
+
+async def test_no_more_is_held_than_slots_and_prefetch_allow():
+    release = asyncio.Event()
+
+    async def wait(batch):
+        await release.wait()
+        return [finished(delivered, b"ok") for delivered in batch]
+
+    server = await filled(50)
+    async with consuming(server, FakeHandler(wait)) as consumer:
+        await eventually_async(lambda: consumer.in_flight == 4 and consumer.held == 6)
+        assert (await MemoryStreams(server).figures([0]))[0].queues[POLLING].pending == 6
+        release.set()
+        await eventually_async(lambda: is_done(server))
+
+
+async def test_a_bug_in_the_handler_costs_its_entry_only():
+    async def break_on_60(batch):
+        if batch[0].entry.slot == 60:
+            raise ZeroDivisionError("by design")
+        return [finished(delivered, b"ok") for delivered in batch]
+
+    server = await filled(3)
+    async with consuming(server, FakeHandler(break_on_60)):
+        await eventually_async(lambda: is_done(server))
+    assert sorted(await rows(server)) == [b"error: ZeroDivisionError: by design", b"ok", b"ok"]
+
+
+async def test_an_attempt_past_the_soft_limit_is_cancelled_and_recorded():
+    async def hang(_):
+        await asyncio.Event().wait()
+
+    server = await filled()
+    async with consuming(server, FakeHandler(hang), soft_limit_s=0.01) as consumer:
+        await eventually_async(lambda: consumer.enforce() or is_done(server))
+    assert await rows(server) == [b"error: soft limit of 0.01 s"]
+
+
+async def test_a_killed_workers_entries_are_done_by_another():
+    async def hang(_):
+        await asyncio.Event().wait()
+
+    server = await filled(4)
+    async with consuming(server, FakeHandler(hang), "dead") as dead:
+        await eventually_async(lambda: dead.in_flight == 4)
+    async with consuming(server, FakeHandler(), "w2") as heir:
+        await eventually_async(lambda: is_done(server))
+        assert heir.counts.claimed == 4
+    assert await rows(server) == [b"ok"] * 4
+
+
+async def test_a_lease_is_renewed_for_as_long_as_its_attempt_takes():
+    release = asyncio.Event()
+
+    async def wait(batch):
+        await release.wait()
+        return [finished(delivered, b"ok") for delivered in batch]
+
+    server = await filled()
+    renewals = 0
+
+    class Counting(MemoryStreams):
+        async def renew(self, *arguments):
+            nonlocal renewals
+            renewals += 1
+            return await super().renew(*arguments)
+
+    async with (
+        consuming(server, FakeHandler(wait), streams=Counting(server)),
+        consuming(server, FakeHandler(), "w2") as other,
+    ):
+        await eventually_async(lambda: renewals > 6)
+        assert other.counts.claimed == 0
+        release.set()
+        await eventually_async(lambda: is_done(server))
+
+
+async def test_a_lost_lease_cancels_the_attempt_and_drops_its_outcome():
+    cancelled = asyncio.Event()
+
+    async def wait(_):
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+
+    server = await filled()
+    async with consuming(server, FakeHandler(wait)) as consumer:
+        await eventually_async(lambda: consumer.in_flight == 1)
+        await MemoryStreams(server).sweep(POLLING, "thief", 0, 0, b"0-0", 10)
+        await asyncio.wait_for(cancelled.wait(), 10)
+        await eventually_async(lambda: consumer.in_flight == 0)
+    assert await rows(server) == []
+
+
+async def test_without_a_renewal_in_time_a_worker_fences_itself():
+    cancelled = asyncio.Event()
+
+    async def wait(_):
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+
+    server = await filled()
+    async with consuming(server, FakeHandler(wait)) as consumer:
+        await eventually_async(lambda: consumer.in_flight == 1)
+        server.away = True
+        await asyncio.wait_for(cancelled.wait(), 10)
+        server.away = False
+
+
+async def test_outcomes_are_kept_while_redis_is_away_and_told_when_it_is_back():
+    server = await filled()
+
+    async def lose_redis(batch):
+        server.away = True
+        return [finished(delivered, b"ok") for delivered in batch]
+
+    handler = FakeHandler(lose_redis)
+    async with consuming(server, handler, claim_idle_s=60.0):
+        await eventually_async(lambda: bool(handler.seen))
+        server.away = False
+        await eventually_async(lambda: is_done(server))
+    assert await rows(server) == [b"ok"]
+
+
+async def test_a_drain_hands_back_what_has_not_started_without_counting_the_delivery():
+    async def hang(_):
+        await asyncio.Event().wait()
+
+    server = await filled(6)
+    async with consuming(server, FakeHandler(hang)) as consumer:
+        await eventually_async(lambda: consumer.held == 6)
+        consumer.stop_reading()
+        consumer.cut()
+        await eventually_async(lambda: consumer.drained)
+    swept = await MemoryStreams(server).sweep(POLLING, "w2", 0, 2000, b"0-0", 10)
+    assert [delivered.delivery for delivered in swept.entries] == [1] * 6
+
+
+async def test_from_the_third_delivery_on_an_entry_runs_alone_and_dead_there_it_is_buried():
+    server = await filled()
+    streams = MemoryStreams(server)
+    await streams.make_groups(POLLING, [0])
+    [suspect] = await streams.read(POLLING, [0], "first", 1, 0)
+    for consumer in ("second", "third"):
+        await streams.sweep(POLLING, consumer, 0, 0, b"0-0", 1)
+    await streams.mark(POLLING, "third", 0, suspect.id)
+    async with consuming(server, FakeHandler(), claim_idle_s=2.0) as consumer:
+        await eventually_async(lambda: is_done(server))
+        assert consumer.counts.claimed == 1
+    [row] = await rows(server)
+    assert row.startswith(b"crashed: died 3 times")
+    assert (await streams.figures([0]))[0].queues[POLLING].dead == 1
+
+
+async def test_a_suspect_that_survives_quarantine_is_done_like_any_other():
+    server = await filled()
+    streams = MemoryStreams(server)
+    await streams.make_groups(POLLING, [0])
+    await streams.read(POLLING, [0], "first", 1, 0)
+    await streams.sweep(POLLING, "second", 0, 0, b"0-0", 1)
+    async with consuming(server, FakeHandler()):
+        await eventually_async(lambda: is_done(server))
+    assert await rows(server) == [b"ok"]
+    assert server.shard(0).crashes[POLLING] == {}
+
+
+async def test_garbage_is_handed_back_once_and_buried_the_second_time():
+    server = new_server()
+    server.shard(0).streams[POLLING].add((b"not", b"an entry"))
+    async with consuming(server, FakeHandler()):
+        await eventually_async(lambda: is_done(server), deadline_s=15)
+    [letter] = server.shard(0).dead[POLLING]
+    assert (letter.cause, letter.delivery) == ("no worker can read this entry", 2)
+
+
+async def test_a_retry_comes_back_when_it_is_due():
+    async def fail_once(batch):
+        [delivered] = batch
+        if len(handler.seen) == 1:
+            return [Retry(delivered.entry, 0.01)]
+        return [finished(delivered, b"ok")]
+
+    server = await filled()
+    handler = FakeHandler(fail_once)
+    async with consuming(server, handler):
+        await eventually_async(lambda: is_done(server))
+    assert len(handler.seen) == 2
+    assert await rows(server) == [b"ok"]
+
+
+async def test_nothing_is_read_while_the_handler_is_not_ready():
+    server = await filled()
+    handler = FakeHandler()
+    handler.available.clear()
+    async with consuming(server, handler) as consumer:
+        await asyncio.sleep(0)
+        assert consumer.held == 0
+        handler.available.set()
+        await eventually_async(lambda: is_done(server))
+
+
+async def test_a_released_entry_is_served_again():
+    async def hand_back_once(batch):
+        return [Release("not now")] if len(handler.seen) == 1 else [finished(batch[0], b"ok")]
+
+    server = await filled()
+    handler = FakeHandler(hand_back_once)
+    async with consuming(server, handler):
+        await eventually_async(lambda: is_done(server))
+    assert [delivered.delivery for delivered in handler.seen] == [1, 1]
