@@ -88,7 +88,7 @@ class MemoryBench:
 
 
 class RedisBench:
-    """A Redis on a bench; close it after use."""
+    """A Redis on a bench, its connections closed at the end of `async with`."""
 
     def __init__(self, url: str, prefix: str = "sp") -> None:
         self.keys = Keys(prefix)
@@ -97,6 +97,12 @@ class RedisBench:
             queue: connect(Secret(url), 5.0, 10.0) for queue in QueueClass
         }
         self.streams = RedisStreams(self.client, self.keys, readers)
+
+    async def __aenter__(self) -> "RedisBench":
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.streams.close()
 
     async def run(self, *command: Any) -> Any:
         """Run any command."""

@@ -1,7 +1,6 @@
 """One contract for the stream operations, held by the model and by the scripts on every server we promise."""
 
 import inspect
-from collections.abc import AsyncIterator
 from types import ModuleType
 
 import pytest
@@ -26,13 +25,6 @@ CHECKS = [
 ]
 
 
-@pytest.fixture
-async def redis_bench(fresh_redis: str) -> AsyncIterator[RedisBench]:
-    bench = RedisBench(fresh_redis)
-    yield bench
-    await bench.streams.close()
-
-
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 async def test_in_memory(check: Check) -> None:
     await check(MemoryBench())
@@ -40,5 +32,6 @@ async def test_in_memory(check: Check) -> None:
 
 @pytest.mark.parametrize("redis_server", REDIS_NAMES, indirect=True)
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
-async def test_on_redis(check: Check, redis_bench: RedisBench) -> None:
-    await check(redis_bench)
+async def test_on_redis(check: Check, fresh_redis: str) -> None:
+    async with RedisBench(fresh_redis) as bench:
+        await check(bench)

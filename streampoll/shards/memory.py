@@ -74,7 +74,7 @@ class MemoryStreams:
     async def make_groups(self, queue: QueueClass, shards: Iterable[int]) -> None:
         """Make the consumer group of a class in each shard, where it is missing."""
         for shard in shards:
-            self._server.shard(shard, adds=True).streams[queue].make_group()
+            self._server.shard(shard).streams[queue].make_group()
 
     # -- settling
 
@@ -178,7 +178,6 @@ class MemoryStreams:
         state = self._server.shard(shard)
         if not state.streams[queue].holds(consumer, id_of(entry_id)):
             return False
-        self._server.check(adds=True)
         state.crashes[queue][entry_id] = consumer
         return True
 

@@ -33,7 +33,7 @@ class MemoryLease:
         least = 0
         if newer or not self.held:
             least = max(await streams.epochs(shards), default=0) + 1
-        self._server.check(adds=True)
+        self._server.check()
         now_ms = self._server.now_ms()
         self.holder, epoch, until_ms = self._server.leader or ("", 0, 0)
         if self.holder != self._id and now_ms < until_ms:
@@ -63,7 +63,6 @@ class MemoryPresence:
         """Note that this worker lives (with no queues: that it leaves); return all that beat in the last minute."""
         self._server.check()
         if queues:
-            self._server.check(adds=True)
             self._server.beats[worker_id] = self._server.now_ms(), frozenset(map(str, queues))
         else:
             self._server.beats.pop(worker_id, None)

@@ -94,13 +94,8 @@ class RedisStreams:
 
     async def make_groups(self, queue: QueueClass, shards: Iterable[int]) -> None:
         """Make the consumer group of a class in each shard, where it is missing."""
-        pipeline = self._client.pipeline(transaction=False)
-        for shard in shards:
-            pipeline.execute_command(
-                "XGROUP CREATE", self._shard(shard).stream(queue), queue.value, "0", "MKSTREAM"
-            )  # fmt: skip
-        replies = await guarded(pipeline.execute(raise_on_error=False))
-        raise_errors(reply for reply in replies if "BUSYGROUP" not in str(reply))
+        calls = [("group", [self._shard(shard).stream(queue)], [queue.value]) for shard in shards]
+        raise_errors(await self._scripts.run(calls))
 
     # -- settling
 

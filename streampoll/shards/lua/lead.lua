@@ -14,5 +14,6 @@ end
 if not holder or ARGV[4] == '1' then
   epoch = string.format('%.0f', math.max(now_ms, tonumber(ARGV[3])))
 end
+redis.call('DEL', KEYS[1]) -- first, so that a leader can stay one over maxmemory too: SET alone would be refused
 redis.call('SET', KEYS[1], ARGV[1] .. ' ' .. epoch, 'PX', ARGV[2])
 return { epoch, now_ms, ARGV[1] }

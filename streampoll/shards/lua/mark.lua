@@ -1,9 +1,10 @@
 -- mark: note, before an entry runs in quarantine, that it does; who dies of it leaves the note behind.
 -- KEYS  1 stream  2 crashes    ARGV  1 group  2 consumer  3 id
--- Answers 1 if the entry is still ours.
+-- Answers 1 if the entry is still ours. Delete first: over maxmemory Redis lets a script add after a write that frees.
 local held = redis.pcall('XPENDING', KEYS[1], ARGV[1], ARGV[3], ARGV[3], 1, ARGV[2])
 if held.err or #held == 0 then
   return 0
 end
+redis.call('HDEL', KEYS[2], ARGV[3])
 redis.call('HSET', KEYS[2], ARGV[3], ARGV[2])
 return 1
