@@ -98,7 +98,11 @@ class SnmpdAgent:
             sock.settimeout(0.2)
             try:
                 sock.connect(self.address)
-                sock.send(bytes.fromhex("302902010104067075626c6963a01c020401020304020100020100300e300c06082b060102010103000500"))
+                sock.send(
+                    bytes.fromhex(
+                        "302902010104067075626c6963a01c020401020304020100020100300e300c06082b060102010103000500"
+                    )
+                )
                 return bool(sock.recv(2000))
             except OSError:
                 time.sleep(0.02)
