@@ -25,7 +25,10 @@ def encode_length(length: int) -> bytes:
 
 def encode(tag: int, content: bytes) -> bytes:
     """Encode one tag, length and content."""
-    return bytes((tag,)) + encode_length(len(content)) + content
+    length = len(content)
+    if length < 128:
+        return bytes((tag, length)) + content
+    return bytes((tag,)) + encode_length(length) + content
 
 
 def encode_integer(value: int, tag: int = INTEGER) -> bytes:

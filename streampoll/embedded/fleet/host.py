@@ -76,8 +76,8 @@ def ucd_variables() -> Iterator[tuple[Oid, Value]]:
     memory: dict[int, Value] = {
         1: encode_integer(0), 2: encode_text("swap"), 3: encode_integer(SWAP_KB), 4: _swinging(SWAP_KB // 2, 4096),
         5: encode_integer(MEMORY_KB), 6: _swinging(MEMORY_KB // 4, 8192), 11: _swinging(MEMORY_KB // 2, 12_288),
-        12: encode_integer(16_000), 13: encode_integer(65_536), 14: encode_integer(524_288), 15: encode_integer(4_194_304),
-        100: encode_integer(0), 101: encode_text(""),
+        12: encode_integer(16_000), 13: encode_integer(65_536), 14: encode_integer(524_288),
+        15: encode_integer(4_194_304), 100: encode_integer(0), 101: encode_text(""),
     }  # fmt: skip
     for column, value in memory.items():
         yield (*UCD, 4, column, 0), value

@@ -1,7 +1,7 @@
 """From a datagram to the plan of its reply, and from the plan to the reply. Pure but for the counts."""
 
 import random
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from streampoll.embedded.fleet.answer import Limits, answer
 from streampoll.embedded.fleet.ber import MalformedError
@@ -16,8 +16,7 @@ LOOPBACK_NET = 127
 MAX_PLANS = 20_000  # of all personalities together; then they are made anew
 
 
-@dataclass(frozen=True, slots=True)
-class Pending:
+class Pending(NamedTuple):
     """A reply that is decided on, but not yet made: its values are those of the moment it leaves."""
 
     device: Device
@@ -66,7 +65,7 @@ class Responder:
         plan = self._plans.get((id(device.personality), rest))
         if plan is None:
             plan = self._plan(device.personality, rest, data, place)
-        return plan and Pending(device, plan, request_id)
+        return None if plan is None else Pending(device, plan, request_id)
 
     def _plan(self, personality: Personality, rest: bytes, data: bytes, place: int) -> Plan | None:
         """Parse a request seen for the first time, and keep its plan."""

@@ -1,6 +1,6 @@
 """What a fleet is told, and what is wrong with it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from streampoll.embedded.fleet.addresses import MAX_DEVICES
 from streampoll.errors import ConfigError, Fault
@@ -19,7 +19,7 @@ class FleetSettings:
     loss: float = 0.0  # share of requests that get no reply, over all devices
     latency_ms: tuple[float, float] = (5.0, 250.0)  # each device has one latency in this range
     interfaces: tuple[int, int] = (4, 24)  # each device has a number of interfaces in this range
-    community: str = "public"
+    community: str = field(default="public", repr=False)
     reboot_every_s: float = MAX_REBOOT_S  # each device boots once in this time, at a moment of its own
     max_reply_bytes: int = 1400  # a GETBULK reply is cut here, another is tooBig above it
     too_big_bytes: int = 0  # above it everything is tooBig, GETBULK too; 0: off

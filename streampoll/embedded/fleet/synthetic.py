@@ -31,11 +31,36 @@ class Role:
     port: Callable[[int], str]  # name of the nth port, counted from 1
 
 
+ENTERPRISES: Oid = (1, 3, 6, 1, 4, 1)
 ROLES = (
-    Role("switch", "Arista", "Arista Networks EOS version 4.28.3M running on a simulated DCS-7050", (1, 3, 6, 1, 4, 1, 30065, 1, 3011, 7050), 14, 6, lambda n: f"Ethernet{n}"),
-    Role("router", "Cisco", "Cisco IOS Software, simulated ASR1000, Version 17.3(4a)", (1, 3, 6, 1, 4, 1, 9, 1, 925), 78, 2, lambda n: f"GigabitEthernet0/0/{n}"),
-    Role("server", "net-snmp", "Linux simulated 6.1.0-18-amd64 x86_64", (1, 3, 6, 1, 4, 1, 8072, 3, 2, 10), 72, 2, lambda n: f"eth{n - 1}"),
-)  # fmt: skip
+    Role(
+        name="switch",
+        vendor="Arista",
+        description="Arista Networks EOS version 4.28.3M running on a simulated DCS-7050",
+        object_id=(*ENTERPRISES, 30065, 1, 3011, 7050),
+        services=14,
+        share=6,
+        port=lambda number: f"Ethernet{number}",
+    ),
+    Role(
+        name="router",
+        vendor="Cisco",
+        description="Cisco IOS Software, simulated ASR1000, Version 17.3(4a)",
+        object_id=(*ENTERPRISES, 9, 1, 925),
+        services=78,
+        share=2,
+        port=lambda number: f"GigabitEthernet0/0/{number}",
+    ),
+    Role(
+        name="server",
+        vendor="net-snmp",
+        description="Linux simulated 6.1.0-18-amd64 x86_64",
+        object_id=(*ENTERPRISES, 8072, 3, 2, 10),
+        services=72,
+        share=2,
+        port=lambda number: f"eth{number - 1}",
+    ),
+)
 
 
 def make_personalities(fewest: int, most: int) -> list[Personality]:

@@ -51,7 +51,9 @@ class Moving:
 
     def at(self, moment: Moment) -> bytes:
         """Encode the value at a moment, tag and length included; a 32-bit counter wraps."""
-        number = self.constant + sum(coefficient * moment[quantity] for quantity, coefficient in self.terms)
+        number = self.constant
+        for quantity, coefficient in self.terms:
+            number += coefficient * moment[quantity]
         if self.tag == ber.OCTETS:
             return ber.encode(self.tag, number.to_bytes(self.width, "big"))
         if self.tag in UNSIGNED32:
