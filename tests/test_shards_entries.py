@@ -1,0 +1,130 @@
+"""Entries as bytes: what is encoded is read back, and bytes of anybody's are an EntryError at the worst."""
+
+import contextlib
+
+import msgpack
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streampoll.errors import EntryError
+from streampoll.model import QueueClass, Result, Status, Target
+from streampoll.shards.entries import (
+    Entry,
+    decode_fields,
+    decode_ledger,
+    decode_result,
+    decode_target,
+    deliver,
+    encode_fields,
+    encode_result,
+    encode_target,
+)
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]))
+NUMBER = st.integers(0, 2**63 - 1)
+ENTRIES = st.builds(Entry, TEXT, TEXT, NUMBER, NUMBER, st.binary())
+SCALARS = st.one_of(TEXT, st.integers(-(2**63), 2**64 - 1), st.floats(allow_nan=False), st.booleans())
+TARGETS = st.builds(Target, TEXT, TEXT, st.integers(0, 65_535), TEXT, TEXT, st.dictionaries(TEXT, SCALARS, max_size=3))
+RESULTS = st.builds(Result, TEXT, TEXT, NUMBER, st.sampled_from(Status), NUMBER, st.binary())
+ANYTHING = st.recursive(
+    st.one_of(st.none(), SCALARS, st.binary()),
+    lambda inner: st.one_of(st.lists(inner, max_size=9), st.dictionaries(TEXT, inner, max_size=3)),
+    max_leaves=12,
+)
+LEDGER = [7, 30, 0, "18446744073709551615", 3, "12", 0, ""]
+TARGET = ["sw1", "10.0.0.1", 161, "if", "c", None, 0]
+
+
+@given(ENTRIES)
+def test_an_entry_is_read_back(entry: Entry) -> None:
+    assert decode_fields(encode_fields(entry)) == entry
+
+
+@given(ENTRIES, st.permutations(range(6)), st.binary())
+def test_the_order_of_fields_and_new_ones_do_not_matter(entry: Entry, order: list[int], new: bytes) -> None:
+    fields = encode_fields(entry)
+    shuffled = [part for n in order for part in fields[2 * n : 2 * n + 2]]
+
+    assert decode_fields([b"later", new, *shuffled]) == entry
+
+
+@given(TARGETS, st.integers(0, 100))
+def test_a_target_is_read_back(target: Target, attempt: int) -> None:
+    assert decode_target(encode_target(target, attempt)) == (target, attempt)
+
+
+@given(RESULTS)
+def test_a_result_is_read_back(result: Result) -> None:
+    assert decode_result(encode_result(result)) == result
+
+
+@given(st.lists(st.binary()))
+def test_any_fields_are_an_entry_or_an_error(fields: list[bytes]) -> None:
+    with contextlib.suppress(EntryError):
+        decode_fields(fields)
+
+
+@given(st.lists(st.binary(), min_size=6, max_size=6))
+def test_any_values_of_the_right_fields_are_an_entry_or_an_error(values: list[bytes]) -> None:
+    fields = [part for pair in zip(b"vkjsxb", values, strict=True) for part in (bytes([pair[0]]), pair[1])]
+
+    delivered = deliver(QueueClass.POLLING, 7, b"1-0", fields, 1, 0.0)
+
+    assert delivered.entry is not None or list(delivered.raw) == fields
+
+
+@given(st.one_of(st.binary(), ANYTHING.map(msgpack.packb)))
+def test_any_body_is_read_or_an_error(body: bytes) -> None:
+    entry = Entry("poll", "j", 1, 2, body)
+    with contextlib.suppress(EntryError):
+        decode_target(body)
+    with contextlib.suppress(EntryError):
+        decode_result(entry)
+    with contextlib.suppress(EntryError):
+        decode_ledger(entry)
+
+
+@given(st.integers(0, 7), ANYTHING)
+def test_a_ledger_entry_with_one_odd_value_is_read_or_an_error(place: int, odd: object) -> None:
+    body = LEDGER.copy()
+    body[place] = odd  # type: ignore[call-overload]
+    with contextlib.suppress(EntryError):
+        decode_ledger(Entry("ledger", "j", 1, 0, msgpack.packb(body)))
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ([], "no field b'v'"),
+        ([b"v", b"1", b"k"], "no field b'k'"),
+        ([b"v", b"1", b"k", b"\xff", b"j", b"j", b"s", b"1", b"x", b"1", b"b", b""], "utf-8"),
+        ([b"v", b"1", b"k", b"poll", b"j", b"j", b"s", b"one", b"x", b"1", b"b", b""], "invalid literal"),
+        ([b"v", b"1", b"k", b"poll", b"j", b"j", b"s", b"1", b"x", b"", b"b", b""], "invalid literal"),
+    ],
+)
+def test_fields_that_are_no_entry_say_what_is_wrong(fields: list[bytes], said: str) -> None:
+    with pytest.raises(EntryError, match=said):
+        decode_fields(fields)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"\xc1", b"\x93\x01", msgpack.packb(TARGET) + b"\x00", msgpack.packb({}), msgpack.packb(TARGET[:6]),
+     msgpack.packb([*TARGET[:2], "161", *TARGET[3:]]), msgpack.packb([*TARGET[:5], ["no map"], 0]),
+     b"\x91" * 2_000 + b"\x01", b"\xdd\xff\xff\xff\xff", b"\x81\x90\x01"],
+)  # fmt: skip
+def test_a_body_that_is_no_target_is_an_error(body: bytes) -> None:
+    with pytest.raises(EntryError):
+        decode_target(body)
+
+
+def test_a_status_that_this_release_does_not_know_is_an_error() -> None:
+    with pytest.raises(EntryError, match="99"):
+        decode_result(Entry("result", "j", 1, 0, msgpack.packb(["sw1", 99, 5, b""])))
+
+
+def test_a_body_that_a_newer_release_made_longer_is_read() -> None:
+    target, attempt = decode_target(msgpack.packb([*TARGET, "new"]))
+
+    assert (target.device, attempt) == ("sw1", 0)
