@@ -12,7 +12,7 @@ from typing import Any
 from streampoll.config.convert import Place, convert, from_text
 from streampoll.config.report import Report, nearest
 from streampoll.config.settings import PoolSettings, QueueSettings, Settings
-from streampoll.config.source import Source
+from streampoll.config.source import nowhere
 from streampoll.config.table import Setting, settings_of
 from streampoll.model import QueueClass
 
@@ -67,7 +67,7 @@ def variable_name(path: SettingPath) -> str:
 
 def variable(name: str, report: Report) -> Place:
     """Return the place of an environment variable."""
-    return Place(Source(name, "", None, lambda text, path: 0), report)
+    return Place(nowhere(name), report)
 
 
 def put(raw: Raw, path: SettingPath, setting: Setting, text: str, place: Place) -> None:

@@ -28,6 +28,11 @@ class Source:
         return f"{place}: {dotted(path)}" if path else place
 
 
+def nowhere(name: str) -> Source:
+    """Return a source without text: a variable, or a line that is known already."""
+    return Source(name, "", None, lambda text, path: 0)
+
+
 def dotted(path: KeyPath) -> str:
     """Return a key path as text: ("devices", 2, "name") is "devices[2].name"."""
     text = ""

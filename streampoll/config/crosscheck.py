@@ -1,0 +1,106 @@
+"""What only shows when the parts of a configuration are seen together.
+
+A mistake is a fault; what works and is likely not meant is a notice.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from streampoll.config.convert import Place
+from streampoll.config.credentials import DEFAULT, Credentials
+from streampoll.config.jobs import Job
+from streampoll.config.report import SHOWN, nearest
+from streampoll.config.settings import QueueSettings, Settings, SnmpSettings
+from streampoll.model import Device, QueueClass
+from streampoll.snmp.plan import CollectPlan
+
+_REDIS = ("redis://", "rediss://", "unix://")
+_POSTGRES = ("postgresql://", "postgres://")
+
+
+def check_settings(place: Place, settings: Settings) -> None:
+    """Check the settings against each other."""
+    if not settings.redis.url.reveal().startswith(_REDIS):
+        place.at("redis", "url").fault("not a URL of Redis", f"it begins with {', '.join(_REDIS)}")
+    if not settings.postgres.dsn.reveal().startswith(_POSTGRES):
+        place.at("postgres", "dsn").fault("not a DSN of PostgreSQL", f"it begins with {', '.join(_POSTGRES)}")
+    worker = settings.worker
+    if worker.dead_after_s < 2 * worker.heartbeat_s:
+        place.at("worker", "dead_after_s").fault(
+            f"{worker.dead_after_s:g} s is not two heartbeats of {worker.heartbeat_s:g} s",
+            f"set at least {2 * worker.heartbeat_s:g}, so that one lost beat costs no shard",
+        )
+    for queue, limits in settings.queues.items():
+        _check_queue(place.at("queues", queue.value), limits)
+    served = {queue for pool in settings.pools.values() for queue in pool.queues}
+    for queue in QueueClass:
+        if queue not in served:
+            place.at("pools").notice(f"no pool serves '{queue}'", "its work waits until a worker elsewhere does")
+    for name, pool in settings.pools.items():
+        for queue, times in Counter(pool.queues).items():
+            if times > 1:
+                place.at("pools", name, "queues").fault(f"'{queue}' is there {times} times", "name it once")
+
+
+def _check_queue(place: Place, limits: QueueSettings) -> None:
+    soft, hard = limits.soft_limit_s, limits.hard_limit_s
+    if hard and soft >= hard:
+        place.at("hard_limit_s").fault(
+            f"{hard:g} s is not above soft_limit_s ({soft:g} s)",
+            "an attempt is cancelled first, its process killed later",
+        )
+
+
+def check_whole(
+    place: Place,
+    settings: Settings,
+    jobs: Sequence[Job],
+    devices: Sequence[Device],
+    profiles: Mapping[str, CollectPlan],
+    credentials: Credentials,
+) -> None:
+    """Check that what is named exists, and that every job polls something."""
+    if not jobs:
+        place.at("jobs").notice("no job: nothing will be polled", "write [jobs.NAME] with every and profile")
+    for job in jobs:
+        _check_job(place.at("jobs", job.name), job, devices, profiles)
+        _check_interval(place.at("jobs", job.name), job, settings.snmp)
+    _check_names("profile", (device.profile for device in devices), profiles, place)
+    _check_names("credential", (device.credential or DEFAULT for device in devices), credentials, place)
+
+
+def _check_job(place: Place, job: Job, devices: Sequence[Device], profiles: Mapping[str, CollectPlan]) -> None:
+    """Check a job's profile and what it selects."""
+    if job.profile and job.profile not in profiles:
+        place.at("profile").fault(f"no profile '{job.profile}'", nearest(job.profile, profiles))
+    selected = [device for device in devices if device.enabled and job.selector.matches(device)]
+    for key, text, hint in job.selector.strangers(devices)[:SHOWN]:
+        place.at("select", key).notice(f"no device has '{text}'", hint)
+    if not selected and job.enabled:
+        place.notice("selects no device that is enabled, so it polls nothing", "change select, or set enabled = false")
+    without = [device.name for device in selected if not device.profile]
+    if without and not job.profile:
+        place.fault(f"names no profile, and neither do {_some(without)}", "set profile here or in the inventory")
+
+
+def _check_interval(place: Place, job: Job, snmp: SnmpSettings) -> None:
+    """Note an interval that a silent device's time-outs fill."""
+    silent_s = snmp.timeout_s * (1 + snmp.retries)
+    if job.every_s and silent_s >= job.every_s:
+        place.at("every").notice(
+            f"a silent device takes {silent_s:g} s (snmp.timeout_s x tries), the whole interval of {job.every_s} s",
+            "lengthen every, or shorten snmp.timeout_s",
+        )
+
+
+def _check_names(what: str, used: Iterable[str], known: Iterable[str], place: Place) -> None:
+    """Refuse names of the inventory that are defined nowhere, each once with how many devices use it."""
+    counts = Counter(used)
+    names = {*known, ""}
+    for name in [name for name in counts if name not in names][:SHOWN]:
+        many = f"{counts[name]:,} device{'s' if counts[name] > 1 else ''}"
+        place.report.fault("inventory", f"no {what} '{name}', which {many} should use", nearest(name, names - {""}))
+
+
+def _some(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1:,} more devices"

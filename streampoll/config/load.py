@@ -1,0 +1,152 @@
+"""A configuration from its directory: the whole, or the part that a process needs.
+
+A worker takes settings, profiles and credentials and never the inventory, which may be a million devices; a
+coordinator takes all of it. Every function raises one `ConfigError` with all the faults it found, and logs its notices;
+`load` has the notices in what it returns.
+"""
+
+import hashlib
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from streampoll.config.convert import Place
+from streampoll.config.credentials import Credentials, read_credentials
+from streampoll.config.crosscheck import check_settings, check_whole
+from streampoll.config.inventory import read_inventory
+from streampoll.config.jobs import Job, read_jobs
+from streampoll.config.profiles import read_profiles
+from streampoll.config.report import Report
+from streampoll.config.sections import read_settings
+from streampoll.config.settings import Settings
+from streampoll.config.source import Source, read_toml
+from streampoll.errors import Fault
+from streampoll.model import Device
+from streampoll.snmp.plan import CollectPlan
+
+FILE = "streampoll.toml"
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """All of a configuration, checked."""
+
+    settings: Settings
+    jobs: tuple[Job, ...]
+    devices: tuple[Device, ...]
+    profiles: Mapping[str, CollectPlan]
+    credentials: Credentials
+    notices: tuple[Fault, ...]  # what works, and a person should know
+    fingerprint: str  # of everything above but secrets: the same text means that nothing has changed
+
+
+def load(where: Path, environ: Mapping[str, str]) -> Configuration:
+    """Return the whole configuration of a directory (or of the streampoll.toml in it), parts checked together.
+
+    Raises:
+        ConfigError: anything is wrong; it has every fault.
+    """
+    report = Report()
+    source, settings = _settings(where, environ, report)
+    jobs = read_jobs(Place(source, report))
+    base, paths = source_directory(where), settings.paths
+    profiles = read_profiles(base / paths.profiles, paths.profiles, report)
+    credentials = read_credentials(base / paths.credentials, paths.credentials, environ, report)
+    devices = read_inventory(paths.inventory, base, report)
+    check_whole(Place(source, report), settings, jobs, devices, profiles, credentials)
+    report.refuse()
+    fingerprint = _fingerprint(settings, jobs, devices, profiles)
+    return Configuration(settings, jobs, devices, profiles, credentials, tuple(report.notices), fingerprint)
+
+
+def load_settings(where: Path, environ: Mapping[str, str]) -> Settings:
+    """Return the settings alone; the rest of the functions take their paths from them."""
+    report = Report()
+    _, settings = _settings(where, environ, report)
+    _finish(report)
+    return settings
+
+
+def load_jobs(where: Path) -> tuple[Job, ...]:
+    """Return the jobs, each by itself checked."""
+    report = Report()
+    source = _source(where, report)
+    jobs = read_jobs(Place(source, report))
+    _finish(report)
+    return jobs
+
+
+def load_profiles(where: Path, settings: Settings) -> Mapping[str, CollectPlan]:
+    """Return every profile by name, the built-in ones too."""
+    report = Report()
+    shown = settings.paths.profiles
+    profiles = read_profiles(source_directory(where) / shown, shown, report)
+    _finish(report)
+    return profiles
+
+
+def load_inventory(where: Path, settings: Settings) -> tuple[Device, ...]:
+    """Return the devices of every inventory file."""
+    report = Report()
+    devices = read_inventory(settings.paths.inventory, source_directory(where), report)
+    _finish(report)
+    return devices
+
+
+def load_credentials(where: Path, settings: Settings, environ: Mapping[str, str]) -> Credentials:
+    """Return the credentials; a secret is read when it is first asked for, from `environ` as it is now."""
+    report = Report()
+    shown = settings.paths.credentials
+    credentials = read_credentials(source_directory(where) / shown, shown, environ, report)
+    _finish(report)
+    return credentials
+
+
+def source_directory(where: Path) -> Path:
+    """Return the directory that relative paths of a configuration start at."""
+    return _file(where).parent
+
+
+def _file(where: Path) -> Path:
+    return where if where.suffix == ".toml" and not where.is_dir() else where / FILE
+
+
+def _source(where: Path, report: Report) -> Source:
+    """Return streampoll.toml, read.
+
+    Raises:
+        ConfigError: it is not there or not TOML, so nothing else can be said.
+    """
+    path = _file(where)
+    source = read_toml(path, path.name if path.exists() else str(path), report)
+    report.refuse()
+    assert source is not None
+    return source
+
+
+def _settings(where: Path, environ: Mapping[str, str], report: Report) -> tuple[Source, Settings]:
+    """Return streampoll.toml and its settings; with faults in them, the defaults stand in for the other checks."""
+    source = _source(where, report)
+    place = Place(source, report)
+    settings = read_settings(place, environ)
+    if settings is not None:
+        check_settings(place, settings)
+    return source, settings or Settings()
+
+
+def _finish(report: Report) -> None:
+    report.refuse()
+    for notice in report.notices:
+        log.warning("%s", notice)
+
+
+def _fingerprint(*parts: object) -> str:
+    """Return a hash of the parts' reprs, in which secrets don't show."""
+    digest = hashlib.blake2b(digest_size=8)
+    for part in parts:
+        for each in part if isinstance(part, tuple) else (part,):
+            digest.update(repr(each).encode())
+    return digest.hexdigest()

@@ -1,0 +1,87 @@
+"""A device's own settings in the inventory: `snmp.timeout_s` as a column, a dotted key or a table `snmp`."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from streampoll.config.convert import Place, convert, from_text
+from streampoll.config.report import Report, nearest
+from streampoll.config.settings import SnmpSettings
+from streampoll.config.source import nowhere
+from streampoll.config.table import Setting, settings_of
+from streampoll.model import Scalar
+
+_NOT_A_DEVICES = {"engine", "port", "packets_per_s", "receive_buffer_bytes"}  # a process's; `port` is a column
+_SECRET_WORDS = (
+    "community", "password", "passphrase", "passwd", "secret", "token",
+    "auth_key", "priv_key", "api_key", "private_key",
+)  # fmt: skip
+
+
+def overridable() -> dict[str, Setting]:
+    """Return the settings that a device may override, by their dotted name."""
+    snmp = settings_of(SnmpSettings)
+    return {f"snmp.{name}": setting for name, setting in snmp.items() if name not in _NOT_A_DEVICES}
+
+
+class Overrides:
+    """Reads overrides. The same few are repeated over thousands of lines, so what was read once is kept."""
+
+    def __init__(self) -> None:
+        self._known = overridable()
+        self._kept: dict[tuple[tuple[str, Any], ...], Mapping[str, Scalar] | None] = {}
+
+    def read(self, row: Mapping[str, Any], columns: Iterable[str]) -> Mapping[str, Scalar] | None:
+        """Return the overrides among a row's keys; None if one is wrong (`explain` says which)."""
+        given = tuple(_flat(row, set(columns)))
+        try:
+            if given not in self._kept:
+                self._kept[given] = self._convert(given, Place(nowhere(""), Report()))
+            return self._kept[given]
+        except TypeError:  # a list or table as a value
+            return None
+
+    def explain(self, row: Mapping[str, Any], columns: Mapping[str, Setting], place: Place) -> Mapping[str, Scalar]:
+        """Return the overrides, with a fault for each that is wrong, unknown or a secret."""
+        return self._convert(tuple(_flat(row, set(columns))), place, columns) or {}
+
+    def check_header(self, names: Iterable[str], columns: Iterable[str], where: str, report: Report) -> bool:
+        """Return True if every column of a CSV is known; else each that isn't is a fault, once and not a line."""
+        place = Place(nowhere(where), report)
+        wrong = [name for name in names if name not in columns and self._refused(name, columns, place.at(name))]
+        return not wrong
+
+    def _convert(
+        self, given: Iterable[tuple[str, Any]], place: Place, columns: Iterable[str] = ()
+    ) -> Mapping[str, Scalar] | None:
+        before = len(place.report.faults)
+        made: dict[str, Scalar] = {}
+        for key, value in given:
+            if not self._refused(key, columns, place.at(key)):
+                setting = self._known[key]
+                typed = from_text(setting, value) if isinstance(value, str) else value
+                made[key] = convert(setting, typed, place.at(key))
+        return made if len(place.report.faults) == before else None
+
+    def _refused(self, key: str, columns: Iterable[str], place: Place) -> bool:
+        """Return True, with a fault, for a key that no device has."""
+        if is_secret(key):
+            place.fault("a secret does not belong in the inventory", "put it in credentials.toml; here, name it")
+        elif key not in self._known:
+            place.fault("unknown key", nearest(key, [*columns, *self._known]))
+        return key not in self._known
+
+
+def is_secret(key: str) -> bool:
+    """Return True for a key that can only hold a secret."""
+    return any(word in key.lower().replace("-", "_") for word in _SECRET_WORDS)
+
+
+def _flat(row: Mapping[str, Any], columns: set[str]) -> Iterable[tuple[str, Any]]:
+    """Yield what is not a column, with the keys of a table inside dotted."""
+    for key, value in row.items():
+        if key in columns:
+            continue
+        if isinstance(value, Mapping):
+            yield from ((f"{key}.{name}", each) for name, each in value.items())
+        else:
+            yield str(key), value

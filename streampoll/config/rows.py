@@ -1,0 +1,129 @@
+"""The lines of an inventory file, whatever its format: one mapping a device, and the place it stands.
+
+Positions cost time and are wanted only for faults, so `Rows.place` finds them when it is asked.
+"""
+
+import csv
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+from streampoll.config.convert import Place
+from streampoll.config.lines import json_line, yaml_line
+from streampoll.config.report import Report, shorten
+from streampoll.config.source import Source, nowhere, read_text, read_toml
+
+LISTS = ("groups", "tags")  # columns of a CSV that hold several texts, separated by ";"
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The devices of one file, not yet checked."""
+
+    rows: Sequence[Any]
+    place: Callable[[int], Place]  # of the row with this index
+    header: Sequence[str] = ()  # of a CSV, whose values are all text
+
+
+def read_rows(path: Path, shown: str, report: Report) -> Rows | None:
+    """Return a file's rows by its suffix, or None with faults."""
+    reader = READERS.get(path.suffix.lower())
+    if reader is None:
+        report.fault(shown, f"'{path.suffix}' is no inventory's suffix", f"known: {', '.join(READERS)}")
+        return None
+    return reader(path, shown, report)
+
+
+def _toml(path: Path, shown: str, report: Report) -> Rows | None:
+    source = read_toml(path, shown, report)
+    return _listed(source, report) if source is not None else None
+
+
+def _json(path: Path, shown: str, report: Report) -> Rows | None:
+    text = read_text(path, shown, report)
+    if text is None:
+        return None
+    try:
+        return _listed(Source(shown, text, msgspec.json.decode(text), json_line), report)
+    except msgspec.DecodeError as error:
+        what, _, at = str(error).partition(" (byte ")
+        line = text.encode()[: int(at.rstrip(")") or 0)].count(b"\n") + 1 if at else text.count("\n") + 1
+        report.fault(f"{shown}:{line}", f"not JSON: {what.removeprefix('JSON is malformed: ')}")
+    return None
+
+
+def _yaml(path: Path, shown: str, report: Report) -> Rows | None:
+    text = read_text(path, shown, report)
+    if text is None:
+        return None
+    try:
+        data = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - safe loaders
+        return _listed(Source(shown, text, data, yaml_line), report)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 0
+        report.fault(f"{shown}:{line}" if line else shown, f"not YAML: {error.problem}")
+    except (yaml.YAMLError, ValueError) as error:  # a bad character, an impossible date
+        report.fault(shown, f"not YAML: {str(error).splitlines()[0]}")
+    return None
+
+
+def _listed(source: Source, report: Report) -> Rows | None:
+    """Return the rows of a list of devices, or of {devices: [...]}."""
+    prefix: tuple[str, ...] = ()
+    data = source.data
+    if isinstance(data, dict):
+        prefix = ("devices",)
+        for key in data.keys() - {"devices"}:
+            report.fault(source.where((key,)), "unknown key", "the devices are a list called 'devices'")
+        data = data.get("devices", [])
+    if not isinstance(data, list):
+        report.fault(source.where(prefix), f"{shorten(data)} is not a list of devices", "write one table a device")
+        return None
+    return Rows(data, lambda index: Place(source, report, (*prefix, index)))
+
+
+def _csv(path: Path, shown: str, report: Report) -> Rows | None:
+    """Return the lines of a CSV file with a header. Empty cells are absent."""
+    text = read_text(path, shown, report)
+    if text is None:
+        return None
+    rows: list[dict[str, Any]] = []
+    lines: list[int] = []
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, skipinitialspace=True)
+    try:
+        header = [name.strip() for name in next(reader, [])]
+        for cells in reader:
+            if len(cells) == len(header):
+                rows.append(_cells(header, cells))
+                lines.append(reader.line_num)
+            elif cells:
+                report.fault(f"{shown}:{reader.line_num}", f"{len(cells)} cells under {len(header)} columns")
+    except csv.Error as error:
+        report.fault(f"{shown}:{reader.line_num}", f"not CSV: {error}")
+        return None
+    if len(set(header)) < len(header) or "" in header:
+        report.fault(f"{shown}:1", "a column's name is empty or there twice", "name every column once")
+        return None
+    return Rows(rows, lambda index: Place(nowhere(f"{shown}:{lines[index]}"), report), header)
+
+
+def _cells(header: Sequence[str], cells: Sequence[str]) -> dict[str, Any]:
+    row: dict[str, Any] = {name: cell for name, cell in zip(header, cells, strict=True) if cell}
+    for name in LISTS:
+        if name in row:
+            row[name] = [part.strip() for part in row[name].split(";") if part.strip()]
+    return row
+
+
+READERS: dict[str, Callable[[Path, str, Report], Rows | None]] = {
+    ".toml": _toml,
+    ".yaml": _yaml,
+    ".yml": _yaml,
+    ".csv": _csv,
+    ".json": _json,
+}
