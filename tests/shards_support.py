@@ -1,7 +1,9 @@
 """What the tests of shards share: benches (streams with hooks for mischief) and short ways to make work."""
 
+import inspect
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from types import ModuleType
 from typing import Any, Protocol
 
 import redis.asyncio
@@ -130,6 +132,13 @@ class RedisBench:
 
 
 Check = Callable[[Bench], Awaitable[None]]
+
+
+def checks_of(module: ModuleType) -> list[Check]:
+    """The sentences of a contract module: its own coroutine functions that take a bench and nothing else."""
+    found = [one for _, one in inspect.getmembers(module, inspect.iscoroutinefunction)]
+    alone = {"bench": Bench, "return": None}
+    return [one for one in found if one.__module__ == module.__name__ and inspect.get_annotations(one) == alone]
 
 
 def bodies(count: int, first: int = 0) -> list[bytes]:

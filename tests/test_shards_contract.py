@@ -1,22 +1,10 @@
 """One contract for the stream operations, held by the model and by the scripts on every server we promise."""
 
-import inspect
-from types import ModuleType
-
 import pytest
 
 from tests import shards_contract_dispatch, shards_contract_recover, shards_contract_settle
 from tests.servers_support import REDIS_NAMES
-from tests.shards_support import Check, MemoryBench, RedisBench
-
-
-def checks_of(module: ModuleType) -> list[Check]:
-    """The sentences of a contract module: its coroutine functions that take a bench and answer nothing."""
-    found = [
-        one for _, one in inspect.getmembers(module, inspect.iscoroutinefunction) if one.__module__ == module.__name__
-    ]
-    return [one for one in found if inspect.get_annotations(one).get("return", "") is None]
-
+from tests.shards_support import Check, MemoryBench, RedisBench, checks_of
 
 CHECKS = [
     check
