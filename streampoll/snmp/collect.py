@@ -29,6 +29,7 @@ class _Harvest:
     tables: dict[str, Table] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
     troubles: list[str] = field(default_factory=list)  # why it is not complete
+    answered: int = 0  # scalars with a value
     at: float = 0.0
     failure: Failure | None = None  # what ended it early
 
@@ -41,7 +42,7 @@ class _Harvest:
     @property
     def empty(self) -> bool:
         """True if not one value came."""
-        return all(value is None for value in self.values.values()) and not any(t.rows for t in self.tables.values())
+        return self.answered == 0 and not any(table.rows for table in self.tables.values())
 
 
 class Collector:
@@ -103,11 +104,13 @@ async def _collect_scalars(talk: Conversation, plan: CompiledPlan, harvest: _Har
     await get_fallbacks(talk, plan.wants, answers)
     harvest.at = answers.at
     harvest.failure = answers.failure
-    for want in plan.wants:
-        name, oid = want.metric.name, want.oid
-        harvest.values[name] = answers.values.get(oid)
-        if oid in answers.reasons:
-            harvest.miss(name, answers.reasons[oid])
+    harvest.answered = len(answers.values)
+    values = answers.values
+    harvest.values = {name: values.get(oid) for name, oid in plan.names}
+    if answers.reasons:
+        for name, oid in plan.names:
+            if oid in answers.reasons:
+                harvest.miss(name, answers.reasons[oid])
 
 
 async def _collect_table(talk: Conversation, table: CompiledTable, harvest: _Harvest) -> None:

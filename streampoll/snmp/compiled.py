@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from streampoll.snmp.ber import encode_arcs, encode_oid
+from streampoll.snmp.convert import PLAIN
 from streampoll.snmp.engine import Limits
 from streampoll.snmp.message import PduType, Request
 from streampoll.snmp.plan import CollectPlan, Kind, Metric, TableSpec
@@ -31,11 +32,12 @@ class Want:
     metric: Metric
     oid: bytes
     reply_bytes: int  # an estimate
+    plain: type | None  # a wire value of this type, not negative, needs no conversion
 
     @classmethod
     def of(cls, metric: Metric, oid: bytes) -> "Want":
         """Make a want of a metric under an OID: its own, its fallback, or a column's instance."""
-        return cls(metric, oid, len(oid) + _VARBIND_BYTES + _VALUE_BYTES[metric.kind])
+        return cls(metric, oid, len(oid) + _VARBIND_BYTES + _VALUE_BYTES[metric.kind], PLAIN.get(metric.kind))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,7 @@ class CompiledPlan:
     def __init__(self, plan: CollectPlan) -> None:
         self.plan = plan
         self.wants = tuple(Want.of(metric, encode_oid(metric.oid)) for metric in plan.scalars)
+        self.names = tuple((want.metric.name, want.oid) for want in self.wants)
         self.tables = tuple(_compile_table(spec) for spec in plan.tables)
         self._chunks: dict[tuple[int, int], tuple[Chunk, ...]] = {}
 

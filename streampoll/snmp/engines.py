@@ -10,5 +10,5 @@ def make_pysnmp_engine(settings: SnmpSettings) -> Engine:
     """Make the engine that knows v3 as well, inside the running loop."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # pysnmp 7.1 imports old names of pysmi
-        from streampoll.snmp.pysnmp_engine import PysnmpEngine  # noqa: PLC0415 - heavy, see above
+        from streampoll.snmp.pysnmp_engine import PysnmpEngine
     return PysnmpEngine(settings)

@@ -88,6 +88,10 @@ def _take(answers: Answers, wants: Sequence[Want], reply: Reply) -> None:
         if oid != want.oid:
             answers.reasons[want.oid] = "another OID in answer"
             continue
+        plain = want.plain
+        if type(wire) is plain and (plain is not int or wire >= 0):  # type: ignore[operator]
+            answers.values[oid] = wire  # type: ignore[assignment]  # none of PLAIN is Absent
+            continue
         value, reason = convert(want.metric.kind, tag, wire)
         if reason:
             answers.reasons[oid] = reason
