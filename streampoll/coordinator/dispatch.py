@@ -65,9 +65,9 @@ class Coordinator:
         """Look at the configuration again."""
         self._changed.set()
 
-    async def run(self) -> None:
-        """Lead and stand by until stopped; outages of Redis are waited out."""
-        self._planning.want(self._ports.load())
+    async def run(self, plans: Sequence[Plan]) -> None:
+        """Lead and stand by until stopped, by these plans until the configuration changes; outages are waited out."""
+        self._planning.want(plans)
         while not self._stop.is_set():
             try:
                 if await self._ports.lease.take(self._ports.streams, self._shards, self._newer):

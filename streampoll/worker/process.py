@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ class ProcessParts:
     index: int
     pool: str
     figures: Callable[[], dict[str, Any]]  # what handlers publish besides (requests, lateness)
-    background: Sequence[Callable[[], Awaitable[None]]] = ()
+    background: Sequence[Callable[[], Coroutine[Any, Any, None]]] = ()
 
 
 class WorkerProcess:
@@ -57,7 +57,7 @@ class WorkerProcess:
             ]
             running.append(group.create_task(parts.membership.run(self._figures), name="heartbeat"))
             running.append(group.create_task(self._keep_house(), name="housekeeping"))
-            running += [group.create_task(_coroutine(part)) for part in parts.background]
+            running += [group.create_task(part()) for part in parts.background]
             await self._stop.wait()
             await self._drain()
             for task in running:
@@ -160,10 +160,6 @@ def _consumer_figures(consumer: Consumer) -> dict[str, Any]:
 def resident_bytes() -> int:
     """Return this process's resident set size."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-
-async def _coroutine(part: Callable[[], Awaitable[None]]) -> None:
-    await part()
 
 
 async def _quietly(call: Awaitable[None]) -> None:

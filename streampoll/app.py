@@ -1,0 +1,330 @@
+"""The wiring: the only place that builds concrete objects and hands them to services.
+
+Nothing here is built before the fork: a role carries plain settings, and its child builds loop, clients and sockets.
+"""
+
+import asyncio
+import logging
+import random
+import signal
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import redis.asyncio as aioredis
+import uvloop
+import watchfiles
+
+from streampoll.config.load import load_credentials, load_inventory, load_jobs, load_profiles, source_directory
+from streampoll.config.settings import PoolSettings, QueueSettings, Settings
+from streampoll.coordinator.dispatch import Coordinator, Ports
+from streampoll.coordinator.layout import lay_out
+from streampoll.coordinator.line import Setback
+from streampoll.coordinator.plan import Plan
+from streampoll.errors import UnavailableError
+from streampoll.model import QueueClass
+from streampoll.pollers.handler import PollHandler, PollPorts
+from streampoll.pollers.snmp import SnmpPoller
+from streampoll.results.codec import encode_payload
+from streampoll.results.migrations import migrate
+from streampoll.results.plans import PostgresPlans
+from streampoll.results.postgres import Postgres, connected
+from streampoll.results.store import Store
+from streampoll.shards.clock import Clock
+from streampoll.shards.connection import Scripts, connect
+from streampoll.shards.keys import Keys
+from streampoll.shards.lease import LeaderLease
+from streampoll.shards.presence import Presence, new_worker_id
+from streampoll.shards.server import settle
+from streampoll.shards.streams import RedisStreams
+from streampoll.worker.beat import Beat
+from streampoll.worker.child import ChildContext
+from streampoll.worker.consume import BLOCK_MS, Consumer, Surroundings
+from streampoll.worker.crew import Role
+from streampoll.worker.membership import Membership
+from streampoll.worker.policy import Rules
+from streampoll.worker.port import Handler, Limits
+from streampoll.worker.process import ProcessParts, WorkerProcess
+from streampoll.worker.refuse import RefuseHandler
+from streampoll.worker.slots import Slots
+
+log = logging.getLogger(__name__)
+
+_READ_MARGIN_S = 5.0  # a blocked read may answer this much late before its connection is given up
+_DRAIN_ORDER = (  # what makes work for others ends first
+    QueueClass.POLLING, QueueClass.WORKFLOWS, QueueClass.ANALYSIS, QueueClass.NOTIFICATIONS, QueueClass.RESULTS,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Where a configuration is read from, each time anew."""
+
+    where: Path
+    environ: Mapping[str, str]
+
+    def plans(self, settings: Settings) -> list[Plan]:
+        """Read jobs and inventory and lay them out.
+
+        Raises:
+            ConfigError: they can't be used.
+        """
+        return list(lay_out(load_jobs(self.where), load_inventory(self.where, settings), settings.shards.count))
+
+
+@dataclass(frozen=True, slots=True)
+class RedisSide:
+    """Everything of one process that talks to Redis."""
+
+    client: "aioredis.Redis"
+    keys: Keys
+    scripts: Scripts
+    clock: Clock
+    streams: RedisStreams
+    presence: Presence
+
+
+@asynccontextmanager
+async def open_redis(settings: Settings, queues: Sequence[QueueClass] = ()) -> AsyncIterator[RedisSide]:
+    """Make this process's clients: one for each blocking reader of `queues`, one for everything else."""
+    redis = settings.redis
+    timeout_s = BLOCK_MS / 1000 + _READ_MARGIN_S
+    client = connect(redis.url, redis.connect_timeout_s, timeout_s)
+    readers = {queue: connect(redis.url, redis.connect_timeout_s, timeout_s) for queue in queues}
+    keys, scripts, clock = Keys(redis.prefix), Scripts(client), Clock()
+    streams = RedisStreams(client, keys, readers)
+    try:
+        yield RedisSide(client, keys, scripts, clock, streams, Presence(client, scripts, keys, clock))
+    finally:
+        await streams.close()
+
+
+# -- the worker
+
+
+def worker_role(files: Files, settings: Settings, name: str, pool: PoolSettings) -> Role:
+    """Return the role of a pool's processes."""
+    rules = Rules(
+        processes=pool.processes,
+        start_timeout_s=settings.worker.start_timeout_s,
+        drain_s=settings.worker.drain_s,
+        hard_limit_s=max(settings.queues[queue].hard_limit_s for queue in pool.queues),
+        max_tasks=pool.max_tasks,
+        max_rss_mb=pool.max_rss_mb,
+    )
+    profiles = load_profiles(files.where, settings)
+    credentials = load_credentials(files.where, settings, files.environ)
+
+    def run_child(context: ChildContext) -> int:
+        poller = SnmpPoller(settings.snmp, profiles, credentials)
+        return run_loop(_serve_worker(context, settings, name, pool, poller))
+
+    return Role(f"worker-{name}" if name else "worker", run_child, rules)
+
+
+async def _serve_worker(
+    context: ChildContext, settings: Settings, name: str, pool: PoolSettings, poller: SnmpPoller
+) -> int:
+    stopped = _stop_signal()
+    if not await _until_settled(settings, context.beat, stopped):
+        return 0
+    async with open_redis(settings, pool.queues) as side:
+        build = _WorkerBuild(settings, pool, side, context.beat, new_worker_id())
+        handlers = build.handlers(poller)
+        process = WorkerProcess(build.parts(name, context.index, handlers))
+        watch = asyncio.create_task(_when(stopped, process.stop), name="stop")
+        try:
+            await process.run()
+        finally:
+            watch.cancel()
+    return 0
+
+
+@dataclass(frozen=True, slots=True)
+class _WorkerBuild:
+    """Builds one worker process."""
+
+    settings: Settings
+    pool: PoolSettings
+    side: RedisSide
+    beat: Beat
+    id: str
+
+    def handlers(self, poller: SnmpPoller) -> dict[QueueClass, Handler]:
+        """Make the handler of each class that the pool serves."""
+        return {queue: self._handler(queue, poller) for queue in _DRAIN_ORDER if queue in self.pool.queues}
+
+    def _handler(self, queue: QueueClass, poller: SnmpPoller) -> Handler:
+        if queue is QueueClass.POLLING:
+            return PollHandler(
+                PollPorts(
+                    poller.poll, encode_payload, self.side.clock.now, self.id, self.settings.snmp.wall_limit_s,
+                    poller.close,
+                )
+            )  # fmt: skip
+        if queue is QueueClass.RESULTS:
+            return Store(self.settings.postgres, self.side.clock.now)
+        return RefuseHandler(queue)
+
+    def parts(self, name: str, index: int, handlers: Mapping[QueueClass, Handler]) -> ProcessParts:
+        """Put the process together around its handlers."""
+        membership = Membership(
+            self.id, self.pool.queues, self.settings.shards.count, self.settings.worker, self.side.presence
+        )
+        shared = {queue: self._queue(queue).weight for queue in self.pool.queues if not self._queue(queue).concurrency}
+        around = Surroundings(
+            self.id, self.side.streams, Slots(self.pool.concurrency, shared), membership.homes, self.beat.touch
+        )
+        consumers = [Consumer(queue, handler, self._limits(queue), around) for queue, handler in handlers.items()]
+        store = [migrate_when_possible(self.settings)] if QueueClass.RESULTS in handlers else []
+        return ProcessParts(
+            consumers, membership, self.beat, self.settings.worker.drain_s, index, name,
+            lambda: _published(handlers), store,
+        )  # fmt: skip
+
+    def _queue(self, queue: QueueClass) -> QueueSettings:
+        return self.settings.queues[queue]
+
+    def _limits(self, queue: QueueClass) -> Limits:
+        limits = self._queue(queue)
+        prefetch = limits.concurrency or self.pool.prefetch
+        return Limits(
+            limits.concurrency, prefetch, limits.batch, limits.soft_limit_s, limits.hard_limit_s, limits.claim_idle_s
+        )
+
+
+def _published(handlers: Mapping[QueueClass, Handler]) -> dict[str, Any]:
+    """What handlers add to the process's figures."""
+    said: dict[str, Any] = {}
+    for handler in handlers.values():
+        if isinstance(handler, PollHandler):
+            counts = handler.counts
+            said["polls"] = {
+                "by_status": counts.by_status, "requests": counts.requests, "varbinds": counts.varbinds,
+            }  # fmt: skip
+        elif isinstance(handler, Store):
+            said["store"] = handler.figures.packable()
+    return said
+
+
+# -- the coordinator
+
+
+def coordinator_role(files: Files, settings: Settings) -> Role:
+    """Return the role of a coordinator."""
+
+    def run_child(context: ChildContext) -> int:
+        return run_loop(_serve_coordinator(context, files, settings))
+
+    rules = Rules(start_timeout_s=settings.worker.start_timeout_s, drain_s=5.0, hard_limit_s=60.0)
+    return Role("coordinator", run_child, rules)
+
+
+async def _serve_coordinator(context: ChildContext, files: Files, settings: Settings) -> int:
+    stopped = _stop_signal()
+    plans = files.plans(settings)
+    if not await _until_settled(settings, context.beat, stopped):
+        return 0
+    async with open_redis(settings) as side:
+        lease = LeaderLease(side.scripts, side.keys, new_worker_id(), settings.coordinator.lease_s, side.clock)
+        store = PostgresPlans(Postgres(settings.postgres))
+        ports = Ports(
+            side.streams, lease, store, side.clock.now, context.beat.touch, lambda: files.plans(settings),
+            _ignore_setback,
+        )  # fmt: skip
+        coordinator = Coordinator(settings.coordinator, settings.shards.count, settings.redis.memory_high_water, ports)
+        beside = [
+            asyncio.create_task(_when(stopped, coordinator.stop), name="stop"),
+            asyncio.create_task(_watch(files, settings, coordinator.reload), name="watch"),
+            asyncio.create_task(migrate_when_possible(settings)(), name="migrate"),
+        ]
+        try:
+            await coordinator.run(plans)
+        finally:
+            for task in beside:
+                task.cancel()
+            await store.close()
+    return 0
+
+
+async def _ignore_setback(_: Setback) -> None:
+    """The log has it."""
+
+
+async def _watch(files: Files, settings: Settings, changed: Callable[[], None]) -> None:
+    """Tell of changes to the files that jobs and devices are read from.
+
+    Directories are watched, not files: an editor replaces a file, and a pattern may match one that is new.
+    """
+    base = source_directory(files.where).resolve()
+    folders = {base, *((base / pattern).parent for pattern in settings.paths.inventory)}
+    async for changes in watchfiles.awatch(*(each for each in folders if each.is_dir()), step=200, recursive=False):
+        log.info("changed: %s", ", ".join(sorted({Path(path).name for _, path in changes})))
+        changed()
+
+
+# -- what both need
+
+
+def run_loop(main: Coroutine[Any, Any, int]) -> int:
+    """Run a process's coroutine on uvloop."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(main)
+
+
+def _stop_signal() -> asyncio.Event:
+    """Return an event that SIGTERM sets."""
+    stopped = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
+    return stopped
+
+
+async def _when(event: asyncio.Event, then: Callable[[], None]) -> None:
+    await event.wait()
+    then()
+
+
+async def _until_settled(settings: Settings, beat: Beat, stopped: asyncio.Event) -> bool:
+    """Wait until Redis is there and fit to run on; False if told to stop before.
+
+    Raises:
+        UnfitServerError: it must not be used as it is.
+    """
+    delay_s, said = 0.2, ""
+    while not stopped.is_set():
+        try:
+            await settle(settings.redis, settings.shards)
+        except UnavailableError as error:
+            if str(error) != said:
+                said = str(error)
+                log.warning("%s; trying again until it is there", said)
+        else:
+            return True
+        finally:
+            beat.touch()
+        try:
+            async with asyncio.timeout(delay_s * random.uniform(0.5, 1.0)):
+                await stopped.wait()
+        except TimeoutError:
+            delay_s = min(2 * delay_s, 5.0)
+    return False
+
+
+def migrate_when_possible(settings: Settings) -> Callable[[], Coroutine[Any, Any, None]]:
+    """Return a part that brings PostgreSQL's schema up to date as soon as it can be reached, then ends."""
+
+    async def part() -> None:
+        delay_s = 0.2
+        while True:
+            try:
+                async with connected(settings.postgres) as connection:
+                    for name in await migrate(connection):
+                        log.info("PostgreSQL: applied %s", name)
+                return
+            except UnavailableError:
+                await asyncio.sleep(delay_s * random.uniform(0.5, 1.0))
+                delay_s = min(2 * delay_s, 5.0)
+
+    return part
