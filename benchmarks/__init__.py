@@ -1,1 +1,1 @@
-"""Benchmarks: each module measures one thing and has `main(argv)`; figures are medians and ratios within one run."""
+"""Benchmarks: each module with a `main` measures one thing; figures are medians and ratios within one run."""

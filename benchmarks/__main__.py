@@ -1,8 +1,8 @@
 """`bin/bench` lists the benchmarks; `bin/bench NAME [OPTION…]` runs one, `bin/bench all` each with its defaults."""
 
 import ast
-import importlib
 import pkgutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -37,8 +37,8 @@ def show(names: list[str]) -> None:
 
 
 def run(name: str, argv: list[str]) -> int:
-    """Run one benchmark; its exit code."""
-    return importlib.import_module(f"benchmarks.{name}").main(argv) or 0
+    """Run one benchmark in a process of its own, so that none warms another; its exit code."""
+    return subprocess.call([sys.executable, "-m", f"benchmarks.{name}", *argv])
 
 
 def _is_main(node: ast.stmt) -> bool:

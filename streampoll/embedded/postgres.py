@@ -16,9 +16,9 @@ from typing import Self
 
 from streampoll.config.secret import Secret
 from streampoll.embedded.owner import Owner, closed_directory, own_directory, server_owner
+from streampoll.embedded.places import fits_socket, on_free_port
 from streampoll.embedded.postgres_program import PostgresProgram, choose_postgres, reachable_program
 from streampoll.embedded.process import ServerCommand, ServerProcess, locked_directory, run_to_end
-from streampoll.embedded.redis import SOCKET_PATH_BYTES, free_port
 from streampoll.errors import ConfigError, Fault
 
 ROLE = DATABASE = "streampoll"
@@ -71,7 +71,7 @@ class EmbeddedPostgres:
                 make_cluster(program, self._directory, owner)
             # We hold the lock, so no server runs here: a pid file is a crash's, and its pid may be anybody's by now.
             (self._data / "postmaster.pid").unlink(missing_ok=True)
-            self._start_server(program, owner, lock)
+            on_free_port(lambda port: self._start_server(program, owner, port, lock))
 
     def stop(self) -> None:
         """End in order: open transactions are rolled back, everything is written down."""
@@ -89,8 +89,8 @@ class EmbeddedPostgres:
     def _data(self) -> Path:
         return self._directory / "data"
 
-    def _start_server(self, program: PostgresProgram, owner: Owner | None, lock: int) -> None:
-        self.port = free_port()
+    def _start_server(self, program: PostgresProgram, owner: Owner | None, port: int, lock: int) -> None:
+        self.port = port
         write_configuration(self._data / "postgresql.conf", self._directory, self.port, self._options)
         argv = (str(program.postgres), "-D", str(self._data))
         self._server = ServerProcess(ServerCommand("PostgreSQL", argv, self._directory, signal.SIGINT, owner), lock)
@@ -146,11 +146,10 @@ def write_configuration(path: Path, directory: Path, port: int, options: Postgre
 
 def postgres_configuration(directory: Path, port: int, options: PostgresOptions) -> str:
     """Return postgresql.conf for a small machine that mostly takes COPYs."""
-    socket_fits = len(bytes(directory / f".s.PGSQL.{port}")) <= SOCKET_PATH_BYTES
     lines: dict[str, str | int] = {
         "listen_addresses": "127.0.0.1",
         "port": port,
-        "unix_socket_directories": str(directory) if socket_fits else "",
+        "unix_socket_directories": str(directory) if fits_socket(directory / f".s.PGSQL.{port}") else "",
         "max_connections": options.max_connections,
         "shared_buffers": f"{options.shared_buffers_mb}MB",
         "maintenance_work_mem": "64MB",

@@ -84,14 +84,25 @@ def reachable_program(program: PostgresProgram, owner: Owner | None, room: Path)
     if owner is None or closed_directory(program.postgres, owner) is None:
         return program
     copy = room / f"program-{program.major}"
+    installation = program.bin.parent
     if not copy.exists():
         half = room / f"program-{program.major}.half"  # renamed when whole
         shutil.rmtree(half, ignore_errors=True)
-        shutil.copytree(program.bin.parent, half, symlinks=True, ignore=shutil.ignore_patterns("include"))
+        _copy_with_libraries(installation, half)
         for path in (half, *half.rglob("*")):
             os.chown(path, owner.uid, owner.gid, follow_symlinks=False)
         half.rename(copy)
-    return PostgresProgram(copy / "bin", program.major)
+    return PostgresProgram(copy / installation.parent.name / installation.name / "bin", program.major)
+
+
+def _copy_with_libraries(installation: Path, room: Path) -> None:
+    """Copy PACKAGE/INSTALLATION and PACKAGE.libs, the libraries of a wheel's programs, which find them by that path."""
+    package = installation.parent
+    libraries = package.with_name(f"{package.name}.libs")
+    ignore = shutil.ignore_patterns("include")
+    shutil.copytree(installation, room / package.name / installation.name, symlinks=True, ignore=ignore)
+    if libraries.exists():
+        shutil.copytree(libraries, room / libraries.name, symlinks=True)
 
 
 def _newest_first(folders: list[Path]) -> list[PostgresProgram]:

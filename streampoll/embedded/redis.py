@@ -10,7 +10,6 @@ import re
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,17 +17,18 @@ from types import TracebackType
 from typing import Self
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from streampoll.config.secret import Secret
 from streampoll.embedded.owner import own_directory
+from streampoll.embedded.places import fits_socket, on_free_port
 from streampoll.embedded.process import ServerCommand, ServerProcess, locked_directory
-from streampoll.errors import UnavailableError, UnfitServerError
+from streampoll.errors import UnfitServerError
 
 OLDEST = (6, 2)  # XAUTOCLAIM
 FIRST_VALKEY = (7, 2)  # forked from Redis 7.2: reads its files, and Redis reads none of Valkey's
-SOCKET_PATH_BYTES = 107  # sockaddr_un; a longer path is cut silently
 START_TIMEOUT_S = 60.0  # an append-only file of gigabytes takes a while to load
-START_TRIES = 5  # the free port may be taken by somebody else before the server binds it
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +94,7 @@ class EmbeddedRedis:
         self._directory = own_directory(self._directory, None)
         with locked_directory(self._directory) as lock:
             binary = choose_redis(self._directory, self._options.binary)
-            for tries_left in reversed(range(START_TRIES)):
-                try:
-                    self._start_once(binary, lock)
-                    break
-                except UnavailableError:
-                    if not tries_left or "bind" not in _log_tail(self._directory):
-                        raise
+            on_free_port(lambda port: self._start_server(binary, port, lock))
 
     def stop(self) -> None:
         """Write everything down and end."""
@@ -114,14 +108,15 @@ class EmbeddedRedis:
             self._server.kill()
             self._server = None
 
-    def _start_once(self, binary: RedisBinary, lock: int) -> None:
-        self.port = free_port()
+    def _start_server(self, binary: RedisBinary, port: int, lock: int) -> None:
+        self.port = port
         configuration = self._directory / "redis.conf"
         configuration.touch(mode=0o600)
         configuration.write_text(redis_configuration(self._directory, self.port, self._password, self._options))
         argv = (str(binary.path), str(configuration))
         self._server = ServerProcess(ServerCommand("Redis", argv, self._directory, signal.SIGTERM), lock)
-        with redis.Redis.from_url(self.url.reveal(), socket_timeout=1.0) as client:
+        once = Retry(NoBackoff(), 0)  # wait_ready asks again by itself, and sooner
+        with redis.Redis.from_url(self.url.reveal(), socket_timeout=1.0, retry=once) as client:
             self._server.wait_ready(lambda: _answers(client), START_TIMEOUT_S)
         (self._directory / "written-by").write_text(f"{binary}\n")
 
@@ -194,16 +189,9 @@ def redis_configuration(directory: Path, port: int, password: str, options: Redi
     )
 
 
-def free_port() -> int:
-    """Return a TCP port of 127.0.0.1 that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def _socket_path(directory: Path) -> Path | None:
     path = directory.absolute() / "redis.sock"
-    return path if len(bytes(path)) <= SOCKET_PATH_BYTES else None
+    return path if fits_socket(path) else None
 
 
 def _answers(client: "redis.Redis") -> bool:
@@ -216,8 +204,3 @@ def _answers(client: "redis.Redis") -> bool:
 def _version(text: str) -> tuple[int, int]:
     major, minor, *_ = (*text.split("."), "0")
     return int(major), int(minor)
-
-
-def _log_tail(directory: Path) -> str:
-    log = directory / "server.log"
-    return log.read_text(errors="replace")[-500:].lower() if log.exists() else ""
