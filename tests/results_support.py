@@ -1,6 +1,5 @@
 """What the tests of results share: a migrated database, entries as a worker would be handed them."""
 
-import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -95,7 +94,3 @@ def ledger_entry(entry: LedgerEntry) -> Entry:
 def dispatched(*devices: str, tick: int = NOON, job: str = "interfaces", shard: int = 7, plan: int = 0) -> LedgerEntry:
     hashes = sum(map(device_hash, devices)) % (1 << 64)
     return LedgerEntry(job, shard, tick, tick, 0, plan, len(devices), hashes)
-
-
-def database_name(dsn: str) -> str:
-    return re.sub(r"\?.*", "", dsn).rpartition("/")[2]

@@ -3,17 +3,17 @@
 import asyncio
 import random
 
-import asyncpg
 import pytest
 
 from streampoll.model import LedgerEntry, Status
+from streampoll.results.batch import signed
 from streampoll.results.codec import decode_payload
 from streampoll.results.partitions import DAY_S
 from streampoll.shards.entries import Entry, Kind, encode_result
+from streampoll.shards.ring import device_hash
 from streampoll.worker.port import Bury, Finish, Release, Retry
 from tests.results_support import (
     NOON,
-    Bench,
     bench,
     delivered,
     dispatched,
@@ -188,9 +188,6 @@ async def test_a_payload_of_a_megabyte_is_stored(fresh_database: str) -> None:
 
 
 async def test_a_device_is_known_by_its_hash(fresh_database: str) -> None:
-    from streampoll.results.batch import signed
-    from streampoll.shards.ring import device_hash
-
     async with bench(fresh_database) as b:
         await b.handle(result_entry("r1"))
         assert await b.connection.fetchval("SELECT hash FROM devices") == signed(device_hash("r1"))
@@ -208,15 +205,3 @@ async def test_what_crashed_a_process_is_buried_and_what_a_bug_stopped_is_retrie
     async with bench(fresh_database) as b:
         assert isinstance(b.store.fail(delivered(result_entry()), Status.CRASHED, "killed"), Bury)
         assert isinstance(b.store.fail(delivered(result_entry()), Status.ERROR, "bug"), Retry)
-
-
-async def _refuse_writes(b: Bench) -> None:
-    await b.connection.execute(f"ALTER DATABASE {b.dsn.rpartition('/')[2]} SET default_transaction_read_only = on")
-    await _end_sessions(b.connection)
-
-
-async def _end_sessions(connection: asyncpg.Connection) -> None:
-    await connection.execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-        " WHERE datname = current_database() AND application_name = 'streampoll'"
-    )

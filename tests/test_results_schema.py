@@ -1,0 +1,120 @@
+"""Migrations and plans."""
+
+import asyncio
+
+import asyncpg
+import pytest
+
+from streampoll.coordinator.planning import PlanRow
+from streampoll.errors import UnfitServerError
+from streampoll.results.migrations import Migration, load_migrations, migrate
+from streampoll.results.partitions import day_of, day_of_partition, partition_name
+from streampoll.results.plans import PostgresPlans
+from streampoll.results.postgres import Postgres, connected
+from tests.results_support import NOON, Bench, bench, settings_of
+
+BIG = (1 << 64) - 1
+BODY = {"intervals": {}}
+
+
+async def test_the_schema_is_applied_once(fresh_database: str) -> None:
+    async with connected(settings_of(fresh_database)) as connection:
+        assert await migrate(connection) == ["001_init"]
+        assert await migrate(connection) == []
+
+
+async def test_many_processes_may_migrate_at_once(fresh_database: str) -> None:
+    async def start() -> list[str]:
+        async with connected(settings_of(fresh_database)) as connection:
+            return await migrate(connection)
+
+    applied = await asyncio.gather(*(start() for _ in range(6)))
+    assert sorted(map(len, applied)) == [0, 0, 0, 0, 0, 1]
+
+
+async def test_a_migration_that_fails_leaves_nothing(fresh_database: str) -> None:
+    broken = Migration(2, "002_broken", "CREATE TABLE half (a int); SELECT 1/0")
+    async with connected(settings_of(fresh_database)) as connection:
+        with pytest.raises(asyncpg.DivisionByZeroError):
+            await migrate(connection, [*load_migrations(), broken])
+        assert await connection.fetchval("SELECT to_regclass('half') IS NULL AND to_regclass('polls') IS NULL")
+
+
+async def test_a_newer_schema_is_refused(fresh_database: str) -> None:
+    async with connected(settings_of(fresh_database)) as connection:
+        await migrate(connection, [*load_migrations(), Migration(99, "099_future", "SELECT 1")])
+        with pytest.raises(UnfitServerError, match="version 99"):
+            await migrate(connection)
+
+
+def test_migrations_are_numbered_without_a_gap() -> None:
+    versions = [migration.version for migration in load_migrations()]
+    assert versions == list(range(1, len(versions) + 1))
+
+
+def test_a_partition_is_named_for_its_day() -> None:
+    name = partition_name("polls", day_of(NOON))
+    assert name == "polls_20260109"
+    assert day_of_partition(name) == day_of(NOON)
+
+
+@pytest.mark.parametrize("name", ["polls_2026", "polls_20261399", "other_20260109", "polls", "polls_key"])
+def test_a_table_of_somebody_else_is_never_taken_for_a_partition(name: str) -> None:
+    assert day_of_partition(name) is None
+
+
+async def _spans(b: Bench) -> list[tuple[int, int, int | None]]:
+    rows = await b.connection.fetch(
+        "SELECT id, extract(epoch FROM valid_from)::bigint f, extract(epoch FROM valid_to)::bigint t"
+        " FROM plans ORDER BY valid_from"
+    )
+    return [(row["id"], row["f"], row["t"]) for row in rows]
+
+
+async def _commit(b: Bench, *rows: tuple[int, int]) -> PostgresPlans:
+    plans = PostgresPlans(Postgres(settings_of(b.dsn)))
+    for plan_id, valid_from in rows:
+        await plans.commit([PlanRow(plan_id, "j", 3, valid_from, BODY)])
+    return plans
+
+
+async def test_a_plan_ends_the_one_before_it(fresh_database: str) -> None:
+    async with bench(fresh_database) as b:
+        plans = await _commit(b, (BIG, 100), (2, 200))
+        assert await _spans(b) == [(-1, 100, 200), (2, 200, None)]
+        assert await plans.current() == {("j", 3): (2, 200)}
+        await plans.close()
+
+
+async def test_the_id_in_force_is_unsigned(fresh_database: str) -> None:
+    async with bench(fresh_database) as b:
+        plans = await _commit(b, (BIG, 100))
+        assert await plans.current() == {("j", 3): (BIG, 100)}
+        await plans.close()
+
+
+@pytest.mark.parametrize(
+    ("commits", "spans"),
+    [
+        ([(1, 100), (2, 200), (2, 200)], [(1, 100, 200), (2, 200, None)]),  # the reply was lost: committed again
+        ([(1, 100), (2, 200), (2, 210)], [(1, 100, 210), (2, 210, None)]),  # too late: its first tick is moved
+        ([(1, 100), (2, 200), (2, 190)], [(1, 100, 190), (2, 190, None)]),
+        ([(1, 100), (2, 200), (3, 150)], [(1, 100, 150), (3, 150, None)]),  # another one before it took effect
+        ([(1, 100), (2, 200), (1, 300)], [(1, 100, 200), (2, 200, 300), (1, 300, None)]),  # back to the first
+        ([(1, 100), (1, 90)], [(1, 90, None)]),
+    ],
+)
+async def test_plans_never_overlap_and_leave_no_hole(
+    fresh_database: str, commits: list[tuple[int, int]], spans: list[tuple[int, int, int | None]]
+) -> None:
+    async with bench(fresh_database) as b:
+        await (await _commit(b, *commits)).close()
+        assert await _spans(b) == spans
+
+
+async def test_a_thousand_plans_are_one_commit(fresh_database: str) -> None:
+    async with bench(fresh_database) as b:
+        plans = PostgresPlans(Postgres(settings_of(b.dsn)))
+        await plans.commit([PlanRow(n, f"j{n % 10}", n // 10, 100, BODY) for n in range(1000)])
+        assert len(await plans.current()) == 1000
+        await plans.close()
