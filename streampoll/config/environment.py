@@ -83,7 +83,7 @@ def put(raw: Raw, path: SettingPath, setting: Setting, text: str, place: Place) 
 
 
 def _hint(name: str, known: Iterable[str]) -> str:
-    near = nearest(name.lower(), (each.lower() for each in known))
+    near = nearest(name.removeprefix(PREFIX), (each.removeprefix(PREFIX) for each in known))
     if near:
-        return near.upper().replace("DID YOU MEAN", "did you mean")
+        return near.replace("'", f"'{PREFIX}", 1)
     return "docs/configuration.md lists the variables; a pool must be in streampoll.toml"

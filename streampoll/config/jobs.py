@@ -37,6 +37,14 @@ class Job:
     enabled: bool = True
     queue: QueueClass = QueueClass.POLLING
 
+    def mean_interval_s(self) -> float:
+        """Return the mean time between two slots, in seconds; of a cron line over its next 200."""
+        if self.every_s:
+            return float(self.every_s)
+        times = croniter(self.cron, _LEAP_YEAR)
+        slots: list[float] = [times.get_next(float) for _ in range(201)]
+        return (slots[-1] - slots[0]) / 200
+
 
 @dataclass(frozen=True, slots=True)
 class _JobTable:
@@ -108,8 +116,7 @@ def _zone(name: str, place: Place) -> ZoneInfo:
     except (OSError, ValueError, LookupError):  # a directory's name, an absolute path, no such zone
         from zoneinfo import available_timezones  # it reads thousands of files: only for the message
 
-        zones = {zone.lower(): zone for zone in available_timezones()}
-        hint = nearest(name, zones)
+        hint = nearest(name, available_timezones())
         place.at("timezone").fault(f"no time zone {shorten(name)}", hint or 'write one as "Europe/Zurich" or "UTC"')
         return ZoneInfo("UTC")
 

@@ -42,6 +42,10 @@ def read_source(data: Any, place: Place) -> SecretSource | None:
     return SecretSource(kind, name)
 
 
+class SecretNotHere(ConfigError):  # noqa: N818 - reads as the state it is
+    """A secret is kept where this process can't look (a service's environment); it may be there for another."""
+
+
 class Keeping:
     """Fetches secrets. `base` is where relative paths of files start."""
 
@@ -63,7 +67,7 @@ class Keeping:
             return self._file(self._base / source.name, whose, guarded=True)
         directory = self._environ.get("CREDENTIALS_DIRECTORY", "")
         if not directory:
-            raise _refused(
+            raise _not_here(
                 whose, f"systemd credential '{source.name}' is not here", "only a service that loads it has it"
             )
         # systemd guards its directory; a file in it may show group bits, which are the mask of an ACL.
@@ -78,7 +82,7 @@ class Keeping:
     def _variable(self, name: str, whose: str) -> Secret:
         text = self._environ.get(name, "")
         if not text:
-            raise _refused(whose, f"the variable {name} is not set", f"set {name} where streampoll runs")
+            raise _not_here(whose, f"the variable {name} is not set", f"set {name} where streampoll runs")
         return Secret(text)
 
     def _file(self, path: Path, whose: str, guarded: bool) -> Secret:
@@ -100,3 +104,7 @@ class Keeping:
 
 def _refused(whose: str, what: str, instead: str = "") -> ConfigError:
     return ConfigError([Fault(whose, what, instead)])
+
+
+def _not_here(whose: str, what: str, instead: str) -> SecretNotHere:
+    return SecretNotHere([Fault(whose, what, instead)])

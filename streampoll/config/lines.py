@@ -1,13 +1,14 @@
 """The line of a key in TOML, YAML or JSON, for messages.
 
 The parsers that are fast don't keep positions. Positions are wanted only when something is wrong, so the text is then
-read a second time: precisely for YAML and for the elements of a JSON list, by headers and keys for TOML. No answer (0)
-is better than a wrong one.
+read a second time, once for all of a file's faults: precisely for YAML and for the elements of a JSON list, by headers
+and keys for TOML. No answer (0) is better than a wrong one.
 """
 
 import json
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 import yaml
 
@@ -29,7 +30,7 @@ def toml_line(text: str, path: Path) -> int:
 
 def yaml_line(text: str, path: Path) -> int:
     """Return the line where `path`, or the nearest node around it, starts; 0 if unknown."""
-    node = yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    node = _yaml_nodes(text)
     line = 0
     for part in path:
         entry = _yaml_child(node, part)
@@ -60,6 +61,7 @@ def _skip(text: str, at: int) -> int:
     return at
 
 
+@lru_cache(maxsize=1)
 def _toml_lines(text: str) -> dict[tuple[str | int, ...], int]:
     """Return the line of each table header and each key that starts a line."""
     lines: dict[tuple[str | int, ...], int] = {}
@@ -72,7 +74,8 @@ def _toml_lines(text: str) -> dict[tuple[str | int, ...], int]:
             if header[1] == "[[":
                 counts[names] = counts.get(names, -1) + 1
                 table = (*names, counts[names])
-            lines.setdefault(table, number)
+            for length in range(1, len(table) + 1):
+                lines.setdefault(table[:length], number)
         elif key := _KEY.match(line):
             names = _toml_names(key[1])
             for length in range(1, len(names) + 1):
@@ -82,6 +85,12 @@ def _toml_lines(text: str) -> dict[tuple[str | int, ...], int]:
 
 def _toml_names(dotted: str) -> tuple[str, ...]:
     return tuple(part.strip("\"'") for part in _KEY_PART.findall(dotted))
+
+
+@lru_cache(maxsize=1)
+def _yaml_nodes(text: str) -> yaml.Node | None:
+    node: yaml.Node | None = yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    return node
 
 
 def _yaml_child(node: yaml.Node | None, part: str | int) -> tuple[yaml.Node, yaml.Node] | None:

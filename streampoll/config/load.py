@@ -128,13 +128,12 @@ def _source(where: Path, report: Report) -> Source:
 
 
 def _settings(where: Path, environ: Mapping[str, str], report: Report) -> tuple[Source, Settings]:
-    """Return streampoll.toml and its settings; with faults in them, the defaults stand in for the other checks."""
+    """Return streampoll.toml and its settings; defaults stand in for what has faults."""
     source = _source(where, report)
     place = Place(source, report)
     settings = read_settings(place, environ)
-    if settings is not None:
-        check_settings(place, settings)
-    return source, settings or Settings()
+    check_settings(place, settings)
+    return source, settings
 
 
 def _finish(report: Report) -> None:

@@ -30,9 +30,9 @@ class Overrides:
         self._known = overridable()
         self._kept: dict[tuple[tuple[str, Any], ...], Mapping[str, Scalar] | None] = {}
 
-    def read(self, row: Mapping[str, Any], columns: Iterable[str]) -> Mapping[str, Scalar] | None:
-        """Return the overrides among a row's keys; None if one is wrong (`explain` says which)."""
-        given = tuple(_flat(row, set(columns)))
+    def read(self, row: Mapping[str, Any], keys: Iterable[str]) -> Mapping[str, Scalar] | None:
+        """Return the overrides that a row has under `keys`; None if one is wrong (`explain` says which)."""
+        given = tuple(_flat(row, keys))
         try:
             if given not in self._kept:
                 self._kept[given] = self._convert(given, Place(nowhere(""), Report()))
@@ -42,7 +42,7 @@ class Overrides:
 
     def explain(self, row: Mapping[str, Any], columns: Mapping[str, Setting], place: Place) -> Mapping[str, Scalar]:
         """Return the overrides, with a fault for each that is wrong, unknown or a secret."""
-        return self._convert(tuple(_flat(row, set(columns))), place, columns) or {}
+        return self._convert(_flat(row, [key for key in row if key not in columns]), place, columns) or {}
 
     def check_header(self, names: Iterable[str], columns: Iterable[str], where: str, report: Report) -> bool:
         """Return True if every column of a CSV is known; else each that isn't is a fault, once and not a line."""
@@ -76,11 +76,10 @@ def is_secret(key: str) -> bool:
     return any(word in key.lower().replace("-", "_") for word in _SECRET_WORDS)
 
 
-def _flat(row: Mapping[str, Any], columns: set[str]) -> Iterable[tuple[str, Any]]:
-    """Yield what is not a column, with the keys of a table inside dotted."""
-    for key, value in row.items():
-        if key in columns:
-            continue
+def _flat(row: Mapping[str, Any], keys: Iterable[str]) -> Iterable[tuple[str, Any]]:
+    """Yield what stands under these keys, with the keys of a table inside dotted."""
+    for key in keys:
+        value = row[key]
         if isinstance(value, Mapping):
             yield from ((f"{key}.{name}", each) for name, each in value.items())
         else:

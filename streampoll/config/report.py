@@ -39,11 +39,11 @@ class Report:
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return "did you mean 'x'?" for a name near to `word`, else the known names, or "" if there are too many."""
-    names = sorted(known)
+    names = {name.lower(): name for name in sorted(known)}
     close = get_close_matches(word.lower(), names, n=1)
     if close:
-        return f"did you mean '{close[0]}'?"
-    return f"known: {', '.join(names)}" if 0 < len(names) <= 16 else ""
+        return f"did you mean '{names[close[0]]}'?"
+    return f"known: {', '.join(names.values())}" if 0 < len(names) <= 16 else ""
 
 
 def shorten(value: object, limit: int = 60) -> str:

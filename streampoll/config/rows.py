@@ -7,6 +7,7 @@ import csv
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -116,8 +117,14 @@ def _cells(header: Sequence[str], cells: Sequence[str]) -> dict[str, Any]:
     row: dict[str, Any] = {name: cell for name, cell in zip(header, cells, strict=True) if cell}
     for name in LISTS:
         if name in row:
-            row[name] = [part.strip() for part in row[name].split(";") if part.strip()]
+            row[name] = _split(row[name])
     return row
+
+
+@lru_cache(maxsize=4096)
+def _split(cell: str) -> list[str]:
+    """Return the texts of a cell with several; few different ones fill thousands of lines."""
+    return [part.strip() for part in cell.split(";") if part.strip()]
 
 
 READERS: dict[str, Callable[[Path, str, Report], Rows | None]] = {

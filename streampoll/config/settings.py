@@ -18,7 +18,7 @@ Seconds = float
 Positive = Annotated[Seconds, Meta(gt=0)]  # a time-out or an interval
 Limit = Annotated[Seconds, Meta(ge=0)]  # a limit that 0 switches off
 Count = Annotated[int, Meta(ge=0)]
-Prefix = Annotated[str, Meta(pattern="^[A-Za-z0-9_.-]{1,32}$", examples=["sp"])]
+Prefix = Annotated[str, Meta(pattern="^[A-Za-z0-9_.-]{1,32}$", title="letters, digits, _ . -, at most 32")]
 
 _REDIS = Secret("redis://127.0.0.1:6379/0")
 _POSTGRES = Secret("postgresql://127.0.0.1:5432/streampoll")

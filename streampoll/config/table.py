@@ -47,6 +47,8 @@ class Setting:
         """What may be written, as half a sentence: "a whole number of at least 1"."""
         if self.words:
             return f"{'a list of' if self.is_list else 'one of'} {', '.join(self.words)}"
+        if title := next((meta.title for meta in _metas(self.kind) if meta.title), ""):
+            return title
         text = "a list of texts" if self.is_list else _BARE.get(self.base, "a table")
         text = {"s": 'seconds or a duration as "90s"', "bytes": 'bytes or a size as "8MiB"'}.get(self.unit, text)
         return f"{text}{_bounds(self.kind)}"
@@ -79,6 +81,4 @@ def _bounds(kind: Any) -> str:
         parts += [f"above {meta.gt:g}"] if meta.gt is not None else []
         parts += [f"at least {meta.ge:,}".replace(",", "_")] if meta.ge is not None else []
         parts += [f"at most {meta.le:,}".replace(",", "_")] if meta.le is not None else []
-        parts += [f"at most {meta.max_length} characters"] if meta.max_length is not None else []
-        parts += [f"like {meta.pattern}"] if meta.pattern is not None else []
     return f", {' and '.join(parts)}" if parts else ""

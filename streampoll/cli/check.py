@@ -1,0 +1,128 @@
+"""`streampoll check`: is this configuration right, and do its servers answer?"""
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from streampoll.cli.options import config_option, json_option
+from streampoll.config.keeping import SecretNotHere
+from streampoll.config.load import Configuration, load, load_settings
+from streampoll.config.report import Report
+from streampoll.config.settings import Settings
+from streampoll.errors import ConfigError, Fault
+from streampoll.model import Device
+from streampoll.observe.doctor import diagnose
+
+EXIT_FAULTS = 2
+
+
+@click.command("check")
+@config_option
+@click.option("--connect", is_flag=True, help="Ask Redis, PostgreSQL and the kernel too.")
+@json_option
+def command(config: Path, connect: bool, as_json: bool) -> int:
+    """Check settings, jobs, inventory, profiles and credentials, and say what is wrong line by line.
+
+    Ends with 2 if there is a fault. A warning is something that works and is likely not meant.
+
+    \b
+    Examples:
+      streampoll check --config /etc/streampoll
+      streampoll check --connect
+    """
+    report = Report()
+    configuration = _read(config, os.environ, report)
+    if connect:
+        settings = configuration.settings if configuration else _settings(config, os.environ)
+        if settings is not None:
+            diagnose(settings, report)
+    figures = summary(configuration) if configuration else {}
+    _print_json(report, figures) if as_json else _print_text(report, figures)
+    return EXIT_FAULTS if report.faults else 0
+
+
+def _read(where: Path, environ: Mapping[str, str], report: Report) -> Configuration | None:
+    """Return the configuration, with every credential tried; None if it has faults."""
+    try:
+        configuration = load(where, environ)
+    except ConfigError as error:
+        report.faults += error.faults
+        return None
+    report.notices += configuration.notices
+    for name in configuration.credentials:
+        try:
+            configuration.credentials[name]
+        except SecretNotHere as error:
+            report.notices += error.faults
+        except ConfigError as error:
+            report.faults += error.faults
+    return configuration
+
+
+def _settings(where: Path, environ: Mapping[str, str]) -> Settings | None:
+    """Return the settings alone, so that servers are asked although, say, the inventory has a fault."""
+    try:
+        return load_settings(where, environ)
+    except ConfigError:
+        return None
+
+
+def summary(configuration: Configuration) -> dict[str, Any]:
+    """Return what the configuration amounts to: how many of each, and the polls a second to expect."""
+    return {
+        "devices": len(configuration.devices),
+        "jobs": len(configuration.jobs),
+        "profiles": len(configuration.profiles),
+        "credentials": len(configuration.credentials),
+        "polls_per_s": round(expected_rate(configuration), 3),
+    }
+
+
+def expected_rate(configuration: Configuration) -> float:
+    """Return the polls a second of all enabled jobs, on average."""
+    enabled = [device for device in configuration.devices if device.enabled]
+    rate = 0.0
+    for job in (job for job in configuration.jobs if job.enabled):
+        interval_s = job.every_s or job.mean_interval_s()
+        rate += sum(_rate(device, job.every_s, interval_s) for device in enabled if job.selector.matches(device))
+    return rate
+
+
+def _rate(device: Device, every_s: int, interval_s: float) -> float:
+    """Return one device's polls a second; its own interval counts where the job has one (cron has none)."""
+    return 1 / (device.interval_s if every_s and device.interval_s else interval_s)
+
+
+def _print_json(report: Report, figures: Mapping[str, Any]) -> None:
+    answer = {
+        "ok": not report.faults,
+        "faults": [_plain(fault) for fault in report.faults],
+        "warnings": [_plain(notice) for notice in report.notices],
+        **figures,
+    }
+    click.echo(json.dumps(answer))
+
+
+def _plain(fault: Fault) -> dict[str, str]:
+    return {"where": fault.where, "what": fault.what, "instead": fault.instead}
+
+
+def _print_text(report: Report, figures: Mapping[str, Any]) -> None:
+    _print_lines(report.notices, "warning: ")
+    _print_lines(report.faults, "")
+    if report.faults:
+        click.echo(f"{len(report.faults)} fault{'s' if len(report.faults) > 1 else ''}", err=True)
+        return
+    click.echo(
+        f"ok: {figures['devices']:,} devices, {figures['jobs']} jobs, {figures['profiles']} profiles, "
+        f"{figures['credentials']} credentials; {figures['polls_per_s']:,.4g} polls/s expected"
+    )
+
+
+def _print_lines(faults: Iterable[Fault], mark: str) -> None:
+    for fault in faults:
+        click.echo(f"{mark}{fault}", err=True)

@@ -1,0 +1,79 @@
+"""Options that several commands have, so that they are called and behave the same everywhere."""
+
+import re
+import time
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from streampoll.config.load import FILE
+from streampoll.config.units import parse_duration
+
+SYSTEM = Path("/etc/streampoll")
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def default_directory(here: Path, system: Path = SYSTEM) -> Path:
+    """Return where a configuration is looked for: here if there is one, else the system's directory, else here."""
+    return system if not (here / FILE).exists() and (system / FILE).exists() else here
+
+
+def config_option(command: Command) -> Command:
+    """Add `--config DIR`, handed on as `config`: a directory with a streampoll.toml, or the file itself."""
+    return click.option(
+        "--config",
+        "config",
+        metavar="DIR",
+        envvar="STREAMPOLL_CONFIG",
+        show_envvar=True,
+        type=click.Path(path_type=Path),
+        default=lambda: default_directory(Path()),
+        help=f"Directory with {FILE}.  [default: this one, else {SYSTEM}]",
+    )(command)
+
+
+def json_option(command: Command) -> Command:
+    """Add `--json`, handed on as `as_json`: the answer as JSON on stdout."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
+
+
+def parse_since(text: str, now: float) -> float:
+    """Return the start of a span as seconds since the epoch: "10m", "2h" before `now`, or an ISO date and time.
+
+    A time without an offset is local time, as the clock on the wall.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if re.fullmatch(r"\d{9,}(\.\d+)?", text):
+        return float(text)  # seconds since the epoch, as our own JSON prints them
+    try:
+        return now - parse_duration(text)
+    except ValueError:
+        return datetime.fromisoformat(text).astimezone().timestamp()
+
+
+class Since(click.ParamType[float]):
+    """An option's value that is the start of a span of time."""
+
+    name = "TIME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return seconds since the epoch."""
+        if isinstance(value, float):
+            return value
+        try:
+            return parse_since(str(value), time.time())
+        except ValueError:
+            return self.fail(f"{value!r} is not a time; write 10m, 2h or 2026-01-31T08:00", param, ctx)
+
+
+def since_option(default: str) -> Callable[[Command], Command]:
+    """Return a decorator that adds `--since TIME`, handed on as `since`: seconds since the epoch."""
+    return click.option(
+        "--since", type=Since(), default=default, show_default=True, help="From when: 10m, 2h, 2026-01-31T08:00."
+    )
