@@ -241,7 +241,7 @@ async def a_first_read_makes_the_group_and_loses_nothing(bench: Bench) -> None:
 async def a_blocked_read_ends_when_work_comes(bench: Bench) -> None:
     await bench.streams.make_groups(POLLING, [SHARD, 8])
     reading = asyncio.create_task(bench.streams.read(POLLING, [8, SHARD], "a", 10, 8_000))
-    await asyncio.sleep(0)
+    await bench.until_blocked()
     await dispatch(bench, part_of(2))
 
     async with asyncio.timeout(5):
@@ -269,7 +269,7 @@ async def a_deleted_group_delivers_all_that_is_unfinished_again(bench: Bench) ->
 async def a_group_deleted_under_a_blocked_read_is_made_again(bench: Bench) -> None:
     await bench.streams.make_groups(POLLING, [SHARD])
     reading = asyncio.create_task(bench.streams.read(POLLING, [SHARD], "a", 10, 300))
-    await asyncio.sleep(0)
+    await bench.until_blocked()
     await bench.delete_group(POLLING, SHARD)
     await reading
     await dispatch(bench, part_of(1))
@@ -280,7 +280,7 @@ async def a_group_deleted_under_a_blocked_read_is_made_again(bench: Bench) -> No
 async def a_flush_under_a_blocked_read_is_survived(bench: Bench) -> None:
     await bench.streams.make_groups(POLLING, [SHARD])
     reading = asyncio.create_task(bench.streams.read(POLLING, [SHARD], "a", 10, 300))
-    await asyncio.sleep(0)
+    await bench.until_blocked()
     await bench.flush()
     async with asyncio.timeout(5):
         assert await reading == []

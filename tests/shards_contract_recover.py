@@ -121,3 +121,17 @@ async def who_survives_quarantine_is_not_remembered(bench: Bench) -> None:
     claimed = await bench.streams.sweep(POLLING, "b", SHARD, 0, START, 10)
 
     assert (ids(claimed.entries), claimed.crashed) == ([taken[1].id], frozenset())
+    assert await bench.in_quarantine(POLLING, SHARD) == set()
+
+
+async def a_consumer_that_left_is_retired_but_never_with_work(bench: Bench) -> None:
+    """On Redis its idle time is real; the script under test says how long that must be."""
+    await held(bench, 1, "busy")
+    for consumer in ("live", "gone", "gone-too"):
+        await finish(bench, settled(await held(bench, 1, consumer)), consumer)
+
+    assert await bench.streams.retire(POLLING, SHARD, ["live"]) in (0, 2)
+    assert await bench.streams.retire(POLLING, SHARD, ["live"]) == 0
+    assert await bench.streams.retire(POLLING, 8, []) == 0
+
+    assert (await queue_figures(bench)).pending == 1

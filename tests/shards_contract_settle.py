@@ -122,7 +122,7 @@ async def what_is_ours_is_finished_beside_what_is_not(bench: Bench) -> None:
     assert await emitted(bench) == [b"body-0/0", b"body-2/0"]
 
 
-async def a_result_is_never_there_while_its_poll_is_held(bench: Bench) -> None:
+async def a_poll_that_everybody_finishes_emits_once(bench: Bench) -> None:
     taken = await held(bench, 1)
     await swept(bench, "b")
     for consumer in ("a", "b", "a", "b"):
@@ -299,8 +299,8 @@ async def a_released_entry_is_claimable_at_once_and_was_not_delivered(bench: Ben
 
     assert await release(bench, taken[:1]) == []
 
-    [again] = await swept(bench, "b", IDLE_MS)
-    assert (again.id, again.delivery) == (taken[0].id, 1)
+    claimed = await swept(bench, "b", IDLE_MS)
+    assert [(one.id, one.delivery) for one in claimed] == [(taken[0].id, 1)]
 
 
 async def a_release_may_count(bench: Bench) -> None:

@@ -1,5 +1,6 @@
 """What the tests of shards share: benches (streams with hooks for mischief) and short ways to make work."""
 
+import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -18,6 +19,7 @@ from streampoll.shards.memory_server import MemoryServer
 from streampoll.shards.memory_stream import id_of
 from streampoll.shards.port import Dispatch, Dispatched, QueueFigures, Released, Settled
 from streampoll.shards.streams import RedisStreams
+from tests.waiting import eventually_async
 
 POLLING, RESULTS, WORKFLOWS = QueueClass.POLLING, QueueClass.RESULTS, QueueClass.WORKFLOWS
 JOB = "core.interfaces-60s"
@@ -53,11 +55,17 @@ class Bench(Protocol):
     async def make_idle(self, queue: QueueClass, shard: int, consumer: str, entry_id: bytes) -> None:
         """Let a held entry look idle for `2 * IDLE_MS`."""
 
+    async def in_quarantine(self, queue: QueueClass, shard: int) -> set[bytes]:
+        """The ids that are noted to run in quarantine."""
+
     async def letters(self, queue: QueueClass, shard: int) -> list[Letter]:
         """The dead letters."""
 
     async def flush(self) -> None:
         """Lose everything."""
+
+    async def until_blocked(self) -> None:
+        """Wait until a reader waits in the server."""
 
 
 class MemoryBench:
@@ -81,12 +89,18 @@ class MemoryBench:
         assert held.consumer == consumer
         held.since_ms -= 2 * IDLE_MS
 
+    async def in_quarantine(self, queue: QueueClass, shard: int) -> set[bytes]:
+        return set(self.server.shard(shard).crashes[queue])
+
     async def letters(self, queue: QueueClass, shard: int) -> list[Letter]:
         return [(letter.id, letter.cause, letter.delivery, list(letter.fields))
                 for letter in self.server.shard(shard).dead[queue]]  # fmt: skip
 
     async def flush(self) -> None:
         self.server.flush()
+
+    async def until_blocked(self) -> None:
+        await asyncio.sleep(0)
 
 
 class RedisBench:
@@ -123,12 +137,21 @@ class RedisBench:
         stream = self.keys.shard(shard).stream(queue)
         await self.run("XCLAIM", stream, queue.value, consumer, 0, entry_id, "IDLE", 2 * IDLE_MS, "JUSTID")
 
+    async def in_quarantine(self, queue: QueueClass, shard: int) -> set[bytes]:
+        return set(await self.run("HKEYS", self.keys.shard(shard).crashes(queue)))
+
     async def letters(self, queue: QueueClass, shard: int) -> list[Letter]:
         entries = await self.run("XRANGE", self.keys.shard(shard).dead(queue), "-", "+")
         return [(said[1], said[3].decode(), int(said[5]), said[6:]) for _, said in entries]
 
     async def flush(self) -> None:
         await self.run("FLUSHALL")
+
+    async def until_blocked(self) -> None:
+        async def one_is() -> bool:
+            return b"blocked_clients:1" in await self.run("INFO", "clients")
+
+        await eventually_async(one_is)
 
 
 Check = Callable[[Bench], Awaitable[None]]

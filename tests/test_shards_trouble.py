@@ -6,30 +6,25 @@ from collections.abc import AsyncIterator
 import pytest
 
 from streampoll.config.secret import Secret
-from streampoll.errors import ConfigError, RedisFull, RedisUnavailable
+from streampoll.errors import ConfigError, RedisUnavailable
 from streampoll.shards import connection
-from streampoll.shards.clock import Clock
 from streampoll.shards.connection import Scripts, connect
-from streampoll.shards.lease import LeaderLease
 from streampoll.shards.port import Answer, mark_of
-from streampoll.shards.presence import Presence
+from tests import shards_contract_full
 from tests.servers_support import REDIS_NAMES
-from tests.shards_contract_settle import emitted, postponed
 from tests.shards_support import (
     POLLING,
-    RESULTS,
     SHARD,
     TICK,
+    Check,
     RedisBench,
+    checks_of,
     dispatch,
     finish,
     held,
     part_of,
-    queue_figures,
     read,
-    release,
     settled,
-    swept,
 )
 
 pytestmark = pytest.mark.parametrize("redis_server", REDIS_NAMES, indirect=True)
@@ -38,59 +33,12 @@ pytestmark = pytest.mark.parametrize("redis_server", REDIS_NAMES, indirect=True)
 @pytest.fixture
 async def bench(fresh_redis: str) -> AsyncIterator[RedisBench]:
     async with RedisBench(fresh_redis) as bench:
-        _, maxmemory = await bench.run("CONFIG", "GET", "maxmemory")
         yield bench
-        await bench.run("CONFIG", "SET", "maxmemory", maxmemory)
 
 
-async def fill(bench: RedisBench) -> None:
-    """Put Redis over maxmemory."""
-    await bench.run("CONFIG", "SET", "maxmemory", 1)
-
-
-async def test_a_full_redis_refuses_a_dispatch_and_holds_nothing_of_it(bench: RedisBench) -> None:
-    await dispatch(bench, part_of(1))
-    before = await bench.streams.figures([SHARD])
-    await fill(bench)
-
-    with pytest.raises(RedisFull, match="maxmemory"):
-        await dispatch(bench, part_of(1, tick=TICK + 1, previous=mark_of(TICK, 0)))
-
-    assert await bench.streams.figures([SHARD]) == before
-    assert await bench.streams.fill() > 1
-
-
-async def test_a_full_redis_lets_work_be_finished(bench: RedisBench) -> None:
-    taken = await held(bench, 3)
-    await fill(bench)
-
-    assert await finish(bench, settled(taken[:2], emits=1)) == set()
-    assert await finish(bench, settled(taken[2:], cause="crashed")) == set()
-
-    assert await emitted(bench) == [b"body-0/0", b"body-1/0"]
-    assert (await queue_figures(bench)).dead == 1
-
-
-async def test_a_full_redis_lets_work_go_on(bench: RedisBench) -> None:
-    taken = await held(bench, 3)
-    await fill(bench)
-
-    assert await bench.streams.mark(POLLING, "a", SHARD, taken[0].id)
-    assert await bench.streams.retry(POLLING, "a", SHARD, [postponed(taken[0].id, 0)]) == []
-    assert await bench.streams.promote(POLLING, [SHARD], 10) == 1
-    assert await release(bench, taken[1:2]) == []
-    assert len(await swept(bench, "b")) == 2
-    assert len(await bench.streams.read(POLLING, [SHARD], "b", 10, 0)) == 1
-
-
-async def test_a_full_redis_still_has_a_leader_and_homes(bench: RedisBench) -> None:
-    scripts, clock = Scripts(bench.client), Clock()
-    await fill(bench)
-
-    assert await LeaderLease(scripts, bench.keys, "one", 6.0, clock).take(bench.streams, [SHARD])
-    assert [worker.id for worker in await Presence(bench.client, scripts, bench.keys, clock).beat("w", [RESULTS])] == [
-        "w"
-    ]
+@pytest.mark.parametrize("check", checks_of(shards_contract_full), ids=lambda check: check.__name__)
+async def test_over_maxmemory(check: Check, bench: RedisBench) -> None:
+    await check(bench)
 
 
 async def test_scripts_that_redis_forgot_are_loaded_again(bench: RedisBench) -> None:
@@ -127,8 +75,7 @@ async def test_a_lost_server_is_unavailable_whatever_is_asked(bench: RedisBench)
 async def test_a_reader_cut_off_by_the_server_says_so(bench: RedisBench) -> None:
     await bench.streams.make_groups(POLLING, [SHARD])
     reading = asyncio.create_task(bench.streams.read(POLLING, [SHARD], "a", 1, 8_000))
-    while b"cmd=xreadgroup" not in await bench.run("CLIENT", "LIST"):
-        await asyncio.sleep(0)
+    await bench.until_blocked()
 
     await bench.run("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
 
@@ -138,22 +85,14 @@ async def test_a_reader_cut_off_by_the_server_says_so(bench: RedisBench) -> None
     assert len(await bench.streams.read(POLLING, [SHARD], "a", 1, 0)) == 1
 
 
-async def test_consumers_that_left_are_retired_but_never_with_work(
-    bench: RedisBench, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_consumers_silent_for_long_are_retired(bench: RedisBench, monkeypatch: pytest.MonkeyPatch) -> None:
     script = connection.SCRIPTS["retire"]
     assert "> 60000" in script
     monkeypatch.setitem(connection.SCRIPTS, "retire", script.replace("> 60000", ">= 0"))
-    await held(bench, 1, "busy")
-    await dispatch(bench, part_of(3, tick=TICK + 1, previous=mark_of(TICK, 0)))
-    for consumer in ("live", "gone", "gone-too"):
-        await finish(bench, settled(await read(bench, consumer=consumer, count=1)), consumer)
+    for consumer in ("gone", "gone-too"):
+        await finish(bench, settled(await held(bench, 1, consumer)), consumer)
 
-    assert await bench.streams.retire(POLLING, SHARD, ["live"]) == 2
-    assert await bench.streams.retire(POLLING, SHARD, ["live"]) == 0
-    assert await bench.streams.retire(POLLING, 8, []) == 0
-
-    assert (await queue_figures(bench)).pending == 1
+    assert await bench.streams.retire(POLLING, SHARD, []) == 2
 
 
 def test_a_url_that_is_none_is_refused_without_its_text(redis_server: object) -> None:

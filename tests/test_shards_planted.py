@@ -1,0 +1,173 @@
+"""Bugs planted on purpose: for each there is a sentence of the contract that turns red.
+
+A bug is one substitution in a script. A suite that lets it pass would let it pass when somebody writes it by mistake.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import pytest
+from redis.exceptions import ResponseError
+
+from streampoll.errors import RedisFull
+from streampoll.model import QueueClass
+from streampoll.shards import connection
+from streampoll.shards.port import Settled
+from streampoll.shards.streams import RedisStreams
+from tests import shards_contract_dispatch as dispatching
+from tests import shards_contract_full as full
+from tests import shards_contract_lease as leading
+from tests import shards_contract_recover as recovering
+from tests import shards_contract_settle as settling
+from tests.shards_support import Check, RedisBench
+
+NEVER = "if false then"
+
+
+@dataclass(frozen=True)
+class Bug:
+    """A mistake in a script, and the sentence that is not true any more."""
+
+    script: str
+    text: str
+    mistake: str
+    red: Check
+    found: tuple[type[Exception], ...] = (AssertionError, RedisFull)
+
+    def __str__(self) -> str:
+        return f"{self.script}-{self.red.__name__}"
+
+
+HELD = "if held.err or #held == 0 then"
+FINISH_HELD = "if held.err or #held == 0 or seen[id] then"
+EMIT = """for _, e in ipairs(emits) do
+  redis.call('XADD', KEYS[tonumber(ARGV[e])], '*', 'v', '1', 'k', ARGV[e + 2], 'j', ARGV[e + 3], 's', ARGV[e + 4],
+    'x', ARGV[e + 5], 'b', ARGV[e + 6])
+  change(ARGV[e + 1], ARGV[e + 3], ARGV[e + 4], 1)
+end
+"""
+ACKNOWLEDGE = "for first = 1, count, 1000 do\n"
+PUT_OFF = "redis.call('ZADD', KEYS[2], now_ms + tonumber(ARGV[i + 1]),"
+
+BUGS = [
+    # the owner
+    Bug("finish", FINISH_HELD, "if held.err or seen[id] then", settling.a_stale_worker_finishes_nothing),
+    Bug("finish", FINISH_HELD, "if held.err or seen[id] then", settling.a_finish_sent_again_emits_nothing),
+    Bug("finish", "id, id, 1, consumer)", "id, id, 1)", settling.a_stale_worker_finishes_nothing),
+    Bug("finish", FINISH_HELD, HELD, settling.an_entry_named_twice_is_finished_once),
+    Bug("renew", "ARGV[i], ARGV[i], 1, ARGV[2])", "ARGV[i], ARGV[i], 1)",
+        settling.a_stale_worker_steals_nothing_back_by_renewing),
+    Bug("renew", "if pending.err or #pending == 0 then", NEVER,
+        settling.a_stale_worker_steals_nothing_back_by_renewing),
+    Bug("renew", "held[#held + 1] = 'JUSTID'", "", settling.a_renewal_does_not_count_as_a_delivery),
+    Bug("renew", "if #held > 0 then", NEVER, settling.a_renewed_entry_is_not_idle),
+    Bug("retry", HELD, NEVER, settling.a_stale_worker_retries_nothing),
+    Bug("retry", HELD, NEVER, settling.a_retry_sent_again_is_one_retry),
+    Bug("release", "id, id, 1, ARGV[2])", "id, id, 1)", settling.a_stale_worker_releases_nothing),
+    Bug("release", "'released', 0", "ARGV[2], 0", settling.a_release_sent_again_takes_back_one_delivery),
+    Bug("release", "'released', 0", "ARGV[2], 0", settling.what_is_released_is_not_held_any_more),
+    Bug("release", "'RETRYCOUNT',\n      math.max(held[1][4] - tonumber(ARGV[4]), 0), ", "",
+        settling.a_released_entry_is_claimable_at_once_and_was_not_delivered),
+    Bug("release", "'IDLE', ARGV[3], ", "",
+        settling.a_released_entry_is_claimable_at_once_and_was_not_delivered),
+    Bug("mark", HELD, NEVER, recovering.a_stale_worker_starts_nothing_in_quarantine),
+    # what is left behind
+    Bug("finish", "redis.call('XDEL', stream, unpack(ours, first, last))", "", settling.a_finish_deletes_and_emits),
+    Bug("finish", "redis.call('XACK', stream, group, unpack(ours, first, last))", "",
+        settling.a_finish_deletes_and_emits),
+    Bug("finish", "redis.call('HDEL', KEYS[4], id)", "", recovering.who_survives_quarantine_is_not_remembered),
+    Bug("finish", "unpack(fields, 1, math.min(#fields, 200))", "unpack(fields)", settling.garbage_can_be_buried,
+        (ResponseError,)),
+    Bug("retry", "redis.call('XDEL', KEYS[1], id)", "", settling.a_retried_entry_waits_until_it_is_due),
+    Bug("retry", "redis.call('XACK', KEYS[1], ARGV[1], id)", "", settling.a_retry_sent_again_is_one_retry),
+    Bug("retry", PUT_OFF, "redis.call('ZADD', KEYS[2], now_ms,", settling.a_retried_entry_waits_until_it_is_due),
+    Bug("promote", "redis.call('ZREM', KEYS[1], member)", "", settling.a_due_entry_is_promoted_once),
+    Bug("promote", "'-inf', now_ms,", "'-inf', '+inf',", settling.a_retried_entry_waits_until_it_is_due),
+    Bug("retire", "consumer[4] == 0 and not live[consumer[2]] and consumer[6] > 60000", "not live[consumer[2]]",
+        recovering.a_consumer_that_left_is_retired_but_never_with_work),
+    # the counts
+    Bug("finish", "change(group, job, slot, -1)", "", settling.what_is_finished_is_open_no_more),
+    Bug("finish", "change(ARGV[e + 1], ARGV[e + 3], ARGV[e + 4], 1)", "", settling.what_is_finished_is_open_no_more),
+    Bug("finish", "by) <= 0 then", "by) < 0 then", settling.counts_that_come_to_nothing_are_gone),
+    Bug("add", "redis.call('HINCRBY', KEYS[2], ARGV[1] .. ':' .. ARGV[i + 1] .. ':' .. ARGV[i + 2], 1)", "",
+        dispatching.what_is_added_is_open_until_it_is_finished),
+    Bug("figures", "redis.call('XLEN', stream), ", "0, ", dispatching.figures_tell_waiting_from_held),
+    # one leader, one dispatch
+    Bug("dispatch", "if stored_epoch and tonumber(stored_epoch) > tonumber(ARGV[1]) then", NEVER,
+        dispatching.an_older_leader_is_fenced),
+    Bug("dispatch", "redis.call('SET', KEYS[6], ARGV[1])", "", dispatching.an_older_leader_is_fenced),
+    Bug("dispatch", "if stored ~= ARGV[3] then", NEVER, dispatching.a_dispatch_sent_again_is_done_already),
+    Bug("dispatch", "if stored ~= ARGV[3] then", NEVER, dispatching.a_mark_that_is_not_the_expected_one_is_a_gap),
+    Bug("dispatch", "redis.call('HSET', KEYS[5], job, ARGV[2])", "",
+        dispatching.a_dispatch_sent_again_is_done_already),
+    Bug("dispatch", "[1]) + 2 then", "[1]) + 1e9 then", dispatching.a_tick_ahead_of_redis_is_early),
+    Bug("dispatch", "cause = 'backlog'", "cause = ''", dispatching.a_job_a_round_behind_is_skipped),
+    Bug("dispatch", "cause = 'results'", "cause = ''", dispatching.results_over_their_high_water_skip_polls),
+    Bug("lead", "if holder and holder ~= ARGV[1] then", NEVER,
+        leading.the_first_to_ask_leads_and_the_other_does_not),
+    Bug("lead", "math.max(now_ms, tonumber(ARGV[3]))", "now_ms", leading.an_epoch_is_above_that_of_every_shard),
+    Bug("lead", "or ARGV[4] == '1'", "", leading.a_fenced_leader_takes_a_newer_epoch_and_goes_on),
+    Bug("resign", "== ARGV[1] then", "~= '' then", leading.who_does_not_lead_can_resign_nothing),
+    # data lost
+    Bug("group", "'0', 'MKSTREAM'", "'$', 'MKSTREAM'", dispatching.a_first_read_makes_the_group_and_loses_nothing),
+    Bug("sweep", "redis.call('XACK', KEYS[1], ARGV[1], held[1])", "",
+        recovering.a_lost_payload_is_counted_and_forgotten),
+    Bug("sweep", "return { claimed[1],", "return { '0-0',", recovering.a_sweep_goes_on_at_its_cursor),
+    Bug("sweep", "redis.call('HEXISTS', KEYS[2], entry[1])", "0", recovering.who_died_in_quarantine_is_known),
+    Bug("beat", "redis.call('HDEL', KEYS[1], all[i])\n  else", "end\n  do",
+        leading.who_is_silent_for_a_minute_is_forgotten),
+    # over maxmemory
+    Bug("finish", ACKNOWLEDGE, EMIT + ACKNOWLEDGE, full.a_full_redis_lets_work_be_finished),
+    Bug("retry", "redis.call('XACK', KEYS[1], ARGV[1], id)", "redis.call('HSET', KEYS[3], id, '')",
+        full.a_full_redis_lets_work_be_put_off_and_taken_up),
+    Bug("beat", "redis.call('HDEL', KEYS[1], ARGV[1])", "", full.a_full_redis_still_has_homes),
+    Bug("lead", "redis.call('DEL', KEYS[1])", "", full.a_full_redis_still_has_a_leader),
+    Bug("mark", "redis.call('HDEL', KEYS[2], ARGV[3])", "", full.a_full_redis_lets_an_entry_run_in_quarantine),
+    Bug("group", "redis.call('XACK', KEYS[1], ARGV[1], '0-0')", "",
+        full.a_full_redis_lets_results_be_read_that_nobody_read_before),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=str)
+async def test_a_planted_bug_is_found(bug: Bug, fresh_redis: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = connection.SCRIPTS[bug.script]
+    assert script.count(bug.text) == 1, f"{bug.script}.lua has changed: {bug.text!r} is not in it once"
+    monkeypatch.setitem(connection.SCRIPTS, bug.script, script.replace(bug.text, bug.mistake))
+
+    async with RedisBench(fresh_redis) as bench:
+        with pytest.raises(bug.found):
+            await bug.red(bench)
+
+
+def test_every_script_has_a_bug_planted_in_it() -> None:
+    assert {bug.script for bug in BUGS} == set(connection.SCRIPTS)
+
+
+class TwoCalls(RedisStreams):
+    """The mistake of the peers: what comes of an entry is added in one call, the entry finished in another."""
+
+    async def finish(
+        self, queue: QueueClass, consumer: str, settled: Mapping[int, Sequence[Settled]]
+    ) -> frozenset[tuple[int, bytes]]:
+        for shard, items in settled.items():
+            for item in items:
+                for target, entry in item.emits:
+                    await self.add(target, shard, [entry])
+        bare = {shard: [replace(item, emits=()) for item in items] for shard, items in settled.items()}
+        return await super().finish(queue, consumer, bare)
+
+
+@pytest.mark.parametrize(
+    "red",
+    [
+        settling.a_stale_worker_finishes_nothing,
+        settling.a_finish_sent_again_emits_nothing,
+        settling.a_poll_that_everybody_finishes_emits_once,
+        full.a_full_redis_lets_work_be_finished,
+    ],
+)
+async def test_emitting_in_a_call_of_its_own_is_found(red: Check, fresh_redis: str) -> None:
+    async with RedisBench(fresh_redis) as bench:
+        bench.streams.__class__ = TwoCalls
+        with pytest.raises((AssertionError, RedisFull)):
+            await red(bench)
