@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import click
+import uvloop
 
 from streampoll.embedded.fleet import Fleet, FleetSettings, device_address
 from streampoll.embedded.fleet.inventory import Common, write_inventory
 from streampoll.embedded.fleet.options import fleet_options, read_settings
-from streampoll.errors import ConfigError
 
 SHOW_EVERY_S = 2.0
 
@@ -36,11 +36,8 @@ def command(inventory: Path | None, profile: str, credential: str, **options: An
       streampoll fleet --port 1161 --recording cisco.snmprec.bz2=127.1.0.1
       snmpwalk -v2c -c public 127.1.0.1:1161 system
     """
-    try:
-        asyncio.run(_serve(read_settings(options), inventory, Common(profile, credential)))
-    except ConfigError as error:
-        click.echo(error, err=True)
-        sys.exit(2)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(read_settings(options), inventory, Common(profile, credential)))
 
 
 async def _serve(settings: FleetSettings, inventory: Path | None, common: Common) -> None:

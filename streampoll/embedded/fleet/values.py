@@ -37,8 +37,6 @@ UPTIME_MIN, UPTIME_MAX = 1 << 23, 1 << 31
 Moment = Sequence[int]
 """The quantities of one device at one time, by place."""
 
-UNSIGNED32 = (ber.COUNTER32, ber.GAUGE32, ber.TIMETICKS)
-
 
 @dataclass(frozen=True, slots=True)
 class Moving:
@@ -56,9 +54,12 @@ class Moving:
             number += coefficient * moment[quantity]
         if self.tag == ber.OCTETS:
             return ber.encode(self.tag, number.to_bytes(self.width, "big"))
-        if self.tag in UNSIGNED32:
-            number %= 1 << 32
-        return ber.encode_integer(number, self.tag)
+        if self.tag == ber.INTEGER:
+            return ber.encode_integer(number)
+        if self.tag != ber.COUNTER64:
+            number &= 0xFFFF_FFFF
+        size = number.bit_length() // 8 + 1
+        return bytes((self.tag, size)) + number.to_bytes(size, "big")
 
     @property
     def max_bytes(self) -> int:
