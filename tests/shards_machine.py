@@ -1,0 +1,260 @@
+"""Random operations on the model and on Redis side by side: every answer and everything left behind must be the same.
+
+Ids differ between the two, so an entry is known by its key: queue, shard and all that it says. Every body is made once.
+Three consumers name any entry that was ever delivered, so stale owners and calls sent again come by themselves. Time is
+kept out: idle times are nothing or an hour, delays long past or far ahead.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from streampoll.model import QueueClass
+from streampoll.shards.entries import Delivered, Entry, Kind, encode_fields
+from streampoll.shards.port import Dispatch, Postponed, Released, Settled, ShardFigures, mark_of, tick_of
+from tests.shards_support import (
+    IDLE_MS,
+    POLLING,
+    RESULTS,
+    START,
+    TICK,
+    WORKFLOWS,
+    Bench,
+    MemoryBench,
+    RedisBench,
+    wall_ms,
+)
+
+SHARDS = (0, 1)
+FAR_MS = 10**9
+Key = tuple[QueueClass, int, bytes]  # queue, shard, fields
+Pair = tuple[bytes, bytes]  # of one entry: its id in the model, its id in Redis
+
+queues = st.sampled_from([POLLING, POLLING, POLLING, POLLING, RESULTS, WORKFLOWS])  # most meet in one stream
+shards = st.sampled_from([0, 0, 0, 1])
+consumers = st.sampled_from(["a", "b", "c"])
+small = st.integers(0, 3)
+
+
+class StreamsMachine(RuleBasedStateMachine):
+    """Two benches in step."""
+
+    def __init__(self, runner: asyncio.Runner, bench: RedisBench) -> None:
+        super().__init__()
+        self.runner = runner
+        self.benches: tuple[Bench, Bench] = (MemoryBench(), bench)
+        self.made = 0
+        self.keys: dict[tuple[int, QueueClass, int, bytes], Key] = {}  # (side, queue, shard, id) -> entry
+        self.ids: dict[Key, Pair] = {}
+        self.entries: dict[Key, Entry] = {}
+        self.cursors: dict[tuple[QueueClass, int], Pair] = {}
+        self.last: Dispatch | None = None
+
+    def both(self, call: Callable[[Bench, int], Awaitable[Any]]) -> list[Any]:
+        """Do the same on the model (side 0) and on Redis (side 1)."""
+
+        async def one_after_the_other() -> list[Any]:
+            return [await call(bench, side) for side, bench in enumerate(self.benches)]
+
+        return self.runner.run(one_after_the_other())
+
+    def agreed(self, call: Callable[[Bench, int], Awaitable[Any]]) -> Any:
+        """Do the same on both, and have the same answer."""
+        model, redis = self.both(call)
+        assert model == redis
+        return model
+
+    def body(self) -> bytes:
+        """A body that no other entry has."""
+        self.made += 1
+        return b"body-%d" % self.made
+
+    def known(self, side: int, queue: QueueClass, shard: int, gone: Sequence[bytes]) -> list[Key]:
+        """The entries of ids."""
+        return [self.keys[side, queue, shard, one] for one in gone]
+
+    def remember(self, deliveries: Sequence[Sequence[Delivered]]) -> None:
+        """Learn both ids of entries that were delivered on both sides."""
+        for pair in zip(*deliveries, strict=True):
+            told = [(one.queue, one.shard, one.entry, one.delivery) for one in pair]
+            assert told[0] == told[1]
+            entry = pair[0].entry
+            assert entry is not None
+            key = (pair[0].queue, pair[0].shard, b"|".join(encode_fields(entry)))
+            self.ids[key] = (pair[0].id, pair[1].id)
+            self.entries[key] = entry
+            for side, one in enumerate(pair):
+                self.keys[side, one.queue, one.shard, one.id] = key
+
+    def some_of(self, data: st.DataObject, queue: QueueClass, shard: int) -> list[Key]:
+        """Choose entries that were ever delivered, with repetitions."""
+        there = [key for key in self.ids if key[:2] == (queue, shard)]
+        return data.draw(st.lists(st.sampled_from(there), min_size=1, max_size=4)) if there else []
+
+    @initialize()
+    def begin(self) -> None:
+        self.runner.run(self.benches[1].flush())
+        self.both(lambda bench, _: bench.streams.make_groups(POLLING, SHARDS))
+        self.add(POLLING, 0, 5)
+        self.read(POLLING, SHARDS, "a", 4)
+
+    # -- the coordinator
+
+    @rule(data=st.data(), shard=shards, job=st.sampled_from(["j", "k.2-x"]), polls=small, epoch=st.integers(1, 3))
+    def dispatch(self, data: st.DataObject, shard: int, job: str, polls: int, epoch: int) -> None:
+        [progress] = self.runner.run(self.benches[0].streams.progress([shard]))
+        stored = progress[job].mark if job in progress else mark_of(TICK, 0)
+        tick, part = data.draw(st.sampled_from([(tick_of(stored) + 1, 0), (tick_of(stored), stored % 65_536 + 1)]))
+        self.last = Dispatch(
+            shard, job, tick, part, stored if job in progress else 0, epoch * 2**60, data.draw(small), 2**64 - epoch,
+            [(tick + n, self.body()) for n in range(polls)], cause=data.draw(st.sampled_from(["", "", "", "late"])),
+        )  # fmt: skip
+        self._dispatch(self.last, epoch, data.draw(st.sampled_from([2, 1_000])))
+
+    @precondition(lambda self: self.last)
+    @rule(epoch=st.integers(1, 3))
+    def dispatch_again(self, epoch: int) -> None:
+        assert self.last
+        self._dispatch(self.last, epoch, 1_000)
+
+    @precondition(lambda self: self.last)
+    @rule(tick=st.sampled_from([TICK + 500, wall_ms() // 1000 + 10_000]), fits=st.booleans())
+    def dispatch_out_of_turn(self, tick: int, fits: bool) -> None:
+        assert self.last
+        [progress] = self.runner.run(self.benches[0].streams.progress([self.last.shard]))
+        previous = progress[self.last.job].mark if fits and self.last.job in progress else mark_of(tick - 1, 0)
+        self._dispatch(replace(self.last, tick=tick, previous=previous, polls=[(tick, self.body())]), 3, 1_000)
+
+    def _dispatch(self, part: Dispatch, epoch: int, high_water: int) -> None:
+        self.agreed(lambda bench, _: bench.streams.dispatch(epoch, high_water, [part]))
+
+    @rule(queue=queues, shard=shards, count=small)
+    def add(self, queue: QueueClass, shard: int, count: int) -> None:
+        entries = [Entry(Kind.TASK, "adhoc", TICK, 0, self.body()) for _ in range(count)]
+        self.both(lambda bench, _: bench.streams.add(queue, shard, entries))
+
+    # -- the workers
+
+    @rule(queue=queues, where=st.sampled_from([(0,), (1,), SHARDS]), consumer=consumers, count=st.integers(1, 4))
+    def read(self, queue: QueueClass, where: Sequence[int], consumer: str, count: int) -> None:
+        self.remember(self.both(lambda bench, _: bench.streams.read(queue, where, consumer, count, 0)))
+
+    @rule(data=st.data(), queue=queues, shard=shards, consumer=consumers, cause=st.sampled_from(["", "", "crashed"]))
+    def finish(self, data: st.DataObject, queue: QueueClass, shard: int, consumer: str, cause: str) -> None:
+        chosen = [(key, data.draw(st.lists(queues, max_size=2))) for key in self.some_of(data, queue, shard)]
+        emits = [[(to, Entry(Kind.RESULT, "j", TICK, 0, self.body())) for to in targets] for _, targets in chosen]
+
+        async def call(bench: Bench, side: int) -> list[Key]:
+            settled = [
+                Settled(self.ids[key][side], self.entries[key].job, self.entries[key].slot, emitted, cause)
+                for (key, _), emitted in zip(chosen, emits, strict=True)
+            ]
+            gone = await bench.streams.finish(queue, consumer, {shard: settled})
+            return sorted(self.known(side, queue, shard, [entry_id for _, entry_id in gone]))
+
+        self.agreed(call)
+
+    @rule(data=st.data(), queue=queues, shard=shards, consumer=consumers)
+    def renew(self, data: st.DataObject, queue: QueueClass, shard: int, consumer: str) -> None:
+        chosen = self.some_of(data, queue, shard)
+
+        async def call(bench: Bench, side: int) -> list[Key]:
+            lost = await bench.streams.renew(queue, consumer, {shard: [self.ids[key][side] for key in chosen]})
+            return sorted(self.known(side, queue, shard, [entry_id for _, entry_id in lost]))
+
+        self.agreed(call)
+
+    @rule(data=st.data(), queue=queues, shard=shards, consumer=consumers, due=st.booleans())
+    def retry(self, data: st.DataObject, queue: QueueClass, shard: int, consumer: str, due: bool) -> None:
+        chosen = [
+            (key, replace(self.entries[key], body=self.body()), self.made * 10_000 - FAR_MS if due else FAR_MS)
+            for key in self.some_of(data, queue, shard)
+        ]
+
+        async def call(bench: Bench, side: int) -> list[Key]:
+            again = [Postponed(self.ids[key][side], entry, delay_ms) for key, entry, delay_ms in chosen]
+            return self.known(side, queue, shard, await bench.streams.retry(queue, consumer, shard, again))
+
+        self.agreed(call)
+
+    @rule(data=st.data(), queue=queues, shard=shards, consumer=consumers, counted=st.booleans())
+    def release(self, data: st.DataObject, queue: QueueClass, shard: int, consumer: str, counted: bool) -> None:
+        chosen = self.some_of(data, queue, shard)
+
+        async def call(bench: Bench, side: int) -> list[Key]:
+            released = Released(shard, [self.ids[key][side] for key in chosen], counted)
+            return self.known(side, queue, shard, await bench.streams.release(queue, consumer, released, IDLE_MS))
+
+        self.agreed(call)
+
+    @rule(queue=queues, shard=shards, consumer=consumers, on=st.booleans(), idle=st.booleans(), count=st.integers(1, 3))
+    def sweep(self, queue: QueueClass, shard: int, consumer: str, on: bool, idle: bool, count: int) -> None:
+        cursors = self.cursors.get((queue, shard), (START, START)) if on else (START, START)
+        model, redis = self.both(
+            lambda bench, side: bench.streams.sweep(queue, consumer, shard, idle * IDLE_MS, cursors[side], count)
+        )
+        self.remember([model.entries, redis.entries])
+        self.cursors[queue, shard] = model.cursor, redis.cursor
+        assert (model.cursor == START) == (redis.cursor == START)
+        if model.cursor != START:
+            assert self.known(0, queue, shard, [model.cursor]) == self.known(1, queue, shard, [redis.cursor])
+        assert sorted(self.known(0, queue, shard, list(model.crashed))) == sorted(
+            self.known(1, queue, shard, list(redis.crashed))
+        )
+        assert model.payloads_lost == redis.payloads_lost == 0
+
+    @rule(data=st.data(), queue=queues, shard=shards, consumer=consumers)
+    def mark(self, data: st.DataObject, queue: QueueClass, shard: int, consumer: str) -> None:
+        for key in self.some_of(data, queue, shard):
+            self.agreed(lambda bench, side: bench.streams.mark(queue, consumer, shard, self.ids[key][side]))  # noqa: B023
+
+    @rule(queue=queues, count=st.integers(1, 3))
+    def promote(self, queue: QueueClass, count: int) -> None:
+        self.agreed(lambda bench, _: bench.streams.promote(queue, SHARDS, count))
+
+    # -- what happens to servers
+
+    @rule(queue=queues, shard=shards)
+    def delete_group(self, queue: QueueClass, shard: int) -> None:
+        self.both(lambda bench, _: bench.streams.make_groups(queue, [shard]))
+        self.both(lambda bench, _: bench.delete_group(queue, shard))
+
+    # -- what must be the same
+
+    @invariant()
+    def everything_is_the_same(self) -> None:
+        figures = self.agreed(lambda bench, _: self._figures(bench))
+        self.agreed(lambda bench, _: bench.streams.epochs(SHARDS))
+        self.agreed(lambda bench, _: bench.streams.progress(SHARDS))
+        for one in figures:
+            self._counts_agree(one)
+
+    async def _figures(self, bench: Bench) -> list[ShardFigures]:
+        """What the shards hold, times left out."""
+        return [
+            replace(one, queues={q: replace(f, oldest=f.oldest is not None) for q, f in one.queues.items()})
+            for one in await bench.streams.figures(SHARDS)
+        ]
+
+    def _counts_agree(self, figures: ShardFigures) -> None:
+        """What is open is what is in the stream or among the delayed, no more and no less."""
+        for queue, found in figures.queues.items():
+            unfinished = found.length + found.delayed
+            assert sum(count for (of, _, _), count in figures.open.items() if of == queue) == unfinished
+            assert sum(count for (of, _), count in figures.backlog.items() if of == queue) == unfinished
+            assert found.pending <= found.length
+
+    @rule(queue=queues, shard=shards)
+    def look_at_the_dead_and_the_quarantined(self, queue: QueueClass, shard: int) -> None:
+        async def call(bench: Bench, side: int) -> tuple[list[Any], list[Key]]:
+            letters = [
+                (self.keys[side, queue, shard, letter[0]], *letter[1:]) for letter in await bench.letters(queue, shard)
+            ]
+            running = await bench.in_quarantine(queue, shard)
+            return letters, sorted(self.known(side, queue, shard, list(running)))
+
+        self.agreed(call)

@@ -1,0 +1,55 @@
+"""The scripts do what the model does, whatever is asked of them in whatever order; and a bug in one is found so too."""
+
+import asyncio
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from streampoll.shards import connection
+from tests.servers_support import REDIS_NAMES
+from tests.shards_machine import StreamsMachine
+from tests.shards_support import RedisBench
+
+LIMITS = settings(
+    max_examples=60,
+    stateful_step_count=40,
+    deadline=None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
+UNSHRUNK = settings(LIMITS, max_examples=200, phases=[Phase.generate])
+
+
+def run_side_by_side(url: str, limits: settings) -> None:
+    """Let the machine run against a server."""
+    with asyncio.Runner() as runner:
+        bench = RedisBench(url)
+        try:
+            run_state_machine_as_test(lambda: StreamsMachine(runner, bench), settings=limits)
+        finally:
+            runner.run(bench.streams.close())
+
+
+@pytest.mark.parametrize("redis_server", REDIS_NAMES, indirect=True)
+def test_the_scripts_do_what_the_model_does(fresh_redis: str) -> None:
+    run_side_by_side(fresh_redis, LIMITS)
+
+
+@pytest.mark.parametrize(
+    ("script", "text", "mistake"),
+    [
+        ("finish", "if held.err or #held == 0 or seen[id] then", "if held.err or seen[id] then"),
+        ("dispatch", "if stored ~= ARGV[3] then", "if false then"),
+        ("release", "'released', 0", "ARGV[2], 0"),
+        ("sweep", "return { claimed[1],", "return { '0-0',"),
+    ],
+)
+def test_a_difference_is_found(
+    script: str, text: str, mistake: str, fresh_redis: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert connection.SCRIPTS[script].count(text) == 1
+    monkeypatch.setitem(connection.SCRIPTS, script, connection.SCRIPTS[script].replace(text, mistake))
+
+    with pytest.raises((AssertionError, ExceptionGroup)):
+        run_side_by_side(fresh_redis, UNSHRUNK)
