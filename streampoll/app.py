@@ -5,6 +5,7 @@ Nothing here is built before the fork: a role carries plain settings, and its ch
 
 import asyncio
 import logging
+import os
 import random
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
@@ -17,14 +18,23 @@ import redis.asyncio as aioredis
 import uvloop
 import watchfiles
 
-from streampoll.config.load import load_credentials, load_inventory, load_jobs, load_profiles, source_directory
+from streampoll.config.load import (
+    load_credentials,
+    load_inventory,
+    load_jobs,
+    load_profiles,
+    load_settings,
+    source_directory,
+)
 from streampoll.config.settings import PoolSettings, QueueSettings, Settings
 from streampoll.coordinator.dispatch import Coordinator, Ports
 from streampoll.coordinator.layout import lay_out
 from streampoll.coordinator.line import Setback
 from streampoll.coordinator.plan import Plan
+from streampoll.embedded.endpoints import adopt_running
 from streampoll.errors import UnavailableError
 from streampoll.model import QueueClass
+from streampoll.observe.snapshot import Known, RedisStats
 from streampoll.pollers.handler import PollHandler, PollPorts
 from streampoll.pollers.snmp import SnmpPoller
 from streampoll.results.codec import encode_payload
@@ -72,6 +82,16 @@ class Files:
             ConfigError: they can't be used.
         """
         return list(lay_out(load_jobs(self.where), load_inventory(self.where, settings), settings.shards.count))
+
+
+def read_settings(where: Path, environ: Mapping[str, str]) -> Settings:
+    """Read the settings of a configuration; the servers of an `up` that runs it stand in for those not named.
+
+    Raises:
+        ConfigError: they can't be used.
+    """
+    settings = load_settings(where, environ)
+    return adopt_running(settings, source_directory(where) / settings.paths.data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +227,15 @@ def _published(handlers: Mapping[QueueClass, Handler]) -> dict[str, Any]:
         elif isinstance(handler, Store):
             said["store"] = handler.figures.packable()
     return said
+
+
+@asynccontextmanager
+async def open_stats(where: Path) -> AsyncIterator[RedisStats]:
+    """Make the source of `stats` for a configuration."""
+    settings = read_settings(where, os.environ)
+    known = Known(settings.shards.count, settings.worker.dead_after_s, load_jobs(where))
+    async with open_redis(settings) as side:
+        yield RedisStats(side.streams, side.presence, side.clock.now, known)
 
 
 # -- the coordinator

@@ -60,11 +60,17 @@ def _settle(context: ChildContext) -> None:
     faulthandler.register(TRACE_SIGNAL, all_threads=True, file=2)
     libc = ctypes.CDLL(None)
     libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-    libc.prctl(_PR_SET_NAME, f"sp-{context.role}-{context.index}".encode()[:15], 0, 0, 0)
+    libc.prctl(_PR_SET_NAME, _process_name(context), 0, 0, 0)
     random.seed()
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     if os.getppid() != context.parent_pid:  # it died before prctl: that signal will not come
         os._exit(0)
+
+
+def _process_name(context: ChildContext) -> bytes:
+    """Return what `top` calls it: "sp-worker-3", within the kernel's 15 bytes."""
+    number = f"-{context.index}"
+    return f"sp-{context.role}"[: 15 - len(number)].encode("ascii", "replace") + number.encode()
 
 
 def _exit_code(context: ChildContext, run_child: RunChild) -> int:

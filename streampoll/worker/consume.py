@@ -78,6 +78,7 @@ class Counts:
     lost: int = 0  # leases lost; what had been done for them was thrown away
     payloads_lost: int = 0
     failed: int = 0  # attempts that did not run to their end
+    read_at: float = 0.0  # monotonic, when a read last came back; 0.0: none has
     by_shard: dict[int, int] = field(default_factory=lambda: defaultdict(int))  # done
     claimed_by_shard: dict[int, int] = field(default_factory=lambda: defaultdict(int))
 
@@ -113,6 +114,11 @@ class Consumer:
     def in_flight(self) -> int:
         """Entries that the handler is at."""
         return self._serving
+
+    @property
+    def homes(self) -> int:
+        """How many shards this process reads the class from."""
+        return len(self._around.homes(self.queue))
 
     @property
     def held(self) -> int:
@@ -157,6 +163,7 @@ class Consumer:
             return
         deliveries = await self._around.streams.read(self.queue, shards, self._around.consumer, count, BLOCK_MS)
         self.counts.read += len(deliveries)
+        self.counts.read_at = self._around.monotonic()
         self._admit(deliveries)
         if 0 < len(deliveries) < _SMALL:
             await asyncio.sleep(_LINGER_S)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from streampoll.errors import UnavailableError
+from streampoll.model import QueueClass
 from streampoll.worker.beat import Beat
 from streampoll.worker.consume import Consumer
 from streampoll.worker.membership import Membership
@@ -18,6 +19,9 @@ log = logging.getLogger(__name__)
 
 _LOOK_S = 0.25
 _RATE_OVER_S = 10.0
+
+Place = tuple[QueueClass, int]
+"""(queue class, shard)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,7 @@ class WorkerProcess:
         self._stop = asyncio.Event()
         self._started = time.time()
         self._lag_s = 0.0
-        self._rate = _Rate()
+        self._rate = Rates()
 
     def stop(self) -> None:
         """Begin to drain; may be called from a signal handler, and again."""
@@ -101,12 +105,21 @@ class WorkerProcess:
             for consumer in consumers:
                 consumer.enforce()
             done = sum(consumer.counts.done for consumer in consumers)
-            self._rate.note(time.monotonic(), done)
             self._parts.beat.publish(done, sum(consumer.in_flight for consumer in consumers))
+
+    def _rates(self) -> dict[Place, float]:
+        """Return the rates as of now; called at each heartbeat."""
+        done = {
+            (consumer.queue, shard): count
+            for consumer in self._parts.consumers
+            for shard, count in consumer.counts.by_shard.items()
+        }
+        self._rate.note(time.monotonic(), done)
+        return self._rate.per_s()
 
     def _figures(self) -> dict[str, Any]:
         """What `stats` shows of this process; see observe/snapshot.py for the reader."""
-        parts = self._parts
+        parts, rates = self._parts, self._rates()
         return {
             "host": os.uname().nodename,
             "pid": os.getpid(),
@@ -116,34 +129,37 @@ class WorkerProcess:
             "started": self._started,
             "rss_bytes": resident_bytes(),
             "loop_lag_s": self._lag_s,
-            "done_per_s": self._rate.per_s,
-            "queues": {consumer.queue.value: _consumer_figures(consumer) for consumer in parts.consumers},
+            "done_per_s": sum(rates.values()) if rates else None,
+            "queues": {consumer.queue.value: _consumer_figures(consumer, rates) for consumer in parts.consumers},
             **parts.figures(),
         }
 
 
-class _Rate:
-    """Entries a second over the last ten seconds."""
+class Rates:
+    """Entries done a second over the last ten seconds, by queue class and shard."""
 
     def __init__(self) -> None:
-        self._marks: list[tuple[float, int]] = []
+        self._marks: list[tuple[float, dict[Place, int]]] = []
 
-    def note(self, now: float, done: int) -> None:
+    def note(self, now: float, done: dict[Place, int]) -> None:
+        """Take how many entries have been done in all; once a second is enough."""
         self._marks.append((now, done))
         while len(self._marks) > 2 and self._marks[1][0] < now - _RATE_OVER_S:
             self._marks.pop(0)
 
-    @property
-    def per_s(self) -> float | None:
+    def per_s(self) -> dict[Place, float]:
+        """Return the rates; empty before there are two notes."""
         if len(self._marks) < 2:
-            return None
+            return {}
         (before, then), (now, done) = self._marks[0], self._marks[-1]
-        return (done - then) / (now - before) if now > before else None
+        return {place: (count - then.get(place, 0)) / (now - before) for place, count in done.items()}
 
 
-def _consumer_figures(consumer: Consumer) -> dict[str, Any]:
+def _consumer_figures(consumer: Consumer, rates: dict[Place, float]) -> dict[str, Any]:
     counts = consumer.counts
     return {
+        "homes": consumer.homes,
+        "read_age_s": time.monotonic() - counts.read_at if counts.read_at else None,
         "in_flight": consumer.in_flight,
         "held": consumer.held,
         "read": counts.read,
@@ -152,7 +168,7 @@ def _consumer_figures(consumer: Consumer) -> dict[str, Any]:
         "lost": counts.lost,
         "payloads_lost": counts.payloads_lost,
         "failed": counts.failed,
-        "done_by_shard": dict(counts.by_shard),
+        "rate_by_shard": {shard: rate for (queue, shard), rate in rates.items() if queue is consumer.queue},
         "claimed_by_shard": dict(counts.claimed_by_shard),
     }
 

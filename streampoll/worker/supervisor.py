@@ -31,7 +31,9 @@ _AGAIN_S = 0.3  # a stop repeated sooner is the same one, come by two ways (term
 _SIGNALS = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 Reload = Callable[[], Sequence[Role]]
-"""Reads the configuration again and returns the same roles with new rules and code; a StreampollError refuses it."""
+"""Reads the configuration again and returns the roles with new rules and code; a StreampollError refuses it.
+
+A role that is missing stays as it is, one that is new is not started: roles are those of the command line."""
 
 
 class Supervisor:
@@ -54,19 +56,15 @@ class Supervisor:
         self._terminal = _at_terminal()
 
     def run(self) -> int:
-        """Supervise until stopped and return the exit code: 0 when everything asked to end did so cleanly."""
+        """Supervise until stopped and return the exit code: 0 when everything asked to end did so cleanly.
+
+        The signals stay blocked: a stop repeated at the end must not cut what the caller does last, nor its exit code.
+        """
         if threading.active_count() > 1:
             raise RuntimeError("a supervisor forks: it must run before any thread is started")
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # an inherited SIG_IGN would let the kernel reap our children
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-        try:
-            self._watch()
-        finally:
-            while signal.sigtimedwait(
-                _SIGNALS, 0
-            ):  # a stop repeated after the end must not turn the exit code into -15
-                pass
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        self._watch()
         return self._code
 
     def _watch(self) -> None:
@@ -129,10 +127,13 @@ class Supervisor:
         except StreampollError as error:
             log.error("SIGHUP: the new configuration is refused, the old one stays: %s", error)
             return
+        except Exception:  # a bug in reading files must not end what runs
+            log.exception("SIGHUP: the new configuration could not be read, the old one stays")
+            return
         log.info("SIGHUP: configuration read again, replacing processes one at a time")
         gc.unfreeze()  # so that what only the old configuration held is collected before the next fork
         for crew in self._crews:
-            crew.renew(roles[crew.role.name])
+            crew.renew(roles.get(crew.role.name, crew.role))
 
 
 def _at_terminal() -> bool:
