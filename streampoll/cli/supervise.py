@@ -1,4 +1,4 @@
-"""What `coordinator`, `worker` and `up` share: supervise roles until told to stop, reading the files again on SIGHUP."""
+"""What `coordinator`, `worker` and `up` share: supervise roles until told to stop; SIGHUP reads the files again."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
