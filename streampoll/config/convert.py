@@ -113,6 +113,8 @@ def _written(setting: Setting, value: Any) -> Any:
         return int(seconds) if setting.base is int and seconds.is_integer() else seconds
     if isinstance(value, str) and setting.unit == "bytes":
         return parse_size(value)
+    if setting.words and isinstance(value, int) and not isinstance(value, bool):
+        return str(value)  # version = 1
     return [value] if isinstance(value, str) and setting.is_list else value
 
 

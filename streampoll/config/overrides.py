@@ -1,7 +1,10 @@
 """A device's own settings in the inventory: `snmp.timeout_s` as a column, a dotted key or a table `snmp`."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta
 
 from streampoll.config.convert import Place, convert, from_text
 from streampoll.config.report import Report, nearest
@@ -10,17 +13,27 @@ from streampoll.config.source import nowhere
 from streampoll.config.table import Setting, settings_of
 from streampoll.model import Scalar
 
-_NOT_A_DEVICES = {"engine", "port", "packets_per_s", "receive_buffer_bytes"}  # a process's; `port` is a column
 _SECRET_WORDS = (
     "community", "password", "passphrase", "passwd", "secret", "token",
     "auth_key", "priv_key", "api_key", "private_key",
 )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class SnmpOverrides:
+    """What only a device has, and no section of the settings."""
+
+    version: Annotated[Literal["1", "2c"], Meta(description="a community in this version, not its credential's")] = "2c"
+
+
 def overridable() -> dict[str, Setting]:
-    """Return the settings that a device may override, by their dotted name."""
+    """Return the settings that a device may override, by their dotted name: those of an agent, not of a process."""
     snmp = settings_of(SnmpSettings)
-    return {f"snmp.{name}": setting for name, setting in snmp.items() if name not in _NOT_A_DEVICES}
+    names = ("timeout_s", "retries", "window", "gap_ms", "max_varbinds", "max_repetitions", "max_reply_bytes")
+    return {
+        **{f"snmp.{name}": snmp[name] for name in names},
+        **{f"snmp.{name}": setting for name, setting in settings_of(SnmpOverrides).items()},
+    }
 
 
 class Overrides:

@@ -64,10 +64,15 @@ def _setting(each: "dataclasses.Field[Any]", kind: Any) -> Setting:
     metas = _metas(kind)
     base = get_args(kind)[0] if get_origin(kind) is Annotated else kind
     unit = next((meta.extra["unit"] for meta in metas if meta.extra), "")
-    suffix = each.name.rpartition("_")[2]
     default = each.default if each.default_factory is dataclasses.MISSING else each.default_factory()
     text = next((meta.description for meta in metas if meta.description), "")
-    return Setting(each.name, kind, base, default, text, unit or (suffix if suffix in ("s", "bytes") else ""))
+    return Setting(each.name, kind, base, default, text, unit or _unit(each.name))
+
+
+def _unit(name: str) -> str:
+    """Return the unit that a name ends in, if text may stand for a number of it; `_per_s` is a rate."""
+    ending = name.rpartition("_")[2]
+    return ending if ending in ("s", "bytes") and not name.endswith("_per_s") else ""
 
 
 def _metas(kind: Any) -> list[Meta]:

@@ -35,7 +35,7 @@ async def _ask_redis(redis: RedisSettings, report: Report) -> None:
     try:
         judge_redis(await examine(redis.url, redis.connect_timeout_s), redis.memory_high_water, report)
     except RedisUnavailable as error:
-        report.fault("redis.url", str(error), "start Redis, or set STREAMPOLL_REDIS_URL")
+        report.fault("redis.url", str(error), "start it, or set STREAMPOLL_REDIS_URL (`streampoll up` brings its own)")
     except StreampollError as error:
         report.fault("redis.url", str(error))
 
@@ -64,7 +64,9 @@ async def _ask_postgres(postgres: PostgresSettings, report: Report) -> None:
     except ConfigError as error:
         report.faults += error.faults
     except StreampollError as error:
-        report.fault("postgres.dsn", str(error), "start PostgreSQL, or set STREAMPOLL_POSTGRES_DSN")
+        report.fault(
+            "postgres.dsn", str(error), "start it, or set STREAMPOLL_POSTGRES_DSN (`streampoll up` brings its own)"
+        )
 
 
 async def _schema_version(connection: Connection) -> int:
