@@ -15,7 +15,7 @@ from streampoll.results.equation import Gap
 from streampoll.results.ledger import Window
 from streampoll.results.plans import PostgresPlans, commit_plans
 from streampoll.results.postgres import Postgres
-from tests.results_support import NOON, Bench, bench, ledger_entry, result_entry, settings_of
+from tests.results_support import NOON, Bench, bench, dispatched, ledger_entry, result_entry, settings_of
 
 JOB, SHARD, SECONDS = "interfaces", 7, 30
 DEVICES = [Device(f"r{n}", f"10.0.0.{n}") for n in range(20)]
