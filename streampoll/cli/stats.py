@@ -1,28 +1,26 @@
 """`streampoll stats`: queues, jobs and workers, now or live."""
 
 import asyncio
-import sys
 from pathlib import Path
 
 import click
 
+from streampoll.cli import EXIT_FAILED
+from streampoll.cli.options import config_option, json_option
 from streampoll.observe.watch import Look, show_once, terminal_console, watch
 
 
 @click.command("stats")
-@click.option(
-    "--config", default=".", show_default="this directory", metavar="DIR", help="Directory of streampoll.toml.",
-    type=click.Path(path_type=Path),
-)  # fmt: skip
+@config_option
 @click.option("--watch", "watching", is_flag=True, help="Show again and again, full-screen; Ctrl-C ends it.")
 @click.option("--every", type=click.FloatRange(min=0.1), default=1.0, show_default=True, help="Seconds between two.")
 @click.option("--shards", is_flag=True, help="Show each shard that holds something.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line; unknown is null.")
-def command(config: Path, watching: bool, every: float, shards: bool, as_json: bool) -> None:
+@json_option
+def command(config: Path, watching: bool, every: float, shards: bool, as_json: bool) -> int:
     """Show queues, jobs and workers: what waits, how old it is, who does it and how fast.
 
     It reads what is there and asks no worker, so it answers at once however busy they are. What is not known is shown
-    as "–" (null in JSON). Exit code 1 if a server could not be read.
+    as "–" (null in JSON, which is one object a line). Exit code 1 if a server could not be read.
 
     \b
     Examples:
@@ -30,8 +28,8 @@ def command(config: Path, watching: bool, every: float, shards: bool, as_json: b
       streampoll stats --watch --shards
       streampoll stats --json | jq '.queues[] | select(.dead > 0)'
     """
-    if not asyncio.run(_show(config, Look(as_json, shards), every if watching else 0.0)):
-        sys.exit(1)
+    well = asyncio.run(_show(config, Look(as_json, shards), every if watching else 0.0))
+    return 0 if well else EXIT_FAILED
 
 
 async def _show(config: Path, look: Look, every_s: float) -> bool:

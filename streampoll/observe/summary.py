@@ -81,7 +81,7 @@ def _figures(audit: Mapping[str, Any]) -> RenderableType:
     grid.add_row("requests/s", words.rate(audit.get("requests_per_s")), "rows twice", twice)
     grid.add_row("values/s", words.rate(audit.get("varbinds_per_s")), "polled twice", _twice(audit))
     grid.add_row("worker RSS", _megabytes(audit.get("worker_rss_mb_max")), "", "")
-    return Group(grid, Text.assemble(("CPU         ", "dim"), _cpu(audit.get("cpu_s") or {})))
+    return Group(grid, Text.assemble(("CPU seconds ", "dim"), _cpu(audit.get("cpu_s") or {})))
 
 
 def _two(audit: Mapping[str, Any], name: str) -> str:
@@ -95,7 +95,7 @@ def _twice(audit: Mapping[str, Any]) -> str:
 
 
 def _cpu(cpu_s: Mapping[str, float]) -> str:
-    return "  ".join(f"{role} {value:,.1f}s" for role, value in cpu_s.items()) or words.UNKNOWN
+    return "  ".join(f"{role} {value:,.1f}" for role, value in cpu_s.items()) or words.UNKNOWN
 
 
 def _megabytes(value: float | None) -> str:
