@@ -62,7 +62,7 @@ class Conversation:
         else:
             by_size = result.error_status == ErrorStatus.tooBig and asked > 1
         if by_size:
-            self._local_limit = self._memory.sizes.shrink(self.agent.address, asked)
+            self._local_limit = min(self._local_limit, self._memory.sizes.shrink(self.agent.address, asked))
             self._shrunk = True
         return by_size
 

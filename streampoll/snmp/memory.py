@@ -34,7 +34,7 @@ class RequestSizes:
 
     def shrink(self, agent: Address, asked: int) -> int:
         """Take note that a reply of `asked` varbinds was too much; returns the new limit, at least 1."""
-        varbinds = max(1, min(asked, self.limit(agent)) // 2)
+        varbinds = max(1, min(asked // 2, self.limit(agent)))
         self._sizes.pop(agent, None)
         if len(self._sizes) >= _MOST:
             del self._sizes[next(iter(self._sizes))]

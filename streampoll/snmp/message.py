@@ -140,7 +140,7 @@ def read_head(data: bytes) -> Head:
             and data[0] == SEQUENCE
             and data[at + 3] == OCTET_STRING
             and data[at + 4] < 0x80
-            and data[inner + 2] | data[inner + 8] | data[inner + 11] < 0x80
+            and data[at + 2] | data[inner + 2] | data[inner + 8] | data[inner + 11] < 0x80
         ):
             return (
                 int.from_bytes(data[inner + 2 : inner + 6]), data[at + 2], data[pdu],

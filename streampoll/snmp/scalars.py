@@ -33,6 +33,9 @@ async def get(talk: Conversation, chunks: Sequence[Chunk]) -> Answers:
     line = deque(chunks)
     while line:
         request, wants = line.popleft()
+        if len(wants) > talk.limit:  # an earlier request showed what the agent can answer
+            line.extendleft(map(make_chunk, reversed(split(wants, talk.limit, talk.agent.limits.max_reply_bytes))))
+            continue
         result = await talk.ask(request)
         if isinstance(result, Reply) and result.error_status == 0:
             _take(answers, wants, result)

@@ -153,7 +153,7 @@ class Walk:
                 return False
         if all(lane.cells or lane.ended for lane in group):
             return True
-        if not self._talk.isolate(width):  # less than one row came: ask for fewer columns at once
+        if not self._talk.isolate(len(request.oids)):  # less than one row came: ask for fewer columns at once
             self.stopped = "an empty reply"
         return False
 

@@ -1,0 +1,95 @@
+"""An agent as a model: the engine port answered from a dict, with the oddities of real agents as knobs."""
+
+from bisect import bisect_right
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from streampoll.config.secret import Secret
+from streampoll.model import Status
+from streampoll.snmp import ber
+from streampoll.snmp.credential import Community, Version
+from streampoll.snmp.engine import Agent, Failure, Limits, Reply
+from streampoll.snmp.message import ErrorStatus, PduType, Request, Varbind
+from streampoll.snmp.plan import Oid
+
+UPTIME = (1, 3, 6, 1, 2, 1, 1, 3, 0)
+
+
+@dataclass
+class ModelAgent:
+    """What an agent holds, and how it misbehaves."""
+
+    values: Mapping[Oid, tuple[int, ber.Wire]]
+    most: int = 10_000  # more varbinds in a reply than this are tooBig
+    cut: int = 10_000  # a GETBULK reply is cut short after this many varbinds
+    deaf_over: int = 10_000  # requests for more varbinds than this get no answer
+    answers: int = 10_000  # requests answered before it falls silent
+    poisoned: Mapping[Oid, ErrorStatus] = field(default_factory=dict)  # OIDs that make a GET fail
+    vague: bool = False  # its error-index is always 0
+    stuck: bool = False  # GETNEXT and GETBULK give the same OIDs for ever
+    asked: list[Request] = field(default_factory=list)
+    agents: list[Agent] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.oids = sorted(self.values)
+
+    async def request(self, agent: Agent, request: Request, deadline: float) -> Reply | Failure:
+        """Answer as an agent would; a model's clock ticks once a request."""
+        self.asked.append(request)
+        self.agents.append(agent)
+        assert request.oids
+        if len(self.asked) > self.answers or request.expected > self.deaf_over:
+            return Failure(Status.TIMEOUT, "no answer to 2 requests", 2)
+        is_v1 = isinstance(agent.credential, Community) and agent.credential.version is Version.V1
+        oids = [ber.decode_oid(oid) for oid in request.oids]
+        if request.pdu is PduType.GET:
+            return self._get(oids, is_v1)
+        assert not (is_v1 and request.pdu is PduType.GETBULK)
+        return self._next(oids, request, is_v1)
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+    def _get(self, oids: list[Oid], is_v1: bool) -> Reply:
+        if len(oids) > self.most:
+            return self._refuse(ErrorStatus.tooBig, 0)
+        for index, oid in enumerate(oids, 1):
+            if oid in self.poisoned:
+                return self._refuse(self.poisoned[oid], index)
+            if is_v1 and oid not in self.values:
+                return self._refuse(ErrorStatus.noSuchName, index)
+        return self._reply([self._varbind(oid, ber.NO_SUCH_OBJECT) for oid in oids])
+
+    def _next(self, oids: list[Oid], request: Request, is_v1: bool) -> Reply:
+        varbinds = [self._after(oid) for oid in oids]
+        if is_v1 and any(v[1] == ber.END_OF_MIB_VIEW for v in varbinds):
+            return self._refuse(ErrorStatus.noSuchName, [v[1] for v in varbinds].index(ber.END_OF_MIB_VIEW) + 1)
+        row = varbinds[request.non_repeaters :]
+        for _ in range(request.max_repetitions - 1):
+            row = row if self.stuck else [self._after(ber.decode_oid(oid)) for oid, _, _ in row]
+            varbinds += row
+        if request.pdu is PduType.GETBULK:
+            varbinds = varbinds[: self.cut]
+        if len(varbinds) > self.most:
+            return self._refuse(ErrorStatus.tooBig, 0)
+        return self._reply(varbinds)
+
+    def _after(self, oid: Oid) -> Varbind:
+        at = bisect_right(self.oids, oid)
+        return self._varbind(self.oids[at] if at < len(self.oids) else oid, ber.END_OF_MIB_VIEW, at < len(self.oids))
+
+    def _varbind(self, oid: Oid, absent: int, exists: bool = True) -> Varbind:
+        if exists and oid in self.values:
+            return (ber.encode_oid(oid), *self.values[oid])
+        return ber.encode_oid(oid), absent, ber.decode_value(absent, b"")
+
+    def _refuse(self, status: ErrorStatus, index: int) -> Reply:
+        return Reply([], int(status), 0 if self.vague else index, 1000.0 + len(self.asked), 1)
+
+    def _reply(self, varbinds: list[Varbind]) -> Reply:
+        return Reply(varbinds, 0, 0, 1000.0 + len(self.asked), 1)
+
+
+def agent(version: Version = Version.V2C, **limits: float) -> Agent:
+    """Return an agent to ask the model as."""
+    return Agent(("192.0.2.1", 161), Community(Secret("public"), version), Limits(**limits))  # type: ignore[arg-type]
