@@ -31,18 +31,18 @@ class Known:
 
     jobs: Mapping[int, str]
     plans: Mapping[_Place, tuple[Promise, ...]]
-    horizons: Mapping[_Place, int]
+    horizons: Mapping[_Place, int | None]
     ranges: Mapping[_Place, tuple[SkippedRange, ...]]
     losses: Mapping[int, tuple[tuple[int, int], ...]]  # shard -> first and last ticks
 
 
-async def read_horizons(connection: Connection, window: Window) -> dict[_Place, int]:
-    """Return the last tick of each (job, shard)'s ledger since the window began."""
+async def read_horizons(connection: Connection, window: Window) -> dict[_Place, int | None]:
+    """Return the last tick of each (job, shard)'s ledger since the window began; None if it has ad hoc polls only."""
     rows = await connection.fetch(QUERIES["horizons"], window.first)
     return {(row["job"], row["shard"]): row["horizon"] for row in rows}
 
 
-async def read_known(connection: Connection, window: Window, horizons: Mapping[_Place, int]) -> Known:
+async def read_known(connection: Connection, window: Window, horizons: Mapping[_Place, int | None]) -> Known:
     """Read all but the bulk."""
     both = window.first, window.last
     jobs = {row["id"]: row["name"] for row in await connection.fetch(QUERIES["jobs"])}

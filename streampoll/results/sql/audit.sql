@@ -3,12 +3,13 @@
 SELECT id, name FROM jobs
 
 -- name: horizons
--- The last tick of each (job, shard)'s ledger since $1, ad hoc polls apart; ranges that began earlier have their own index.
-SELECT job, shard, extract(epoch FROM max(tick_to))::bigint AS horizon
+-- The last tick of each (job, shard)'s ledger since $1 (null if it has but ad hoc polls, which say nothing of how far the
+-- plan has come); ranges that began earlier have their own index.
+SELECT job, shard, extract(epoch FROM max(tick_to) FILTER (WHERE plan <> 0))::bigint AS horizon
 FROM (
-    SELECT job, shard, tick_to FROM ledger WHERE plan <> 0 AND tick >= to_timestamp($1::bigint)
+    SELECT job, shard, tick_to, plan FROM ledger WHERE tick >= to_timestamp($1::bigint)
     UNION ALL
-    SELECT job, shard, tick_to FROM ledger WHERE tick_to <> tick AND tick_to >= to_timestamp($1::bigint)
+    SELECT job, shard, tick_to, plan FROM ledger WHERE tick_to <> tick AND tick_to >= to_timestamp($1::bigint)
 ) entries
 GROUP BY job, shard
 

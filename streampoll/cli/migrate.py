@@ -1,0 +1,34 @@
+"""`streampoll migrate`: makes or upgrades PostgreSQL's schema."""
+
+import asyncio
+import os
+from pathlib import Path
+
+import click
+
+from streampoll.cli.options import config_option
+from streampoll.config.load import load_settings
+from streampoll.config.settings import PostgresSettings
+
+
+@click.command("migrate")
+@config_option
+def command(config: Path) -> None:
+    """Make the schema in PostgreSQL, or bring it up to date.
+
+    Workers and coordinators do this at their start too; run it by hand where only you may change the schema. To run it
+    again, or twice at once, does nothing more.
+    """
+    applied = asyncio.run(_migrate(load_settings(config, os.environ).postgres))
+    for name in applied:
+        click.echo(f"applied {name}")
+    if not applied:
+        click.echo("the schema is up to date")
+
+
+async def _migrate(settings: PostgresSettings) -> list[str]:
+    from streampoll.results.migrations import migrate  # here: `--help` need not load the clients
+    from streampoll.results.postgres import connected
+
+    async with connected(settings) as connection:
+        return await migrate(connection)

@@ -1,0 +1,193 @@
+"""The commands `migrate`, `results` and `audit`, as a user runs them."""
+
+import asyncio
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from streampoll.cli import run
+from streampoll.model import Outcome, Result, Status, Table, TableTime
+from streampoll.results.codec import encode_payload
+from streampoll.results.partitions import DAY_S
+from streampoll.results.reader import StoredPoll
+from streampoll.results.render import cell_text, named_rows, shown, text_lines
+from streampoll.shards.entries import encode_result
+from tests.results_support import NOON, TRACE, bench, dispatched, ledger_entry, result_entry
+
+TABLE = Table(
+    ("ifName", "ifPhysAddress", "ifHCInOctets"),
+    [(1, b"Gi0/1", b"\x00\x1b\x21\x0a\x0b\x0c", (1 << 64) - 1), (2, b"Gi0/2", b"", None)],
+    (TableTime(2, NOON + 0.5, 4711),),
+    key="ifName",
+)
+OUTCOME = Outcome(
+    Status.PARTIAL, "ifTable: cut by the deadline", {"sysName": b"core-1", "sysUpTime": 4711, "x": None},
+    {"ifTable": TABLE}, {"x": "noSuchObject"}, NOON + 0.5, NOON + 0.5, 2, 9,
+)  # fmt: skip
+
+
+@pytest.fixture
+def place(tmp_path: Path, fresh_database: str, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A configuration directory whose PostgreSQL is a fresh database."""
+    (tmp_path / "streampoll.toml").write_text("")
+    monkeypatch.setenv("STREAMPOLL_POSTGRES_DSN", fresh_database)
+    monkeypatch.setenv("COLUMNS", "200")
+    return tmp_path
+
+
+def _store(dsn: str) -> None:
+    async def store() -> None:
+        async with bench(dsn) as b:
+            payload = encode_payload(OUTCOME, TRACE)
+            older = [result_entry("core-1", NOON - 3600 * hours, value=hours) for hours in (1, 5, 30)]
+            newest = encode_result(Result("interfaces", "core-1", NOON, Status.PARTIAL, 750, payload))
+            await b.handle(newest, *older, result_entry("core-1", NOON, job="system"), result_entry("core-2"))
+
+    asyncio.run(store())
+
+
+def test_migrate_says_what_it_did(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["migrate", "--config", str(place)]) == 0
+    assert capsys.readouterr().out == "applied 001_init\n"
+    assert run(["migrate", "--config", str(place)]) == 0
+    assert capsys.readouterr().out == "the schema is up to date\n"
+
+
+def _results(place: Path, *options: str) -> int:
+    return run(["results", *options, "--config", str(place), "--since", str(NOON - 7 * DAY_S)])
+
+
+def test_results_shows_the_newest_poll(place: Path, fresh_database: str, capsys: pytest.CaptureFixture[str]) -> None:
+    _store(fresh_database)
+    assert _results(place, "core-1", "--job", "interfaces") == 0
+    out = capsys.readouterr().out
+    for word in ("2026-01-09T12:00:00Z", "partial", "cut by the deadline", "core-1", "(noSuchObject)", "Gi0/1"):
+        assert word in out
+    assert "00:1b:21:0a:0b:0c" in out
+    assert str((1 << 64) - 1) in out
+
+
+def test_results_goes_back_over_days(place: Path, fresh_database: str, capsys: pytest.CaptureFixture[str]) -> None:
+    _store(fresh_database)
+    assert _results(place, "core-1", "--limit", "99", "--format", "json") == 0
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(poll["job"], poll["slot"]) for poll in found] == [
+        ("interfaces", "2026-01-09T12:00:00Z"),
+        ("system", "2026-01-09T12:00:00Z"),
+        ("interfaces", "2026-01-09T11:00:00Z"),
+        ("interfaces", "2026-01-09T07:00:00Z"),
+        ("interfaces", "2026-01-08T06:00:00Z"),
+    ]
+    assert found[0]["tables"]["ifTable"]["Gi0/1"]["ifHCInOctets"] == (1 << 64) - 1
+    assert found[0]["missing"] == {"x": "noSuchObject"}
+
+
+def test_results_as_csv_has_a_value_a_line(
+    place: Path, fresh_database: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _store(fresh_database)
+    _results(place, "core-1", "--limit", "2", "--format", "csv", "--job", "interfaces")
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    octets = [row for row in rows if row["metric"] == "ifHCInOctets"]
+    assert [(row["row"], row["value"]) for row in octets] == [("Gi0/1", str((1 << 64) - 1)), ("Gi0/2", "")]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["core-3"], "no results of a device 'core-3'; the nearest: core-"),
+        (["core-1", "--job", "interface"], "no results of a job 'interface'; the nearest: interfaces"),
+        (["zzz"], "no results of a device 'zzz'\n"),
+    ],
+)
+def test_an_unknown_name_is_one_clear_line(
+    place: Path, fresh_database: str, capsys: pytest.CaptureFixture[str], options: list[str], said: str
+) -> None:
+    _store(fresh_database)
+    assert _results(place, *options) == 1
+    found = capsys.readouterr()
+    assert said in found.err
+    assert (found.out, found.err.count("\n")) == ("", 1)
+
+
+def test_a_database_without_schema_says_what_to_run(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _results(place, "core-1") == 1
+    assert "run `streampoll migrate`" in capsys.readouterr().err
+
+
+@pytest.fixture
+def whole_place(place: Path, fresh_redis: str, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A configuration whose Redis is there, too."""
+    monkeypatch.setenv("STREAMPOLL_REDIS_URL", fresh_redis)
+    return place
+
+
+def _audited(dsn: str, *devices: str) -> None:
+    async def store() -> None:
+        async with bench(dsn) as b:
+            await b.handle(ledger_entry(dispatched("r1", "r2")), *map(result_entry, devices))
+
+    asyncio.run(store())
+
+
+def _audit(place: Path, *options: str) -> int:
+    return run(["audit", "--config", str(place), "--since", str(NOON - 60), *options])
+
+
+def test_audit_passes_where_every_poll_has_its_row(
+    whole_place: Path, fresh_database: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _audited(fresh_database, "r1", "r2")
+    assert _audit(whole_place) == 0
+    assert "nothing missing, nothing doubled" in capsys.readouterr().out
+
+
+def test_audit_fails_and_lists_what_is_missing(
+    whole_place: Path, fresh_database: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _audited(fresh_database, "r1")
+    assert _audit(whole_place, "--list") == 1
+    out = capsys.readouterr().out
+    assert "1 MISSING" in out
+    assert "2026-01-09T12:00:00Z  job interfaces, shard 7: 1 no row" in out
+
+
+def test_audit_as_json_is_one_object(
+    whole_place: Path, fresh_database: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _audited(fresh_database, "r1")
+    assert _audit(whole_place, "--json", "--list") == 1
+    found = capsys.readouterr()
+    assert json.loads(found.out)["missing"] == 1
+    assert "no row" in found.err
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (b"eth0", "eth0"),
+        (b"\x00\x1b", "00:1b"),
+        (b"\xc3\xa4", "ä"),
+        (b"a\nb", "61:0a:62"),
+        (b"", ""),
+        (1 << 63, 1 << 63),
+        (None, None),
+        (1.5, 1.5),
+    ],
+)
+def test_bytes_are_text_where_that_can_be_printed(value: bytes, text: object) -> None:
+    assert shown(value) == text
+
+
+def test_a_device_can_not_drive_the_terminal() -> None:
+    poll = StoredPoll("j", "d", NOON, Status.OK, 1, 1, Outcome(Status.OK, "\x1b[2J", {"x": "\x1b]0;hi\x07"}), TRACE)
+    assert "\x1b" not in "".join(text_lines(poll))
+    assert cell_text("\x1b[31m") == "?[31m"
+
+
+def test_two_rows_of_one_name_are_both_kept() -> None:
+    table = Table(("ifName",), [(1, "a"), (2, "a"), (3, None), (4, "b")], key="ifName")
+    assert [name for name, _ in named_rows(table)] == ["a", "2", "3", "b"]
