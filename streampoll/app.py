@@ -11,6 +11,7 @@ import signal
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import uvloop
 import watchfiles
 
 from streampoll.config.load import (
+    FILE,
     load_credentials,
     load_inventory,
     load_jobs,

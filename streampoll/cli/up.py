@@ -54,6 +54,9 @@ def embedded_servers(data: Path, settings: Settings) -> Iterator[Endpoints]:
     from streampoll.embedded.redis import EmbeddedRedis
 
     redis_url, postgres_dsn = settings.redis.url, settings.postgres.dsn
+    if not data.exists():
+        data.mkdir(parents=True)
+        data.chmod(0o711)  # each server's own folder is closed; PostgreSQL's user, not root, must get to its
     with ExitStack() as stack:
         if needs_redis(settings):
             redis_url = stack.enter_context(EmbeddedRedis(data / "redis")).url

@@ -1,0 +1,154 @@
+"""`streampoll demo`: the whole system on a simulated fleet, on this machine, and nothing of it left afterwards."""
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import click
+
+from streampoll.cli.demo_run import DemoOptions, conductor_role
+from streampoll.cli.options import json_option
+from streampoll.errors import StreampollError
+
+_TOML = """\
+[jobs.demo]
+every = {interval_s}
+spread = {spread}
+
+[worker]
+drain_s = 10
+
+[snmp]
+port = {port}
+
+[log]
+level = "warning"
+"""
+_CREDENTIALS = """\
+[credentials.default]
+protocol = "snmp"
+version = "2c"
+community = {{ env = "{variable}" }}
+"""
+
+
+@click.command("demo")
+@click.option("--devices", type=click.IntRange(1, 4_000_000), default=1414, show_default=True, help="Devices to poll.")
+@click.option("--interval", "interval_s", type=click.IntRange(1, 86_400), default=10, show_default=True,
+              help="Seconds between two polls of a device.")  # fmt: skip
+@click.option("--seconds", "seconds", type=click.FloatRange(min=1), help="End after this long; else Ctrl-C ends it.")
+@click.option("--at-once", is_flag=True, help="All devices are due at the same second (spread = false).")
+@click.option(
+    "--silent", type=click.FloatRange(0, 1), default=0.11, show_default=True, help="Share that never answers."
+)
+@click.option("--profile", default="interfaces", show_default=True, help="What is polled of each device.")
+@click.option("--processes", type=click.IntRange(1, 64), default=2, show_default=True, help="Worker processes.")
+@json_option
+def command(as_json: bool, **options: object) -> int:
+    """Poll a simulated fleet with everything real: Redis, PostgreSQL, coordinator, workers, SNMP.
+
+    11 % of the devices are silent, as in life; the others take 5 to 250 ms to answer. It ends with Ctrl-C or after
+    --seconds: dispatch stops, what is in flight is finished, and the audit says whether every poll is accounted for
+    (exit code 1 if not).
+
+    \b
+    Examples:
+      streampoll demo --seconds 30
+      streampoll demo --devices 10000 --interval 60
+      streampoll demo --seconds 20 --json | tail -1 | jq .missing
+    """
+    from streampoll.app import Files, coordinator_role, read_settings, worker_role  # `--help` need not load the clients
+    from streampoll.config.settings import PoolSettings
+    from streampoll.logs import set_up_logs
+    from streampoll.worker.supervisor import Supervisor
+
+    demo = DemoOptions(as_json=as_json, **options)  # type: ignore[arg-type]
+    with ExitStack() as stack:
+        room = stack.enter_context(_room())
+        if not as_json:
+            click.echo("starting Redis, PostgreSQL and the fleet …", err=True)
+        fleet = stack.enter_context(_fleet(demo))
+        files = Files(_configure(room, demo, fleet), fleet.environment)
+        stack.enter_context(_servers(files.where))
+        settings = read_settings(files.where, {})  # not the user's: a demo brings its own servers
+        set_up_logs(settings.log, room / "log")
+        pool = PoolSettings(processes=demo.processes, concurrency=1000)
+        roles = [
+            coordinator_role(files, settings),
+            conductor_role(files, settings, demo, {fleet.pid: "fleet"}),
+            worker_role(files, settings, "", pool),
+        ]
+        return Supervisor(roles).run()
+
+
+class _Fleet:
+    """The simulated fleet, running."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", port: int, environment: dict[str, str]) -> None:
+        self.pid = process.pid
+        self.port = port
+        self.environment = environment
+        self.variable = next(iter(environment))
+
+
+@contextmanager
+def _room() -> Iterator[Path]:
+    """Make a directory that PostgreSQL's user can enter, and remove it whatever happens."""
+    room = Path(tempfile.mkdtemp(prefix="streampoll-demo-"))
+    room.chmod(0o755)
+    try:
+        yield room
+    finally:
+        shutil.rmtree(room, ignore_errors=True)
+
+
+@contextmanager
+def _fleet(demo: DemoOptions) -> Iterator[_Fleet]:
+    """Run the fleet in a process of its own, that Ctrl-C does not reach."""
+    from streampoll.embedded.fleet.process import spawn
+    from streampoll.embedded.fleet.settings import FleetSettings
+
+    run = spawn(FleetSettings(devices=demo.devices, silent=demo.silent, port=0))
+    process = subprocess.Popen(
+        run.arguments, env={**os.environ, **run.environment}, stdout=subprocess.PIPE, start_new_session=True
+    )
+    assert process.stdout is not None
+    try:
+        line = process.stdout.readline()
+        if not line:
+            raise StreampollError(f"the simulated fleet ended at once with exit code {process.wait()}")
+        yield _Fleet(process, json.loads(line)["port"], run.environment)
+    finally:
+        process.terminate()
+        process.wait()
+        process.stdout.close()
+
+
+def _configure(room: Path, demo: DemoOptions, fleet: _Fleet) -> Path:
+    """Write the configuration of the run."""
+    from streampoll.embedded.fleet.addresses import device_address
+
+    where = room / "conf"
+    where.mkdir()
+    toml = _TOML.format(interval_s=demo.interval_s, spread=str(not demo.at_once).lower(), port=fleet.port)
+    (where / "streampoll.toml").write_text(toml)
+    (where / "credentials.toml").write_text(_CREDENTIALS.format(variable=fleet.variable))
+    with (where / "inventory.csv").open("w") as file:
+        file.write("name,address,profile\n")
+        file.writelines(f"sim-{n + 1:06},{device_address(n)},{demo.profile}\n" for n in range(demo.devices))
+    return where
+
+
+@contextmanager
+def _servers(where: Path) -> Iterator[None]:
+    from streampoll.cli.up import embedded_servers
+    from streampoll.config.load import load_settings
+
+    settings = load_settings(where, {})
+    with embedded_servers(where / settings.paths.data, settings):
+        yield
