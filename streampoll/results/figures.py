@@ -73,14 +73,15 @@ class StoreFigures:
 
     jobs: dict[str, JobFigures] = field(default_factory=dict)
 
-    def note(self, job: str, slot: int, stored_ms: int, answered: bool, now: float) -> None:
-        """Count one stored row; lateness is measured over answered polls only."""
+    def note(self, job: str, slot: int, rows: int, answered: int, stored: float) -> None:
+        """Count rows of one slot stored at `stored` (wall clock); lateness is measured over the answered ones."""
+        late_s = stored - slot
         figures = self.jobs.setdefault(job, JobFigures())
         progress = figures.slots.setdefault(slot, SlotProgress())
-        progress.rows += 1
-        progress.last_stored_ms = max(progress.last_stored_ms, stored_ms)
+        progress.rows += rows
+        progress.last_stored_ms = max(progress.last_stored_ms, round(late_s * 1000))
         if answered:
-            figures.lateness.setdefault(int(now) // _STEP_S, Counter())[bucket_of(stored_ms / 1000)] += 1
+            figures.lateness.setdefault(int(stored) // _STEP_S, Counter())[bucket_of(late_s)] += answered
 
     def forget(self, now: float) -> None:
         """Drop what is older than the window; call it once a batch."""

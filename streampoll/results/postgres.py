@@ -5,7 +5,7 @@ waits until PostgreSQL is well. So only the SQLSTATE classes that speak of the v
 thought of holds the work back, it does not throw rows away.
 """
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, Protocol
 
@@ -35,12 +35,19 @@ class Connection(Protocol):
     async def fetchrow(self, query: str, *args: object) -> Any: ...
 
 
-class Postgres:
-    """A pool of a few connections, made at first use (so never before a fork)."""
+Prepare = Callable[[Connection], Awaitable[object]]
 
-    def __init__(self, settings: PostgresSettings, connections: int = 2) -> None:
+
+class Postgres:
+    """A pool of a few connections, made at first use (so never before a fork).
+
+    `prepare` runs once on the first connection that is made, before anything else: the schema's migrations.
+    """
+
+    def __init__(self, settings: PostgresSettings, connections: int = 2, prepare: Prepare | None = None) -> None:
         self._settings = settings
         self._connections = connections
+        self._prepare = prepare
         self._pool: asyncpg.Pool | None = None
 
     @asynccontextmanager
@@ -56,6 +63,9 @@ class Postgres:
             with _dsn_named():
                 connection = await pool.acquire()
             try:
+                if self._prepare is not None:
+                    await self._prepare(connection)
+                    self._prepare = None
                 async with connection.transaction():
                     yield connection
             finally:

@@ -9,13 +9,14 @@ A COMMIT whose answer did not come is the same case: the rows may be there, and 
 import asyncio
 import logging
 import random
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from streampoll.config.settings import PostgresSettings
 from streampoll.errors import PostgresUnavailable
 from streampoll.model import Outcome, Result, Status, Trace
-from streampoll.results.batch import Record, Unreadable, clamp, halves, read_entry
+from streampoll.results.batch import Record, Unreadable, halves, read_entry
 from streampoll.results.codec import encode_payload
 from streampoll.results.figures import StoreFigures
 from streampoll.results.partitions import drop_old, make_ahead
@@ -107,10 +108,14 @@ class Store:
             _LOG.error("results: nor an error row for %s; only the dead letter has it", _target(record))
 
     def _note(self, records: Sequence[Record], now: float) -> None:
+        rows: Counter[tuple[str, int]] = Counter()
+        answered: Counter[tuple[str, int]] = Counter()
         for record in records:
             if isinstance(record, Result):
-                late_ms = clamp((now - record.slot) * 1000)
-                self.figures.note(record.job, record.slot, late_ms, record.status.answered, now)
+                rows[record.job, record.slot] += 1
+                answered[record.job, record.slot] += record.status.answered
+        for (job, slot), count in rows.items():
+            self.figures.note(job, slot, count, answered[job, slot], now)
         self.figures.forget(now)
 
     async def _probe(self) -> None:
