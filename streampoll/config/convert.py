@@ -56,8 +56,10 @@ def read_table(section: type[T], data: Any, place: Place, base: T | None = None)
 
     Returns None if a key is unknown, missing or wrong; each is a fault in the place's report.
     """
-    table, known = place.table(data), settings_of(section)
     before = len(place.report.faults)
+    table, known = place.table(data), settings_of(section)
+    if len(place.report.faults) > before:
+        return None
     given: dict[str, Any] = {}
     for key, value in table.items():
         if key in known:

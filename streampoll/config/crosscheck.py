@@ -36,6 +36,12 @@ def check_settings(place: Place, settings: Settings) -> None:
     for queue in QueueClass:
         if queue not in served:
             place.at("pools").notice(f"no pool serves '{queue}'", "its work waits until a worker elsewhere does")
+    pollers = sum(pool.processes for pool in settings.pools.values() if QueueClass.POLLING in pool.queues)
+    if pollers > settings.shards.count:
+        place.at("shards", "count").notice(
+            f"{pollers} processes would poll {settings.shards.count} shards, and a shard is polled by one",
+            f"set shards.count to at least {pollers}, or fewer processes (each polls many devices at a time)",
+        )
     for name, pool in settings.pools.items():
         for queue, times in Counter(pool.queues).items():
             if times > 1:

@@ -17,7 +17,8 @@ from streampoll.config.table import Setting, settings_of
 from streampoll.model import QueueClass
 
 PREFIX = "STREAMPOLL_"
-EXEMPT = (f"{PREFIX}CONFIG", f"{PREFIX}TEST_")  # the directory itself; what the test suite is told
+DIRECTORY = f"{PREFIX}CONFIG"  # where the configuration is: not in it
+TESTS = f"{PREFIX}TEST_"  # what the test suite is told
 
 SettingPath = tuple[str, ...]
 Raw = dict[str, Any]
@@ -27,7 +28,7 @@ def overlay(raw: Raw, environ: Mapping[str, str], report: Report) -> None:
     """Put the environment's settings into `raw`, the tables of streampoll.toml; wrong ones are faults."""
     known = variables(pool_names(raw))
     for name, text in environ.items():
-        if not name.startswith(PREFIX) or name.startswith(EXEMPT) or not text:
+        if not name.startswith(PREFIX) or name == DIRECTORY or name.startswith(TESTS) or not text:
             continue
         if name not in known:
             report.fault(name, "no setting has this variable", _hint(name, known))

@@ -150,6 +150,8 @@ def _explained(place: Place, row: Any, text: bool, found: _Found) -> Device | No
     """Read a row that was refused again, key by key, and say what is wrong; the device after all if nothing is."""
     before = len(place.report.faults)
     data = dict(place.table(row))
+    if len(place.report.faults) > before:
+        return None
     if text:
         data = {key: _typed(key, value) for key, value in data.items()}
     overrides = found.overrides.explain(data, _SETTINGS, place)

@@ -69,10 +69,10 @@ class Overrides:
         before = len(place.report.faults)
         made: dict[str, Scalar] = {}
         for key, value in given:
-            if not self._refused(key, columns, place.at(key)):
+            if not self._refused(key, columns, place.at(*key.split("."))):
                 setting = self._known[key]
                 typed = from_text(setting, value) if isinstance(value, str) else value
-                made[key] = convert(setting, typed, place.at(key))
+                made[key] = convert(setting, typed, place.at(*key.split(".")))
         return made if len(place.report.faults) == before else None
 
     def _refused(self, key: str, columns: Iterable[str], place: Place) -> bool:
