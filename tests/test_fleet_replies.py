@@ -172,6 +172,25 @@ def test_only_loopback_addresses_are_devices() -> None:
     assert figures.malformed == 1
 
 
+def test_bytes_after_a_request_make_it_malformed() -> None:
+    responder, figures = make_responder()
+
+    assert responder.accept(make_request(GET, [(1, 3, 6, 1)]) + b"\0", ADDRESS) is None
+    assert figures.malformed == 1
+
+
+def test_a_request_that_the_short_cut_would_misread_is_dropped() -> None:
+    responder, figures = make_responder()
+    plain = make_request(GET, [(1, 3, 6, 1)])
+    padded = bytes((plain[0], plain[1] + 1)) + b"\x02\x02\x00\x01" + plain[5:]  # version 1 in two bytes
+    community = padded.index(b"public") - 1
+    shifted = padded[:community] + b"\x06" + padded[community + 1 :]
+
+    assert ber.decode(shifted, 0) == (2, len(shifted))
+    assert responder.accept(shifted, ADDRESS) is None
+    assert figures.malformed == 1
+
+
 @settings(max_examples=400)
 @given(st.data())
 def test_broken_requests_are_dropped_or_answered_and_never_raise(data: st.DataObject) -> None:

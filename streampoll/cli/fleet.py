@@ -14,6 +14,7 @@ from streampoll.embedded.fleet.inventory import Common, write_inventory
 from streampoll.embedded.fleet.options import fleet_options, read_settings
 
 SHOW_EVERY_S = 2.0
+ALWAYS_SHOWN = ("requests", "replies")
 
 
 @click.command("fleet")
@@ -65,7 +66,8 @@ async def _show_until(ended: asyncio.Event, fleet: Fleet) -> None:
 
 def fleet_line(fleet: Fleet) -> str:
     """Say in one line what a fleet has done; reasons that did not occur are left out."""
-    counts = {name: count for name, count in fleet.count().report().items() if count and name != "cpu_s"}
+    report = fleet.count().report()
+    counts = {name: count for name, count in report.items() if name in ALWAYS_SHOWN or (count and name != "cpu_s")}
     return "  ".join(f"{name} {count:,}" for name, count in counts.items()).ljust(78)
 
 
