@@ -165,6 +165,13 @@ async def a_part_that_is_skipped_counts_its_polls(bench: Bench) -> None:
     assert (await queue_figures(bench)).length == 0
 
 
+async def a_part_that_is_to_be_polled_counts_only_its_polls(bench: Bench) -> None:
+    assert await dispatch(bench, part_of(2, skipped=9)) == [Dispatched(Answer.OK)]
+
+    [entry] = await ledger_of(bench)
+    assert (entry.count, entry.skipped) == (2, 0)
+
+
 async def each_job_and_shard_goes_on_by_itself(bench: Bench) -> None:
     parts = [part_of(1), part_of(2, job="b"), part_of(3, shard=8)]
     assert await dispatch(bench, *parts) == [Dispatched(Answer.OK)] * 3

@@ -277,9 +277,10 @@ def _finish_arguments(queue: QueueClass, consumer: str, settled: Sequence[Settle
 
 
 def _dispatch_arguments(epoch: int, high_water: int, part: Dispatch) -> list[Any]:
+    planned = part.skipped or len(part.polls) if part.cause else len(part.polls)
     arguments: list[Any] = [
         epoch, part.mark, part.previous or "", part.job, part.tick, part.tick_to or part.tick, part.shard, part.part,
-        part.plan, part.hash_sum, part.devices, high_water, part.cause, part.skipped or len(part.polls),
+        part.plan, part.hash_sum, part.devices, high_water, part.cause, planned,
     ]  # fmt: skip
     if not part.cause:
         for expiry, body in part.polls:
