@@ -2,7 +2,7 @@
 
 Ids differ between the two, so an entry is known by its key: queue, shard and all that it says. Every body is made once.
 Three consumers name any entry that was ever delivered, so stale owners and calls sent again come by themselves. Time is
-kept out: idle times are nothing or an hour, delays long past or far ahead.
+kept out: idle times are nothing or hours, delays long past or far ahead.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from streampoll.model import QueueClass
 from streampoll.shards.entries import Delivered, Entry, Kind, encode_fields
+from streampoll.shards.memory_stream import id_of
 from streampoll.shards.port import Dispatch, Postponed, Released, Settled, ShardFigures, mark_of, tick_of
 from tests.shards_support import (
     IDLE_MS,
@@ -36,7 +37,7 @@ Pair = tuple[bytes, bytes]  # of one entry: its id in the model, its id in Redis
 
 queues = st.sampled_from([POLLING, POLLING, POLLING, POLLING, RESULTS, WORKFLOWS])  # most meet in one stream
 shards = st.sampled_from([0, 0, 0, 1])
-consumers = st.sampled_from(["a", "b", "c"])
+consumers = st.sampled_from(["a", "a", "b", "c"])
 small = st.integers(0, 3)
 
 
@@ -46,7 +47,8 @@ class StreamsMachine(RuleBasedStateMachine):
     def __init__(self, runner: asyncio.Runner, bench: RedisBench) -> None:
         super().__init__()
         self.runner = runner
-        self.benches: tuple[Bench, Bench] = (MemoryBench(), bench)
+        self.model = MemoryBench()
+        self.benches: tuple[Bench, Bench] = (self.model, bench)
         self.made = 0
         self.keys: dict[tuple[int, QueueClass, int, bytes], Key] = {}  # (side, queue, shard, id) -> entry
         self.ids: dict[Key, Pair] = {}
@@ -106,7 +108,7 @@ class StreamsMachine(RuleBasedStateMachine):
 
     @rule(data=st.data(), shard=shards, job=st.sampled_from(["j", "k.2-x"]), polls=small, epoch=st.integers(1, 3))
     def dispatch(self, data: st.DataObject, shard: int, job: str, polls: int, epoch: int) -> None:
-        [progress] = self.runner.run(self.benches[0].streams.progress([shard]))
+        [progress] = self.runner.run(self.model.streams.progress([shard]))
         stored = progress[job].mark if job in progress else mark_of(TICK, 0)
         tick, part = data.draw(st.sampled_from([(tick_of(stored) + 1, 0), (tick_of(stored), stored % 65_536 + 1)]))
         self.last = Dispatch(
@@ -125,7 +127,7 @@ class StreamsMachine(RuleBasedStateMachine):
     @rule(tick=st.sampled_from([TICK + 500, wall_ms() // 1000 + 10_000]), fits=st.booleans())
     def dispatch_out_of_turn(self, tick: int, fits: bool) -> None:
         assert self.last
-        [progress] = self.runner.run(self.benches[0].streams.progress([self.last.shard]))
+        [progress] = self.runner.run(self.model.streams.progress([self.last.shard]))
         previous = progress[self.last.job].mark if fits and self.last.job in progress else mark_of(tick - 1, 0)
         self._dispatch(replace(self.last, tick=tick, previous=previous, polls=[(tick, self.body())]), 3, 1_000)
 
@@ -134,7 +136,7 @@ class StreamsMachine(RuleBasedStateMachine):
 
     @rule(queue=queues, shard=shards, count=small)
     def add(self, queue: QueueClass, shard: int, count: int) -> None:
-        entries = [Entry(Kind.TASK, "adhoc", TICK, 0, self.body()) for _ in range(count)]
+        entries = [Entry(Kind.TASK, "adhoc", TICK + n % 2, 0, self.body()) for n in range(count)]
         self.both(lambda bench, _: bench.streams.add(queue, shard, entries))
 
     # -- the workers
@@ -167,6 +169,13 @@ class StreamsMachine(RuleBasedStateMachine):
             return sorted(self.known(side, queue, shard, [entry_id for _, entry_id in lost]))
 
         self.agreed(call)
+
+    @rule(data=st.data(), queue=queues, shard=shards, consumer=consumers)
+    def grow_old(self, data: st.DataObject, queue: QueueClass, shard: int, consumer: str) -> None:
+        for key in self.some_of(data, queue, shard):
+            held = self.model.server.shard(shard).streams[queue].holds(consumer, id_of(self.ids[key][0]))
+            if held:
+                self.both(lambda bench, side: bench.make_idle(queue, shard, consumer, self.ids[key][side]))  # noqa: B023
 
     @rule(data=st.data(), queue=queues, shard=shards, consumer=consumers, due=st.booleans())
     def retry(self, data: st.DataObject, queue: QueueClass, shard: int, consumer: str, due: bool) -> None:

@@ -12,7 +12,7 @@ from tests.shards_machine import StreamsMachine
 from tests.shards_support import RedisBench
 
 LIMITS = settings(
-    max_examples=60,
+    max_examples=45,
     stateful_step_count=40,
     deadline=None,
     database=None,
