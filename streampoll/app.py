@@ -34,7 +34,7 @@ from streampoll.coordinator.layout import lay_out
 from streampoll.coordinator.line import Setback
 from streampoll.coordinator.plan import Plan
 from streampoll.embedded.endpoints import adopt_running
-from streampoll.errors import UnavailableError
+from streampoll.errors import StreampollError, UnavailableError
 from streampoll.model import QueueClass
 from streampoll.observe.snapshot import Known, RedisStats
 from streampoll.pollers.handler import PollHandler, PollPorts
@@ -42,7 +42,7 @@ from streampoll.pollers.snmp import SnmpPoller
 from streampoll.results.codec import encode_payload
 from streampoll.results.migrations import migrate
 from streampoll.results.plans import PostgresPlans
-from streampoll.results.postgres import Postgres, connected
+from streampoll.results.postgres import Postgres
 from streampoll.results.store import Store
 from streampoll.shards.clock import Clock
 from streampoll.shards.connection import Scripts, connect
@@ -187,7 +187,8 @@ class _WorkerBuild:
                 )
             )  # fmt: skip
         if queue is QueueClass.RESULTS:
-            return Store(self.settings.postgres, self.side.clock.now)
+            postgres = Postgres(self.settings.postgres, prepare=migrate)
+            return Store(self.settings.postgres, self.side.clock.now, postgres)
         return RefuseHandler(queue)
 
     def parts(self, name: str, index: int, handlers: Mapping[QueueClass, Handler]) -> ProcessParts:
@@ -200,10 +201,9 @@ class _WorkerBuild:
             self.id, self.side.streams, Slots(self.pool.concurrency, shared), membership.homes, self.beat.touch
         )
         consumers = [Consumer(queue, handler, self._limits(queue), around) for queue, handler in handlers.items()]
-        store = [migrate_when_possible(self.settings)] if QueueClass.RESULTS in handlers else []
         return ProcessParts(
             consumers, membership, self.beat, self.settings.worker.drain_s, index, name,
-            lambda: _published(handlers), store,
+            lambda: _published(handlers),
         )  # fmt: skip
 
     def _queue(self, queue: QueueClass) -> QueueSettings:
@@ -260,7 +260,7 @@ async def _serve_coordinator(context: ChildContext, files: Files, settings: Sett
         return 0
     async with open_redis(settings) as side:
         lease = LeaderLease(side.scripts, side.keys, new_worker_id(), settings.coordinator.lease_s, side.clock)
-        store = PostgresPlans(Postgres(settings.postgres))
+        store = PostgresPlans(Postgres(settings.postgres, 1, prepare=migrate))
         ports = Ports(
             side.streams, lease, store, side.clock.now, context.beat.touch, lambda: files.plans(settings),
             _ignore_setback,
@@ -269,7 +269,6 @@ async def _serve_coordinator(context: ChildContext, files: Files, settings: Sett
         beside = [
             asyncio.create_task(_when(stopped, coordinator.stop), name="stop"),
             asyncio.create_task(_watch(files, settings, coordinator.reload), name="watch"),
-            asyncio.create_task(migrate_when_possible(settings)(), name="migrate"),
         ]
         try:
             await coordinator.run(plans)
@@ -290,8 +289,14 @@ async def _watch(files: Files, settings: Settings, changed: Callable[[], None]) 
     Directories are watched, not files: an editor replaces a file, and a pattern may match one that is new.
     """
     base = source_directory(files.where).resolve()
-    folders = {base, *((base / pattern).parent for pattern in settings.paths.inventory)}
-    async for changes in watchfiles.awatch(*(each for each in folders if each.is_dir()), step=200, recursive=False):
+    patterns = [str(base / pattern) for pattern in (FILE, *settings.paths.inventory)]
+    folders = {Path(pattern).parent for pattern in patterns}
+
+    def matters(_: watchfiles.Change, path: str) -> bool:
+        return any(fnmatch(path, pattern) for pattern in patterns)
+
+    present = [folder for folder in folders if folder.is_dir()]
+    async for changes in watchfiles.awatch(*present, watch_filter=matters, step=200, recursive=False):
         log.info("changed: %s", ", ".join(sorted({Path(path).name for _, path in changes})))
         changed()
 
@@ -301,8 +306,19 @@ async def _watch(files: Files, settings: Settings, changed: Callable[[], None]) 
 
 def run_loop(main: Coroutine[Any, Any, int]) -> int:
     """Run a process's coroutine on uvloop."""
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(main)
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(main)
+    except BaseExceptionGroup as group:
+        raise _cause_of(group) from group
+
+
+def _cause_of(error: BaseException) -> BaseException:
+    """Return what ended a task group: an error on purpose if there is one, else the first."""
+    while isinstance(error, BaseExceptionGroup):
+        ours = error.subgroup(StreampollError)
+        error = (ours or error).exceptions[0]
+    return error
 
 
 def _stop_signal() -> asyncio.Event:
@@ -341,21 +357,3 @@ async def _until_settled(settings: Settings, beat: Beat, stopped: asyncio.Event)
         except TimeoutError:
             delay_s = min(2 * delay_s, 5.0)
     return False
-
-
-def migrate_when_possible(settings: Settings) -> Callable[[], Coroutine[Any, Any, None]]:
-    """Return a part that brings PostgreSQL's schema up to date as soon as it can be reached, then ends."""
-
-    async def part() -> None:
-        delay_s = 0.2
-        while True:
-            try:
-                async with connected(settings.postgres) as connection:
-                    for name in await migrate(connection):
-                        log.info("PostgreSQL: applied %s", name)
-                return
-            except UnavailableError:
-                await asyncio.sleep(delay_s * random.uniform(0.5, 1.0))
-                delay_s = min(2 * delay_s, 5.0)
-
-    return part

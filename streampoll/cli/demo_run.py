@@ -34,7 +34,6 @@ from streampoll.results.figures import StoreFigures, merge
 from streampoll.results.postgres import connected
 from streampoll.shards.finality import unfinished
 from streampoll.shards.port import DispatchStreams, Presence
-from streampoll.worker.beat import Beat
 from streampoll.worker.child import ChildContext
 from streampoll.worker.crew import Role
 from streampoll.worker.policy import Rules
@@ -79,13 +78,11 @@ async def _conduct(
     async with open_redis(settings) as side:
         known = Known(settings.shards.count, settings.worker.dead_after_s, load_jobs(files.where))
         source = RedisStats(side.streams, side.presence, side.clock.now, known)
-        run = DemoRun(options, context.beat, source, side.presence)
+        run = DemoRun(options, context, source, side.presence, names)
         with _shown(options) as screen:
             await run.show(screen, stopped)
             await run.settle(screen, side.streams, settings.shards.count)
-            cpu_s = cpu_by_role(context.parent_pid, dict(names))
             figures = await run.audit(settings, side.streams)
-    figures["cpu_s"] = {role: round(spent, 2) for role, spent in sorted(cpu_s.items()) if role != "demo"}
     if options.as_json:
         click.echo(json.dumps(figures))
     else:
@@ -141,11 +138,20 @@ class _Polls:
 class DemoRun:
     """One run, from the first look to the audit."""
 
-    def __init__(self, options: DemoOptions, beat: Beat, source: RedisStats, presence: Presence) -> None:
+    def __init__(
+        self,
+        options: DemoOptions,
+        context: ChildContext,
+        source: RedisStats,
+        presence: Presence,
+        names: Mapping[int, str],
+    ) -> None:
         self._options = options
-        self._beat = beat
+        self._context = context
         self._source = source
         self._presence = presence
+        self._names = dict(names)
+        self._cpu_s: dict[str, float] = {}
         self._began = time.monotonic()
         self._since = time.time()
         self._polls: deque[_Polls] = deque([_Polls(self._began)])
@@ -179,7 +185,8 @@ class DemoRun:
             await asyncio.sleep(_LOOK_S / 5)
 
     async def _look(self, screen: Screen, phase: str) -> None:
-        self._beat.touch()
+        self._context.beat.touch()
+        self._cpu_s |= cpu_by_role(self._context.parent_pid, self._names)  # what has ended keeps its last figure
         stats = await self._source.snapshot()
         try:
             await self._count(stats)
@@ -250,6 +257,7 @@ class DemoRun:
             "devices_per_s": round(last.devices / seconds, 1),
             "requests_per_s": round(last.requests / seconds, 1),
             "varbinds_per_s": round(last.varbinds / seconds, 1),
+            "cpu_s": {role: round(spent, 2) for role, spent in sorted(self._cpu_s.items()) if role != "demo"},
             "worker_rss_mb_max": round(self._rss_bytes / (1 << 20), 1),
         }
 

@@ -10,6 +10,16 @@ _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
+_ROLES = {  # the kernel cuts a name at 15 characters
+    "sp-coordinator": "coordinator",
+    "sp-worker": "worker",
+    "sp-demo": "demo",
+    "redis": "redis",
+    "valkey": "redis",
+    "postgres": "postgres",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Process:
     """One process, at one moment."""
@@ -53,13 +63,11 @@ def below(root: int, processes: Iterable[Process]) -> Iterator[tuple[Process, Pr
 
 
 def role_of(process: Process) -> str:
-    """Return what a child of ours does, by its name: forked roles are `sp-ROLE-N`, servers have their own names."""
+    """Return what a child of ours does, by its name: forked roles are `sp-ROLE-N`, servers have names of their own."""
     name = process.name
-    if name.startswith("sp-"):
-        return name.removeprefix("sp-").rstrip("0123456789").strip("-").partition("-")[0]
-    for known in ("redis", "valkey", "postgres"):
-        if name.startswith(known):
-            return "redis" if known == "valkey" else known
+    for start, role in _ROLES.items():
+        if name.startswith(start):
+            return role
     return name
 
 
