@@ -1,0 +1,185 @@
+"""The SNMP poller: names, overrides, host names and engines; and that no secret shows."""
+
+import asyncio
+import logging
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator, Mapping
+
+import pytest
+import pytest_asyncio
+
+from streampoll.config.secret import Secret
+from streampoll.config.settings import SnmpSettings
+from streampoll.errors import ConfigError, Fault
+from streampoll.model import Outcome, Scalar, Status, Target
+from streampoll.pollers.resolver import Resolver, canonical
+from streampoll.pollers.snmp import SnmpPoller
+from streampoll.snmp.credential import Community, Credential, UsmUser, Version
+from streampoll.snmp.plan import CollectPlan, Kind, Metric
+from tests.snmp_peer_support import ScriptedPeer, in_turn, silent
+from tests.snmp_support import SnmpdAgent
+
+PLANS = {"names": CollectPlan("names", (Metric("name", (1, 3, 6, 1, 2, 1, 1, 5, 0), Kind.TEXT),))}
+WORD = "s3cret-community-word"
+CREDENTIALS: Mapping[str, Credential] = {
+    "public": Community(Secret("public")),
+    "hidden": Community(Secret(WORD)),
+    "user": UsmUser("plain"),
+}
+
+
+@pytest.fixture(scope="module")
+def snmpd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SnmpdAgent]:
+    with SnmpdAgent(tmp_path_factory.mktemp("snmpd")) as agent:
+        yield agent
+
+
+@pytest_asyncio.fixture
+async def poller() -> AsyncIterator[SnmpPoller]:
+    poller = SnmpPoller(SnmpSettings(timeout_s=5.0), PLANS, CREDENTIALS)
+    yield poller
+    await poller.close()
+
+
+async def poll(
+    poller: SnmpPoller,
+    port: int,
+    address: str = "127.0.0.1",
+    profile: str = "names",
+    credential: str = "public",
+    **overrides: Scalar,
+) -> Outcome:
+    named = {f"snmp.{name}": value for name, value in overrides.items()}
+    target = Target("router-1", address, port, profile, credential, named)
+    return await poller.poll(target, asyncio.get_running_loop().time() + 20)
+
+
+@pytest.mark.parametrize("credential", ["public", "user"])
+async def test_a_target_is_polled_by_its_names(poller: SnmpPoller, snmpd: SnmpdAgent, credential: str) -> None:
+    outcome = await poll(poller, snmpd.port, credential=credential)
+    assert (outcome.status, outcome.values) == (Status.OK, {"name": "agent-under-test"})
+
+
+async def test_a_host_name_is_resolved(poller: SnmpPoller, snmpd: SnmpdAgent, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    async def getaddrinfo(host: str, *_: object, **__: object) -> list[object]:
+        asked.append(host)
+        return [(2, 2, 17, "", ("127.0.0.1", 0))]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
+    outcomes = [await poll(poller, snmpd.port, "router.example") for _ in range(3)]
+    assert [outcome.status for outcome in outcomes] == [Status.OK] * 3
+    assert asked == ["router.example"]
+
+
+async def test_a_name_without_an_address_is_unreachable(poller: SnmpPoller, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def getaddrinfo(*_: object, **__: object) -> list[object]:
+        raise OSError(-2, "Name or service not known")
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
+    outcome = await poll(poller, 161, "router.invalid")
+    assert (outcome.status, "router.invalid" in outcome.error) == (Status.UNREACHABLE, True)
+
+
+@pytest.mark.parametrize(
+    ("written", "address"),
+    [
+        ("10.0.0.1", "10.0.0.1"),
+        ("2001:DB8:0::1", "2001:db8::1"),
+        ("router", None),
+        ("10.1", None),
+        ("fe80::1%lo", None),
+    ],
+)
+def test_numeric_addresses_have_one_form(written: str, address: str | None) -> None:
+    assert canonical(written) == address
+
+
+async def test_numeric_addresses_need_no_resolver(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", None)
+    assert await Resolver().resolve("10.0.0.1") == "10.0.0.1"
+
+
+async def test_an_unknown_profile_is_named_with_those_known(poller: SnmpPoller) -> None:
+    outcome = await poll(poller, 161, profile="nmaes")
+    assert (outcome.status, outcome.error) == (
+        Status.CONFIG,
+        "profile 'nmaes' is not known to this worker; known: names",
+    )
+
+
+async def test_an_unknown_credential_is_named_with_those_known(poller: SnmpPoller) -> None:
+    outcome = await poll(poller, 161, credential="pubic")
+    assert (outcome.status, outcome.error) == (
+        Status.CONFIG,
+        "credential 'pubic' is not known to this worker; known: hidden, public, user",
+    )
+
+
+async def test_a_credential_whose_secret_can_not_be_read_says_so() -> None:
+    class Broken(dict[str, Credential]):
+        def __getitem__(self, name: str) -> Credential:
+            raise ConfigError([Fault(f"credential '{name}'", "SNMP_COMMUNITY is not set")])
+
+    poller = SnmpPoller(SnmpSettings(), PLANS, Broken())
+    outcome = await poll(poller, 161)
+    assert (outcome.status, "SNMP_COMMUNITY is not set" in outcome.error) == (Status.CONFIG, True)
+
+
+async def test_overrides_of_time_out_and_retries_are_applied(poller: SnmpPoller) -> None:
+    async with ScriptedPeer(silent) as peer:
+        outcome = await asyncio.wait_for(poll(poller, peer.address[1], timeout_s=0.02, retries=3), 3)
+    assert (outcome.status, outcome.requests) == (Status.TIMEOUT, 4)
+
+
+async def test_an_override_of_the_version_is_applied(poller: SnmpPoller) -> None:
+    async with ScriptedPeer(silent) as peer:
+        for version in (1, "2c"):
+            await poll(poller, peer.address[1], timeout_s=0.02, retries=0, version=version)
+        versions = [asked.data[4] for asked in peer.asked]
+    assert versions == [Version.V1 - 1, Version.V2C - 1]
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [{"timeout_s": "2s"}, {"timeout_s": 0}, {"retries": -1}, {"retries": 1.5}, {"window": True}, {"version": "4"}],
+)
+async def test_overrides_that_make_no_sense_are_told(poller: SnmpPoller, overrides: dict[str, Scalar]) -> None:
+    outcome = await poll(poller, 161, **overrides)  # type: ignore[arg-type]
+    assert (outcome.status, f"snmp.{next(iter(overrides))}" in outcome.error) == (Status.CONFIG, True)
+
+
+async def test_all_jobs_share_an_agents_window(poller: SnmpPoller) -> None:
+    async with ScriptedPeer(in_turn(silent)) as peer:
+        polls = [asyncio.create_task(poll(poller, peer.address[1], timeout_s=0.3, retries=0)) for _ in range(4)]
+        await asyncio.wait(polls, timeout=0.15)
+        in_flight = len(peer.asked)
+        await asyncio.gather(*polls)
+    assert in_flight == 2
+
+
+@pytest.mark.parametrize("engine", ["wire", "pysnmp"])
+async def test_no_secret_shows_in_outcomes_or_logs(
+    engine: str, snmpd: SnmpdAgent, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    poller = SnmpPoller(SnmpSettings(engine=engine), PLANS, CREDENTIALS)  # type: ignore[arg-type]
+    outcome = await poll(poller, snmpd.port, credential="hidden", timeout_s=0.1, retries=0)
+    await poller.close()
+    shown = f"{outcome!r} {outcome.error} {caplog.text} {CREDENTIALS!r} {vars(poller)!r}"
+    assert outcome.status is Status.TIMEOUT
+    assert WORD not in shown
+
+
+def test_a_process_without_v3_never_imports_pysnmp() -> None:
+    check = "import sys, streampoll.pollers.snmp; sys.exit(any(name.startswith('pysnmp') for name in sys.modules))"
+    assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
+
+
+async def test_the_counters_are_unknown_before_the_first_request(poller: SnmpPoller, snmpd: SnmpdAgent) -> None:
+    assert (poller.counters, poller.receive_drops) == (None, None)
+    await poll(poller, snmpd.port)
+    assert poller.counters is not None
+    assert (poller.counters.sent, poller.counters.received, poller.receive_drops) == (1, 1, 0)
