@@ -25,7 +25,6 @@ from streampoll.config.load import (
     load_inventory,
     load_jobs,
     load_profiles,
-    load_settings,
     source_directory,
 )
 from streampoll.config.settings import PoolSettings, QueueSettings, Settings
@@ -33,7 +32,7 @@ from streampoll.coordinator.dispatch import Coordinator, Ports
 from streampoll.coordinator.layout import lay_out
 from streampoll.coordinator.line import Setback
 from streampoll.coordinator.plan import Plan
-from streampoll.embedded.endpoints import adopt_running
+from streampoll.embedded.endpoints import read_settings
 from streampoll.errors import StreampollError, UnavailableError
 from streampoll.model import QueueClass
 from streampoll.observe.snapshot import Known, RedisStats
@@ -84,16 +83,6 @@ class Files:
             ConfigError: they can't be used.
         """
         return list(lay_out(load_jobs(self.where), load_inventory(self.where, settings), settings.shards.count))
-
-
-def read_settings(where: Path, environ: Mapping[str, str]) -> Settings:
-    """Read the settings of a configuration; the servers of an `up` that runs it stand in for those not named.
-
-    Raises:
-        ConfigError: they can't be used.
-    """
-    settings = load_settings(where, environ)
-    return adopt_running(settings, source_directory(where) / settings.paths.data)
 
 
 @dataclass(frozen=True, slots=True)

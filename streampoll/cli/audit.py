@@ -4,24 +4,21 @@ import asyncio
 import json
 import os
 import time
-from collections.abc import Mapping
 from pathlib import Path
 
 import click
 from rich.console import Console
 
-from streampoll.app import open_redis
+from streampoll.app import open_redis, read_settings
 from streampoll.cli.options import config_option, json_option, since_option
-from streampoll.config.load import load_settings
 from streampoll.config.settings import Settings
-from streampoll.model import QueueClass
 from streampoll.results.audit import AuditReport, audit, likely_devices
 from streampoll.results.equation import Shortfall
 from streampoll.results.postgres import Connection, connected
 from streampoll.results.verdict import equation_grid, shortfall_line, stopped_line, verdict
+from streampoll.shards.finality import unfinished
 
 _LISTED = 200
-_JUDGED = (QueueClass.POLLING, QueueClass.RESULTS)
 
 
 @click.command("audit")
@@ -43,7 +40,7 @@ def command(config: Path, since: float, as_json: bool, listing: bool) -> int:
       streampoll audit --since 10m --list
       streampoll audit --since 1d --json | jq .missing
     """
-    settings = load_settings(config, os.environ)
+    settings = read_settings(config, os.environ)
     report, listed = asyncio.run(_audit(settings, int(since), listing))
     if as_json:
         click.echo(json.dumps(report.as_json()))
@@ -59,16 +56,9 @@ def command(config: Path, since: float, as_json: bool, listing: bool) -> int:
 async def _audit(settings: Settings, since: int, listing: bool) -> tuple[AuditReport, list[str]]:
     """Audit up to now; with `listing`, the shortfalls as lines."""
     async with open_redis(settings) as redis, connected(settings.postgres) as connection:
-
-        async def unfinished() -> Mapping[tuple[str, int], int]:
-            total: dict[tuple[str, int], int] = {}
-            for shard in await redis.streams.figures(range(settings.shards.count)):
-                for (queue, job, slot), count in shard.open.items():
-                    if queue in _JUDGED:
-                        total[job, slot] = total.get((job, slot), 0) + count
-            return total
-
-        report = await audit(connection, since, int(time.time()), unfinished)
+        report = await audit(
+            connection, since, int(time.time()), lambda: unfinished(redis.streams, settings.shards.count)
+        )
         listed = await _listed(connection, report) if listing else []
     return report, listed
 

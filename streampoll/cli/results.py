@@ -8,18 +8,16 @@ import sys
 from pathlib import Path
 
 import click
-from rich import box
 from rich.console import Console
-from rich.table import Table as Grid
 from rich.text import Text
 
+from streampoll.app import read_settings
+from streampoll.cli.drawing import table_grids
 from streampoll.cli.options import config_option, since_option
-from streampoll.config.load import load_settings
 from streampoll.config.settings import PostgresSettings
-from streampoll.model import Table
 from streampoll.results.postgres import connected
 from streampoll.results.reader import StoredPoll, Wanted, results
-from streampoll.results.render import CSV_COLUMNS, as_json, cell_text, csv_rows, text_lines
+from streampoll.results.render import CSV_COLUMNS, as_json, csv_rows, text_lines
 
 
 @click.command("results")
@@ -43,7 +41,7 @@ def command(device: str, config: Path, job: str, since: float, limit: int, form:
       streampoll results core-1
       streampoll results core-1 --job interfaces --since 2h --limit 20 --format csv
     """
-    settings = load_settings(config, os.environ).postgres
+    settings = read_settings(config, os.environ).postgres
     shown = asyncio.run(_show(settings, Wanted(device, job, int(since), limit=limit), form))
     if not shown:
         click.echo(f"streampoll: nothing was stored of {device} in that time; try an earlier --since", err=True)
@@ -71,17 +69,5 @@ def _draw(console: Console, poll: StoredPoll) -> None:
     for line in text_lines(poll):
         console.print(Text(line), soft_wrap=True)
     for name, table in poll.outcome.tables.items():
-        console.print(_grid(name, table))
-
-
-def _grid(name: str, table: Table) -> Grid:
-    """Draw a table, its key column first."""
-    columns = ("index", *table.columns)
-    order = sorted(range(len(columns)), key=lambda place: columns[place] != table.key)
-    title = Text(name if table.complete else f"{name} (incomplete)")
-    grid = Grid(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for place in order:
-        grid.add_column(Text(columns[place]), overflow="fold")
-    for row in table.rows:
-        grid.add_row(*(Text(cell_text(row[place])) for place in order))
-    return grid
+        for grid in table_grids(name, table, console.width):
+            console.print(grid)

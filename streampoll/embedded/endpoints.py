@@ -6,10 +6,12 @@ leads nowhere, since each start has another port and password, and the next star
 
 import json
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from streampoll.config.load import load_settings, source_directory
 from streampoll.config.secret import Secret
 from streampoll.config.settings import PostgresSettings, RedisSettings, Settings
 
@@ -58,8 +60,17 @@ def adopt(settings: Settings, endpoints: Endpoints) -> Settings:
     return replace(settings, redis=redis, postgres=postgres)
 
 
-def adopt_running(settings: Settings, directory: Path) -> Settings:
-    """Return settings with the servers of an `up` that runs on this data directory, if there is one."""
+def read_settings(where: Path, environ: Mapping[str, str]) -> Settings:
+    """Read the settings of a configuration; the servers of an `up` that runs it stand in for those not named.
+
+    Raises:
+        ConfigError: they can't be used.
+    """
+    settings = load_settings(where, environ)
+    return _adopt_running(settings, source_directory(where) / settings.paths.data)
+
+
+def _adopt_running(settings: Settings, directory: Path) -> Settings:
     try:
         said = json.loads((directory / _NAME).read_text())
         return adopt(settings, Endpoints(Secret(said["redis"]), Secret(said["postgres"])))

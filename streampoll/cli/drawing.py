@@ -1,0 +1,48 @@
+"""A poll's values drawn for a terminal."""
+
+from collections.abc import Iterator, Sequence
+
+from rich import box
+from rich.table import Table as Grid
+from rich.text import Text
+
+from streampoll.model import Table
+from streampoll.results.render import cell_text
+
+_GAP = 3  # columns of the terminal between two of the table
+
+
+def table_grids(name: str, table: Table, width: int) -> Iterator[Grid]:
+    """Draw a table, its naming column first; one wider than the terminal goes on below, each part with the names."""
+    columns = ("index", *table.columns)
+    naming = columns.index(table.key) if table.key in columns else 0
+    cells = [[cell_text(value) for value in row] for row in table.rows]
+    widths = [max([len(title), *(len(row[place]) for row in cells)]) for place, title in enumerate(columns)]
+    others = [place for place in range(len(columns)) if place != naming]
+    title = name if table.complete else f"{name} (incomplete)"
+    for places in _parts(others, widths, width - widths[naming] - _GAP):
+        yield _grid(title, columns, (naming, *places), cells)
+        title = ""
+
+
+def _parts(places: Sequence[int], widths: Sequence[int], room: int) -> Iterator[list[int]]:
+    """Split columns into parts that fit the room, at least one column each."""
+    part: list[int] = []
+    used = 0
+    for place in places:
+        if part and used + widths[place] + _GAP > room:
+            yield part
+            part, used = [], 0
+        part.append(place)
+        used += widths[place] + _GAP
+    if part:
+        yield part
+
+
+def _grid(title: str, columns: Sequence[str], places: Sequence[int], cells: Sequence[Sequence[str]]) -> Grid:
+    grid = Grid(title=Text(title) if title else None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for place in places:
+        grid.add_column(Text(columns[place]), overflow="fold")
+    for row in cells:
+        grid.add_row(*(Text(row[place]) for place in places))
+    return grid

@@ -1,0 +1,151 @@
+"""`streampoll poll HOST`: polls one device now, without any server."""
+
+import asyncio
+import json
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from streampoll.cli.drawing import table_grids
+from streampoll.cli.options import config_option, json_option
+from streampoll.config.credentials import Credentials
+from streampoll.config.load import FILE, load_credentials, load_profiles, load_settings
+from streampoll.config.report import nearest
+from streampoll.config.secret import Secret
+from streampoll.config.settings import Settings
+from streampoll.errors import ConfigError, Fault
+from streampoll.model import Outcome, Status, Target
+from streampoll.pollers.snmp import SnmpPoller
+from streampoll.results.render import cell_text, named_rows, shown
+from streampoll.snmp.credential import Community, Credential, Version
+
+_AD_HOC = "--community-env"
+
+
+@click.command("poll")
+@click.argument("host", metavar="HOST[:PORT]")
+@config_option
+@click.option("--profile", default="system", show_default=True, help="What to collect.")
+@click.option("--credential", default="", help="Name of a credential of the configuration.  [default: default]")
+@click.option("--community-env", metavar="VAR", help="Environment variable with a community to use instead.")
+@click.option("--snmp-version", type=click.Choice(["1", "2c"]), help="Version to speak with a community.")
+@click.option("--timeout", "timeout_s", type=click.FloatRange(min=0.05), help="Seconds to wait for each reply.")
+@json_option
+def command(host: str, config: Path, as_json: bool, **options: Any) -> int:
+    """Poll one device now and print what it says; no server is needed, nor a configuration.
+
+    Exit code 0 if it answered, 1 if it did not, 2 if it can't be asked so.
+
+    \b
+    Examples:
+      streampoll poll 192.0.2.1 --profile interfaces
+      SNMP=public streampoll poll 192.0.2.1:1161 --community-env SNMP
+      streampoll poll 192.0.2.1 --json | jq .values.sysName
+    """
+    address, port = split_host(host)
+    settings = load_settings(config, os.environ) if _is_configured(config) else Settings()
+    if options["timeout_s"]:
+        settings = replace(settings, snmp=replace(settings.snmp, timeout_s=options["timeout_s"]))
+    profiles = load_profiles(config, settings)
+    if options["profile"] not in profiles:
+        known = ", ".join(sorted(profiles))
+        hint = nearest(options["profile"], profiles) or f"known are {known}"
+        raise ConfigError([Fault("--profile", f"there is no profile {options['profile']!r}", hint)])
+    credentials, name = _credentials(config, settings, options["credential"], options["community_env"])
+    overrides = {"snmp.version": options["snmp_version"]} if options["snmp_version"] else {}
+    target = Target(host, address, port, options["profile"], name, overrides)
+    began = time.monotonic()
+    outcome = asyncio.run(_poll(SnmpPoller(settings.snmp, profiles, credentials), target, settings.snmp.wall_limit_s))
+    duration_ms = int((time.monotonic() - began) * 1000)
+    if as_json:
+        click.echo(json.dumps(_as_json(host, outcome, duration_ms), ensure_ascii=False))
+    else:
+        _draw(Console(highlight=False), outcome, duration_ms)
+    return 2 if outcome.status is Status.CONFIG else 0 if outcome.status.answered else 1
+
+
+async def _poll(poller: SnmpPoller, target: Target, limit_s: float) -> Outcome:
+    try:
+        return await poller.poll(target, asyncio.get_running_loop().time() + limit_s)
+    finally:
+        await poller.close()
+
+
+def _is_configured(config: Path) -> bool:
+    return config.suffix == ".toml" or (config / FILE).exists()
+
+
+def _credentials(
+    config: Path, settings: Settings, name: str, variable: str | None
+) -> tuple[Mapping[str, Credential], str]:
+    """Return the credentials to choose from, and the name to choose."""
+    if variable and name:
+        raise click.UsageError("--credential and --community-env are two answers to one question; give one of them")
+    if variable is None:
+        known: Credentials = load_credentials(config, settings, os.environ)
+        if (name or "default") not in known:
+            what = f"there is no credential {name or 'default'!r}"
+            raise ConfigError([Fault("--credential", what, _way_out(known))])
+        return known, name
+    community = os.environ.get(variable)
+    if not community:
+        raise ConfigError(
+            [Fault(_AD_HOC, f"the variable {variable} is not set", f"run {variable}=… streampoll poll …")]
+        )
+    return {_AD_HOC: Community(Secret(community), Version.V2C)}, _AD_HOC
+
+
+def _way_out(known: Mapping[str, Credential]) -> str:
+    if known:
+        return f"known are {', '.join(known)}"
+    return f"put the community into a variable and name that with {_AD_HOC}"
+
+
+def split_host(text: str) -> tuple[str, int]:
+    """Split HOST[:PORT]; an IPv6 address with a port is written in brackets. Port 0 stands for the default.
+
+    Raises:
+        ConfigError: the port is none.
+    """
+    host, port = text, ""
+    if text.startswith("["):
+        host, _, port = text[1:].partition("]")
+        port = port.removeprefix(":")
+    elif text.count(":") == 1:
+        host, _, port = text.partition(":")
+    if port and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        raise ConfigError([Fault("HOST[:PORT]", f"{port!r} is not a port", "write a number from 1 to 65535")])
+    return host, int(port or 0)
+
+
+def _as_json(device: str, outcome: Outcome, duration_ms: int) -> dict[str, Any]:
+    return {
+        "device": device,
+        "status": outcome.status.word,
+        "duration_ms": duration_ms,
+        "error": outcome.error,
+        "values": {name: shown(value) for name, value in outcome.values.items()},
+        "tables": {name: dict(named_rows(table)) for name, table in outcome.tables.items()},
+        "missing": dict(outcome.missing),
+        "requests": outcome.requests,
+        "varbinds": outcome.varbinds,
+    }
+
+
+def _draw(console: Console, outcome: Outcome, duration_ms: int) -> None:
+    style = "green" if outcome.status is Status.OK else "yellow" if outcome.status.answered else "red"
+    head = Text.assemble((outcome.status.word, style), f"  {duration_ms} ms, {outcome.requests} requests")
+    console.print(head + Text(f": {cell_text(outcome.error)}") if outcome.error else head, soft_wrap=True)
+    width = max(map(len, outcome.values), default=0)
+    for name, value in outcome.values.items():
+        console.print(Text(f"  {name:<{width}}  {cell_text(value, outcome.missing.get(name, ''))}"), soft_wrap=True)
+    for name, table in outcome.tables.items():
+        for grid in table_grids(name, table, console.width):
+            console.print(grid)
