@@ -9,9 +9,10 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from streampoll.app import open_redis, read_settings
+from streampoll.app import open_redis
 from streampoll.cli.options import config_option, json_option, since_option
 from streampoll.config.settings import Settings
+from streampoll.embedded.endpoints import read_settings
 from streampoll.results.audit import AuditReport, audit, likely_devices
 from streampoll.results.equation import Shortfall
 from streampoll.results.postgres import Connection, connected

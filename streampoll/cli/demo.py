@@ -62,8 +62,9 @@ def command(as_json: bool, **options: object) -> int:
       streampoll demo --devices 10000 --interval 60
       streampoll demo --seconds 20 --json | tail -1 | jq .missing
     """
-    from streampoll.app import Files, coordinator_role, read_settings, worker_role  # `--help` need not load the clients
+    from streampoll.app import Files, coordinator_role, worker_role  # `--help` need not load the clients
     from streampoll.config.settings import PoolSettings
+    from streampoll.embedded.endpoints import read_settings
     from streampoll.logs import set_up_logs
     from streampoll.worker.supervisor import Supervisor
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from streampoll.cli.options import config_option
-from streampoll.config.load import load_settings
 from streampoll.config.settings import PostgresSettings
+from streampoll.embedded.endpoints import read_settings
 
 
 @click.command("migrate")
@@ -19,7 +19,7 @@ def command(config: Path) -> None:
     Workers and coordinators do this at their start too; run it by hand where only you may change the schema. To run it
     again, or twice at once, does nothing more.
     """
-    applied = asyncio.run(_migrate(load_settings(config, os.environ).postgres))
+    applied = asyncio.run(_migrate(read_settings(config, os.environ).postgres))
     for name in applied:
         click.echo(f"applied {name}")
     if not applied:

@@ -11,10 +11,10 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from streampoll.app import read_settings
 from streampoll.cli.drawing import table_grids
 from streampoll.cli.options import config_option, since_option
 from streampoll.config.settings import PostgresSettings
+from streampoll.embedded.endpoints import read_settings
 from streampoll.results.postgres import connected
 from streampoll.results.reader import StoredPoll, Wanted, results
 from streampoll.results.render import CSV_COLUMNS, as_json, csv_rows, text_lines

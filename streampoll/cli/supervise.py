@@ -4,8 +4,9 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from streampoll.app import Files, read_settings
+from streampoll.app import Files
 from streampoll.config.settings import Settings
+from streampoll.embedded.endpoints import read_settings
 from streampoll.logs import set_up_logs
 from streampoll.worker.crew import Role
 from streampoll.worker.supervisor import Supervisor
