@@ -140,6 +140,7 @@ def read_head(data: bytes) -> Head:
             and data[0] == SEQUENCE
             and data[at + 3] == OCTET_STRING
             and data[at + 4] < 0x80
+            and PduType.GET <= data[pdu] <= PduType.REPORT
             and data[at + 2] | data[inner + 2] | data[inner + 8] | data[inner + 11] < 0x80
         ):
             return (
@@ -172,6 +173,8 @@ def _read_head(data: bytes) -> Head:
     pdu, at, stop = read_tlv(data, at, end)
     if stop != end:
         raise SnmpError(f"{end - stop} bytes after the PDU")
+    if not PduType.GET <= pdu <= PduType.REPORT:
+        raise SnmpError(f"tag 0x{pdu:02x} where a PDU belongs")
     request_id, at = _read_integer(data, at, end)
     status, at = _read_integer(data, at, end)
     index, at = _read_integer(data, at, end)
