@@ -10,7 +10,6 @@ from streampoll.cli import run
 from streampoll.cli.options import default_directory, parse_since
 from tests.config_support import write
 
-
 NOT_SET = "the variable SNMP_COMMUNITY is not set; set SNMP_COMMUNITY where streampoll runs"
 
 

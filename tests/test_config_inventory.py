@@ -93,7 +93,7 @@ def test_each_format_gives_the_same_devices(tmp_path: Path, name: str, text: str
         ("i.csv", "name,address,parent\na,1.1.1.1,b", "i.csv:2: parent: no other device is called 'b'"),
         ("i.csv", "name,address,parent\na,1.1.1.1,a", "i.csv:2: parent: no other device is called 'a'"),
         ("i.toml", "[[devices]]\nname = 'a'\naddress = '1.1.1.1'\nport = '1'\n", "i.toml:4: devices[0].port: '1'"),
-        ("i.toml", "[[devices]]\nname = 'a'\naddress = '1.1.1.1'\nsnmp.retry = 1\n", "i.toml:4: devices[0].snmp.retry:"),
+        ("i.toml", "[[devices]]\nname = 'a'\naddress = '1.1.1.1'\nsnmp.retry = 1\n", "i.toml:4: devices[0].snmp.retry"),
         ("i.toml", "[[device]]\nname = 'a'\n", "i.toml:1: device: unknown key; the devices are a list"),
         ("i.yaml", "- name: a\n  address: 1.1.1.1\n- name: 12\n  address: 1.1.1.2\n", "i.yaml:3: [1].name: 12 is not"),
         ("i.yaml", "- name: a\n  address: 1.1.1.1\n  site: no\n", "i.yaml:3: [0].site: False is not allowed; expe"),
