@@ -53,7 +53,7 @@ def settings_of(dsn: str, **changes: float) -> PostgresSettings:
 @asynccontextmanager
 async def bench(dsn: str, now: float = NOON + 2.5, store_dsn: str = "", **settings: float) -> AsyncIterator[Bench]:
     connection = await asyncpg.connect(dsn)
-    chosen = settings_of(store_dsn or dsn, **settings)
+    chosen = settings_of(store_dsn or dsn, **{"partitions_ahead_days": 1, **settings})
     store = Store(chosen, lambda: now, Postgres(chosen))
     try:
         await migrate(connection)

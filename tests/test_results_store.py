@@ -170,12 +170,10 @@ async def test_retention_drops_old_days_and_makes_days_ahead(fresh_database: str
 
 
 async def test_concurrent_stores_with_the_same_rows_in_other_orders_do_not_deadlock(fresh_database: str) -> None:
-    entries = [result_entry(f"r{n}") for n in range(200)]
     async with bench(fresh_database) as one, bench(fresh_database) as two:
         await asyncio.gather(one.store.ready(), two.store.ready())
-        for _ in range(5):
-            slot = NOON + random.randrange(1000)
-            entries = [result_entry(f"r{n}", slot=slot) for n in range(200)]
+        for slot in range(NOON, NOON + 5):
+            entries = [result_entry(f"r{n}", slot=slot) for n in range(1500)]
             answers = await asyncio.gather(one.handle(*entries), two.handle(*entries[::-1]))
             assert all(answer == Finish() for part in answers for answer in part)
 

@@ -38,8 +38,8 @@ CREATE TABLE ledger (
     tick_to  timestamptz NOT NULL,     -- equals tick, but for a range
     plan     bigint NOT NULL,          -- plans.id; 0 for ad hoc polls
     hash_sum bigint NOT NULL,          -- sum of the device hashes, modulo 2^64
+    skipped  bigint NOT NULL,          -- polls not dispatched; a range may be weeks of a whole shard
     count    integer NOT NULL,         -- polls dispatched
-    skipped  integer NOT NULL,         -- polls not dispatched
     part     integer NOT NULL,
     job      smallint NOT NULL,
     shard    smallint NOT NULL,

@@ -24,7 +24,7 @@ ON CONFLICT DO NOTHING
 -- Ledger entries; one that comes again changes nothing.
 INSERT INTO ledger (tick, tick_to, plan, hash_sum, count, skipped, part, job, shard, cause)
 SELECT to_timestamp(tick), to_timestamp(tick_to), plan, hash_sum, count, skipped, part, job, shard, cause
-FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::integer[], $6::integer[], $7::integer[],
+FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::integer[], $6::bigint[], $7::integer[],
             $8::smallint[], $9::smallint[], $10::text[])
     AS given (tick, tick_to, plan, hash_sum, count, skipped, part, job, shard, cause)
 ON CONFLICT (job, shard, tick, part, plan) DO NOTHING
