@@ -87,6 +87,8 @@ def test_a_job_cannot_have_a_colon_in_its_name(tmp_path: Path) -> None:
         ("groups = 'core', site = 'zurich'", True),
         ("groups = 'core', site = 'geneva'", False),
         ("role = ['router'], tags = 'uplink'", True),
+        ("tags = 'access'", False),
+        ("role = 'switch'", False),
         ("vendor = 'cisco'", False),
         ("cidr = ['10.0.0.0/8', '2001:db8::/32']", True),
         ("cidr = '10.1.2.0/30'", True),
