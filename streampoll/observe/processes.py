@@ -11,7 +11,7 @@ _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 _ROLES = {  # the kernel cuts a name at 15 characters
-    "sp-coordinator": "coordinator",
+    "sp-coord": "coordinator",
     "sp-worker": "worker",
     "sp-demo": "demo",
     "redis": "redis",
