@@ -99,7 +99,7 @@ def _booked(row: Mapping[str, Any]) -> Booked:
     return Booked(
         Sum(row["planned"], int(row["planned_hash"]) % 2**64),
         Sum(row["ad_hoc"], int(row["ad_hoc_hash"]) % 2**64),
-        row["skipped"],
+        int(row["skipped"]),
     )
 
 

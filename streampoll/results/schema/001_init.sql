@@ -27,9 +27,10 @@ CREATE TABLE polls (
 -- Compressed already: PostgreSQL need not try again.
 ALTER TABLE polls ALTER COLUMN payload SET STORAGE EXTERNAL;
 
--- The slot comes first, so that a tick's rows touch neighbouring pages only (with the device first, each row would dirty
--- a page of its own, and after a checkpoint log 8 KB for it). One device's history is read by probing its slots. The
--- included columns let audit read the index alone, never the payloads.
+-- The slot comes first, so that a tick's rows touch neighbouring pages only. With the device first each row dirties a
+-- page of its own, which after a checkpoint is logged whole: 1,677 bytes of WAL a row against 214 (100,000 devices, 40
+-- rows each), and an index a third larger. One device's history is read by probing its slots. The included columns let
+-- audit read the index alone, never the payloads.
 CREATE UNIQUE INDEX polls_key ON polls (slot, device, job) INCLUDE (status, stored_ms);
 
 -- What the coordinator did about each part of a tick, or about a range of skipped ticks.
