@@ -8,12 +8,29 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 
 from streampoll.cli.demo_run import DemoOptions, conductor_role
 from streampoll.cli.options import json_option
 from streampoll.errors import StreampollError
+
+
+class Span(click.ParamType[tuple[int, int]]):
+    """An option's value LOW-HIGH."""
+
+    name = "LOW-HIGH"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        """Return (low, high)."""
+        if isinstance(value, tuple):
+            return value
+        low, dash, high = str(value).partition("-")
+        if not (low.isdigit() and (high.isdigit() or not dash)) or (dash and int(low) > int(high)):
+            self.fail(f"{value!r} is not a range; write 5-250, or 10", param, ctx)
+        return int(low), int(high or low)
+
 
 _TOML = """\
 [jobs.demo]
@@ -25,6 +42,9 @@ drain_s = 10
 
 [snmp]
 port = {port}
+
+[paths]
+profiles = "{profiles}"
 
 [log]
 level = "warning"
@@ -47,6 +67,12 @@ community = {{ env = "{variable}" }}
     "--silent", type=click.FloatRange(0, 1), default=0.11, show_default=True, help="Share that never answers."
 )
 @click.option("--profile", default="interfaces", show_default=True, help="What is polled of each device.")
+@click.option("--profiles", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="DIR",
+              help="Profiles of your own, beside the built-in ones.")  # fmt: skip
+@click.option("--interfaces", type=Span(), default="4-24", show_default=True, help="Interfaces of a device.")
+@click.option(
+    "--latency", type=Span(), default="5-250", show_default=True, help="Milliseconds a device takes to answer."
+)
 @click.option("--processes", type=click.IntRange(1, 64), default=2, show_default=True, help="Worker processes.")
 @json_option
 def command(as_json: bool, **options: object) -> int:
@@ -114,7 +140,9 @@ def _fleet(demo: DemoOptions) -> Iterator[_Fleet]:
     from streampoll.embedded.fleet.process import spawn
     from streampoll.embedded.fleet.settings import FleetSettings
 
-    run = spawn(FleetSettings(devices=demo.devices, silent=demo.silent, port=0))
+    run = spawn(
+        FleetSettings(devices=demo.devices, silent=demo.silent, latency_ms=demo.latency, interfaces=demo.interfaces)
+    )
     process = subprocess.Popen(
         run.arguments, env={**os.environ, **run.environment}, stdout=subprocess.PIPE, start_new_session=True
     )
@@ -136,7 +164,12 @@ def _configure(room: Path, demo: DemoOptions, fleet: _Fleet) -> Path:
 
     where = room / "conf"
     where.mkdir()
-    toml = _TOML.format(interval_s=demo.interval_s, spread=str(not demo.at_once).lower(), port=fleet.port)
+    toml = _TOML.format(
+        interval_s=demo.interval_s,
+        spread=str(not demo.at_once).lower(),
+        port=fleet.port,
+        profiles=(demo.profiles or Path("profiles")).absolute(),
+    )
     (where / "streampoll.toml").write_text(toml)
     (where / "credentials.toml").write_text(_CREDENTIALS.format(variable=fleet.variable))
     with (where / "inventory.csv").open("w") as file:

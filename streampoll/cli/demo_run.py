@@ -13,6 +13,7 @@ from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import click
@@ -54,6 +55,9 @@ class DemoOptions:
     at_once: bool
     silent: float
     profile: str
+    profiles: Path | None
+    interfaces: tuple[int, int]
+    latency: tuple[int, int]  # ms
     processes: int
     as_json: bool
 
