@@ -24,7 +24,8 @@ class ModelAgent:
     cut: int = 10_000  # a GETBULK reply is cut short after this many varbinds
     deaf_over: int = 10_000  # requests for more varbinds than this get no answer
     answers: int = 10_000  # requests answered before it falls silent
-    poisoned: Mapping[Oid, ErrorStatus] = field(default_factory=dict)  # OIDs that make a GET fail
+    poisoned: Mapping[Oid, ErrorStatus] = field(default_factory=dict)  # OIDs that make a request fail
+    swapped: bool = False  # its GET answers come under OIDs that were not asked
     vague: bool = False  # its error-index is always 0
     stuck: bool = False  # GETNEXT and GETBULK give the same OIDs for ever
     asked: list[Request] = field(default_factory=list)
@@ -58,12 +59,17 @@ class ModelAgent:
                 return self._refuse(self.poisoned[oid], index)
             if is_v1 and oid not in self.values:
                 return self._refuse(ErrorStatus.noSuchName, index)
+        if self.swapped:
+            oids = oids[::-1]
         return self._reply([self._varbind(oid, ber.NO_SUCH_OBJECT) for oid in oids])
 
     def _next(self, oids: list[Oid], request: Request, is_v1: bool) -> Reply:
         varbinds = [self._after(oid) for oid in oids]
         if is_v1 and any(v[1] == ber.END_OF_MIB_VIEW for v in varbinds):
             return self._refuse(ErrorStatus.noSuchName, [v[1] for v in varbinds].index(ber.END_OF_MIB_VIEW) + 1)
+        for index, (oid, _, _) in enumerate(varbinds, 1):
+            if ber.decode_oid(oid) in self.poisoned:
+                return self._refuse(self.poisoned[ber.decode_oid(oid)], index)
         row = varbinds[request.non_repeaters :]
         for _ in range(request.max_repetitions - 1):
             row = row if self.stuck else [self._after(ber.decode_oid(oid)) for oid, _, _ in row]

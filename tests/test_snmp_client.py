@@ -48,7 +48,7 @@ def on_both_loops(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..
         async def main() -> None:
             engine = WireEngine(SnmpSettings())
             try:
-                await test(engine, **fixtures)
+                await asyncio.wait_for(test(engine, **fixtures), 30)
             finally:
                 await engine.close()
 

@@ -197,6 +197,14 @@ def test_trailing_bytes_inside_are_an_error() -> None:
         read(plain_response(ber.encode_tlv(ber.SEQUENCE, varbind)))
 
 
+@pytest.mark.parametrize("missing", range(1, 15))
+def test_an_element_that_is_longer_than_what_holds_it_is_an_error(missing: int) -> None:
+    varbind = ber.encode_tlv(ber.OBJECT_IDENTIFIER, ber.encode_oid(OID)) + ber.encode_tlv(ber.OCTET_STRING, b"abcdef")
+    for whole in (ber.encode_tlv(ber.SEQUENCE, varbind), b"\x30\x81" + bytes((len(varbind),)) + varbind):
+        with pytest.raises(SnmpError):
+            read(plain_response(whole[:-missing]))
+
+
 @given(st.integers(0, 200))
 def test_a_response_cut_anywhere_is_an_error(length: int) -> None:
     data = response([(OID, rfc1902.TimeTicks(1)), (OID, rfc1902.OctetString(b"x" * 100))])

@@ -104,6 +104,13 @@ async def test_an_error_status_for_everything_is_refused_and_no_empty_success() 
     assert (outcome.status, outcome.error) == (Status.REFUSED, "7: authorizationError")
 
 
+async def test_a_reply_to_another_question_is_no_answer() -> None:
+    model = ModelAgent(held((*SYSTEM, 7, 0), (*SYSTEM, 8, 0)), swapped=True)
+    outcome = await collect(model, scalars("7", "8"))
+    assert (outcome.status, outcome.values) == (Status.REFUSED, {"7": None, "8": None})
+    assert set(outcome.missing.values()) == {"another OID in answer"}
+
+
 async def test_a_value_of_another_type_is_none_with_a_reason() -> None:
     model = ModelAgent({(*SYSTEM, 7, 0): (ber.OCTET_STRING, b"12"), (*SYSTEM, 8, 0): (ber.INTEGER, 3)})
     outcome = await collect(model, scalars("7", "8"))
@@ -155,8 +162,7 @@ async def test_too_big_is_halved_until_it_fits_and_remembered() -> None:
     again = await collect(model, scalars(*names), memory=memory)
     assert (first.status, again.status) == (Status.OK, Status.OK)
     assert len(again.values) == 32
-    assert again.requests == 4
-    assert first.requests > 4
+    assert (first.requests, again.requests) == (6, 4)
 
 
 async def test_one_varbind_that_is_too_big_is_refused() -> None:
@@ -186,6 +192,14 @@ async def test_a_table_whose_replies_are_too_big_is_walked_in_smaller_ones() -> 
 async def test_an_agent_that_can_answer_one_varbind_at_a_time_is_still_walked() -> None:
     outcome = await collect(ModelAgent(full_table(5, 3), most=1), table(3))
     assert (outcome.status, len(outcome.tables["t"].rows)) == (Status.OK, 5)
+
+
+async def test_clean_polls_let_the_requests_grow_again() -> None:
+    model, memory = ModelAgent(held((*SYSTEM, 7, 0))), Memory()
+    memory.sizes.shrink(("192.0.2.1", 161), 40)
+    for _ in range(10):
+        await collect(model, scalars("7"), memory=memory)
+    assert memory.sizes.limit(("192.0.2.1", 161)) == 22
 
 
 def test_a_limit_grows_back_slowly() -> None:
@@ -271,6 +285,28 @@ async def test_a_column_that_does_not_exist_is_walked_as_its_fallback(version: V
     assert [row[2] for row in outcome.tables["t"].rows] == list(range(129, 158))
 
 
+async def test_v1_finds_the_fallback_of_a_column_beyond_the_end_of_the_mib() -> None:
+    column = Metric("in", (*OTHER, 9), Kind.COUNTER, fallback=(*TABLE, 2))
+    plan = CollectPlan("p", (), (TableSpec("t", (Metric("name", (*TABLE, 1)), column)),))
+    outcome = await collect(ModelAgent(full_table(3)), plan, Version.V1)
+    assert [row[2] for row in outcome.tables["t"].rows] == [103, 104, 105]
+
+
+@BOTH
+async def test_an_agent_that_fails_on_sys_uptime_is_asked_without(version: Version) -> None:
+    model = ModelAgent(full_table(20), poisoned={UPTIME: ErrorStatus.genErr})
+    outcome = await collect(model, table(), version, max_repetitions=10)
+    assert (outcome.status, len(outcome.tables["t"].rows)) == (Status.OK, 20)
+    assert len(model.asked) == (23 if version is Version.V1 else 4)  # one refusal more than without
+
+
+async def test_a_poisoned_column_costs_only_itself() -> None:
+    model = ModelAgent(full_table(5), poisoned={(*TABLE, 2, 1): ErrorStatus.genErr})
+    outcome = await collect(model, table())
+    assert [list(row) for row in outcome.tables["t"].rows] == [[str(n), 99 + n, None] for n in range(1, 6)]
+    assert (outcome.status, outcome.missing) == (Status.PARTIAL, {"t.c2": "genErr"})
+
+
 @BOTH
 async def test_rows_that_lack_a_column_get_its_fallback(version: Version) -> None:
     values = held(*((*TABLE, 1, row) for row in (1, 2, 3)), (*TABLE, 2, 2), (*OTHER, 2, 1), (*OTHER, 2, 2))
@@ -308,7 +344,12 @@ async def test_a_walk_broken_off_keeps_its_rows_and_is_partial(version: Version)
 
 @settings(max_examples=300, deadline=None)
 @given(
-    cells=st.dictionaries(st.integers(1, 300), st.sets(st.integers(1, 4), min_size=1), min_size=1, max_size=25),
+    cells=st.dictionaries(
+        st.integers(1, 300) | st.integers(16_375, 16_400),  # where the order of bytes is not the order of arcs
+        st.sets(st.integers(1, 4), min_size=1),
+        min_size=1,
+        max_size=25,
+    ),
     cut=st.integers(1, 30),
     most=st.sampled_from([1, 2, 3, 5, 10_000]),
     repetitions=st.integers(1, 12),

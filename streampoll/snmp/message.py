@@ -50,6 +50,10 @@ class PduType(IntEnum):
     REPORT = 0xA8
 
 
+_FIRST_PDU: Final = int(PduType.GET)
+_LAST_PDU: Final = int(PduType.REPORT)
+
+
 class ErrorStatus(IntEnum):
     """RFC 3416 3: why an agent refused a request."""
 
@@ -140,7 +144,7 @@ def read_head(data: bytes) -> Head:
             and data[0] == SEQUENCE
             and data[at + 3] == OCTET_STRING
             and data[at + 4] < 0x80
-            and PduType.GET <= data[pdu] <= PduType.REPORT
+            and _FIRST_PDU <= data[pdu] <= _LAST_PDU
             and data[at + 2] | data[inner + 2] | data[inner + 8] | data[inner + 11] < 0x80
         ):
             return (
@@ -173,7 +177,7 @@ def _read_head(data: bytes) -> Head:
     pdu, at, stop = read_tlv(data, at, end)
     if stop != end:
         raise SnmpError(f"{end - stop} bytes after the PDU")
-    if not PduType.GET <= pdu <= PduType.REPORT:
+    if not _FIRST_PDU <= pdu <= _LAST_PDU:
         raise SnmpError(f"tag 0x{pdu:02x} where a PDU belongs")
     request_id, at = _read_integer(data, at, end)
     status, at = _read_integer(data, at, end)
