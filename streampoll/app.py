@@ -21,8 +21,8 @@ import watchfiles
 
 from streampoll.config.load import (
     FILE,
+    load,
     load_credentials,
-    load_inventory,
     load_jobs,
     load_profiles,
     source_directory,
@@ -47,6 +47,7 @@ from streampoll.shards.clock import Clock
 from streampoll.shards.connection import Scripts, connect
 from streampoll.shards.keys import Keys
 from streampoll.shards.lease import LeaderLease
+from streampoll.shards.port import tick_of
 from streampoll.shards.presence import Presence, new_worker_id
 from streampoll.shards.server import settle
 from streampoll.shards.streams import RedisStreams
@@ -77,12 +78,15 @@ class Files:
     environ: Mapping[str, str]
 
     def plans(self, settings: Settings) -> list[Plan]:
-        """Read jobs and inventory and lay them out.
+        """Read the whole configuration, its parts checked against one another, and lay its jobs out.
 
         Raises:
-            ConfigError: they can't be used.
+            ConfigError: it can't be used.
         """
-        return list(lay_out(load_jobs(self.where), load_inventory(self.where, settings), settings.shards.count))
+        whole = load(self.where, self.environ)
+        for notice in whole.notices:
+            log.warning("%s", notice)
+        return list(lay_out(whole.jobs, whole.devices, settings.shards.count))
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +256,7 @@ async def _serve_coordinator(context: ChildContext, files: Files, settings: Sett
         store = PostgresPlans(Postgres(settings.postgres, 1, prepare=migrate))
         ports = Ports(
             side.streams, lease, store, side.clock.now, context.beat.touch, lambda: files.plans(settings),
-            _ignore_setback,
+            _recorder(store),
         )  # fmt: skip
         coordinator = Coordinator(settings.coordinator, settings.shards.count, settings.redis.memory_high_water, ports)
         beside = [
@@ -268,8 +272,18 @@ async def _serve_coordinator(context: ChildContext, files: Files, settings: Sett
     return 0
 
 
-async def _ignore_setback(_: Setback) -> None:
-    """The log has it."""
+def _recorder(store: PostgresPlans) -> Callable[[Setback], Coroutine[Any, Any, None]]:
+    """Return what puts a loss of Redis data on record: only that makes a poll that is missing a lost one."""
+
+    async def record(setback: Setback) -> None:
+        expected, found = tick_of(setback.expected), tick_of(setback.found)
+        reason = f"Redis had confirmed tick {expected} of job {setback.job} and then held {found or 'nothing'}"
+        try:
+            await store.record_loss(setback.shard, (found or expected, expected), reason)
+        except UnavailableError as error:
+            log.error("the loss in shard %d could not be put on record: %s", setback.shard, error)
+
+    return record
 
 
 async def _watch(files: Files, settings: Settings, changed: Callable[[], None]) -> None:
