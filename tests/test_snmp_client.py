@@ -117,12 +117,13 @@ async def test_a_reply_from_another_port_counts_for_nothing(engine: WireEngine) 
 @on_both_loops
 async def test_a_reply_with_an_id_never_used_is_foreign(engine: WireEngine) -> None:
     def wrong_id(peer: ScriptedPeer, asked: Asked) -> None:
-        peer.send(answer(asked._replace(request_id=b"\x00\x00\x00\x05"), SEVEN), asked)
+        for request_id in (5, int.from_bytes(asked.request_id) ^ 0x40000000):
+            peer.send(answer(asked._replace(request_id=request_id.to_bytes(4)), SEVEN), asked)
 
     async with ScriptedPeer(wrong_id) as peer:
         result = await engine.request(peer.agent(), GET, soon())
     assert isinstance(result, Failure)
-    assert (engine.counters.foreign, engine.counters.late) == (1, 0)
+    assert (engine.counters.foreign, engine.counters.late) == (2, 0)
 
 
 @on_both_loops
@@ -425,6 +426,15 @@ async def test_request_ids_stay_four_bytes_when_they_come_round(engine: WireEngi
             assert seven(await engine.request(peer.agent(), GET, soon()))
         ids = [int.from_bytes(asked.request_id) for asked in peer.asked]
     assert ids == [LAST_ID, FIRST_ID]
+
+
+@on_both_loops
+async def test_no_repr_of_the_engine_shows_a_community(engine: WireEngine) -> None:
+    async with ScriptedPeer(silent) as peer:
+        request = engine.request(peer.agent(), GET, soon())
+        shown = repr((engine._openings, engine._pending, vars(engine), [e.opening for e in engine._pending.values()]))
+        await request
+    assert "public" not in shown
 
 
 async def test_closing_fails_what_is_in_flight_and_frees_the_descriptors() -> None:

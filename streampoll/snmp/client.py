@@ -76,6 +76,9 @@ class Opening(NamedTuple):
     prefix: bytes  # up to the request-id
     version: int  # as it stands on the wire: 0 or 1
 
+    def __repr__(self) -> str:
+        return "Opening(…)"  # the prefix has the community in it
+
 
 class WireEngine:
     """Our own engine, for v1 and v2c. Make it inside the running loop that uses it."""

@@ -55,6 +55,11 @@ class Lane:
         self.indexes = [cell[0][size:] for cell in cells]
         return self.indexes == known[: len(cells)] or _increase(frontier, self.indexes)
 
+    def end(self, name: str) -> None:
+        """End the column that an error-status names; v1 says noSuchName at the end of its MIB."""
+        self.done = True
+        self.reason = "" if name == ErrorStatus.noSuchName.name else name
+
     def swap(self) -> bool:
         """Walk the fallback instead, if there is one that is not tried yet."""
         fallback = self.column.fallback
@@ -170,17 +175,11 @@ class Walk:
         if result.error_index == 1 and position == -1:
             self._has_uptime = False
         elif 0 <= position < len(group):
-            self._end(group[position], name)
+            group[position].end(name)
         elif len(group) == 1 and result.error_status == ErrorStatus.noSuchName:
-            self._end(group[0], name)
+            group[0].end(name)
         elif not self._talk.isolate(request.expected):
             self.stopped = name
-
-    def _end(self, lane: Lane, name: str) -> None:
-        """End a column that the agent named in an error-status; v1 says noSuchName at the end of its MIB."""
-        if self._frontier or not lane.swap():
-            lane.done = True
-            lane.reason = "" if name == ErrorStatus.noSuchName.name else name
 
     def _commit(self, lanes: Sequence[Lane], at: float, uptime: int | None) -> None:
         """Keep the step's complete rows and move the frontier."""
