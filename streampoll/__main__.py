@@ -1,0 +1,5 @@
+"""`python -m streampoll`: the command line."""
+
+from streampoll.cli import main
+
+main()
