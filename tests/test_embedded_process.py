@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -123,10 +123,14 @@ def parent_of_servers(directory: Path) -> Iterator[tuple[subprocess.Popen[str], 
         program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
     ) as parent:
         assert parent.stdout is not None
+        pids = [int(pid) for pid in parent.stdout.readline().split()]
         try:
-            yield parent, [int(pid) for pid in parent.stdout.readline().split()]
+            yield parent, pids
         finally:
             parent.kill()
+            for pid in pids:
+                with suppress(ProcessLookupError):
+                    os.killpg(pid, signal.SIGKILL)
 
 
 def test_no_server_outlives_a_killed_parent(open_directory: Path) -> None:
