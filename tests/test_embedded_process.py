@@ -74,6 +74,17 @@ def test_a_server_that_is_never_ready_is_ended_at_the_deadline(tmp_path: Path) -
         assert not server.running()
 
 
+def test_ctrl_c_while_waiting_leaves_no_server(tmp_path: Path) -> None:
+    def interrupt() -> bool:
+        raise KeyboardInterrupt
+
+    with started(shell(tmp_path, "exec sleep 1000")) as server:
+        with pytest.raises(KeyboardInterrupt):
+            server.wait_ready(interrupt, timeout_s=10)
+
+        assert not server.running()
+
+
 def test_a_missing_program_is_told(tmp_path: Path) -> None:
     command = ServerCommand("Shell", ("/nowhere/sh",), tmp_path, signal.SIGTERM)
     with started(command) as server, pytest.raises(UnavailableError, match="/nowhere/sh: No such file"):

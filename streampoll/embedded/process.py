@@ -70,16 +70,21 @@ class ServerProcess:
         return self._popen.pid
 
     def wait_ready(self, ready: Callable[[], bool], timeout_s: float) -> None:
-        """Return when `ready()`; UnavailableError, and no server left, if it exits or is not ready in time."""
+        """Return when `ready()`; UnavailableError if it exits or is not ready in time. Only a ready server is left."""
+        try:
+            self._wait_ready(ready, timeout_s)
+        except BaseException:  # Ctrl-C while a large file is loaded, too
+            self.stop()
+            raise
+
+    def _wait_ready(self, ready: Callable[[], bool], timeout_s: float) -> None:
+        name, log = self._command.name, self._command.log
         deadline = time.monotonic() + timeout_s
         while not ready():
-            if self._popen.poll() is not None:
-                raise UnavailableError(f"{self._command.name} did not start: {last_line(self._command.log)}")
+            if not self.running():
+                raise UnavailableError(f"{name} did not start: {last_line(log)}")
             if time.monotonic() > deadline:
-                self.kill()
-                raise UnavailableError(
-                    f"{self._command.name} was not ready after {timeout_s:g} s; see {self._command.log}"
-                )
+                raise UnavailableError(f"{name} was not ready after {timeout_s:g} s; see {log}")
             time.sleep(POLL_INTERVAL_S)
 
     def running(self) -> bool:
@@ -115,17 +120,20 @@ def launcher_argv(command: ServerCommand) -> list[str]:
 def run_to_end(command: ServerCommand, stdin: bytes = b"", timeout_s: float = 60.0) -> None:
     """Run a one-off program of a server (initdb) with the same care; UnavailableError unless it exits with 0."""
     with command.log.open("ab") as log:
-        done = subprocess.run(
-            launcher_argv(command),
-            cwd=command.directory,
-            env=bare_environment(command.directory),
-            input=stdin,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-            timeout=timeout_s,
-            check=False,
-        )
+        try:
+            done = subprocess.run(
+                launcher_argv(command),
+                cwd=command.directory,
+                env=bare_environment(command.directory),
+                input=stdin,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                timeout=timeout_s,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise UnavailableError(f"{command.name} took more than {timeout_s:g} s; see {command.log}") from None
     if done.returncode != 0:
         raise UnavailableError(f"{command.name} failed ({done.returncode}): {last_line(command.log)}")
 
