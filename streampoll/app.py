@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatch
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -252,11 +253,12 @@ async def _serve_coordinator(context: ChildContext, files: Files, settings: Sett
     if not await _until_settled(settings, context.beat, stopped):
         return 0
     async with open_redis(settings) as side:
-        lease = LeaderLease(side.scripts, side.keys, new_worker_id(), settings.coordinator.lease_s, side.clock)
+        own_id = new_worker_id()
+        lease = LeaderLease(side.scripts, side.keys, own_id, settings.coordinator.lease_s, side.clock)
         store = PostgresPlans(Postgres(settings.postgres, 1, prepare=migrate))
         ports = Ports(
             side.streams, lease, store, side.clock.now, context.beat.touch, lambda: files.plans(settings),
-            _recorder(store),
+            _recorder(store), partial(side.presence.publish, own_id),
         )  # fmt: skip
         coordinator = Coordinator(settings.coordinator, settings.shards.count, settings.redis.memory_high_water, ports)
         beside = [

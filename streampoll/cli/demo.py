@@ -53,7 +53,7 @@ _CREDENTIALS = """\
 [credentials.default]
 protocol = "snmp"
 version = "2c"
-community = {{ env = "{variable}" }}
+community = { env = "COMMUNITY" }
 """
 
 
@@ -100,7 +100,7 @@ def command(as_json: bool, **options: object) -> int:
         if not as_json:
             click.echo("starting Redis, PostgreSQL and the fleet …", err=True)
         fleet = stack.enter_context(_fleet(demo))
-        files = Files(_configure(room, demo, fleet), fleet.environment)
+        files = Files(_configure(room, demo, fleet), {"COMMUNITY": fleet.community})
         stack.enter_context(_servers(files.where))
         settings = read_settings(files.where, {})  # not the user's: a demo brings its own servers
         set_up_logs(settings.log, room / "log")
@@ -110,17 +110,26 @@ def command(as_json: bool, **options: object) -> int:
             conductor_role(files, settings, demo, {fleet.pid: "fleet"}),
             worker_role(files, settings, "", pool),
         ]
-        return Supervisor(roles).run()
+        code = Supervisor(roles).run()
+        if code:
+            _show_end_of(room / "log")
+        return code
 
 
 class _Fleet:
     """The simulated fleet, running."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]", port: int, environment: dict[str, str]) -> None:
-        self.pid = process.pid
+    def __init__(self, pid: int, port: int, community: str) -> None:
+        self.pid = pid
         self.port = port
-        self.environment = environment
-        self.variable = next(iter(environment))
+        self.community = community
+
+
+def _show_end_of(log: Path, lines: int = 20) -> None:
+    """Show what the processes had to say, before it is removed."""
+    if log.exists():
+        for line in log.read_text(errors="replace").splitlines()[-lines:]:
+            click.echo(line, err=True)
 
 
 @contextmanager
@@ -151,7 +160,7 @@ def _fleet(demo: DemoOptions) -> Iterator[_Fleet]:
         line = process.stdout.readline()
         if not line:
             raise StreampollError(f"the simulated fleet ended at once with exit code {process.wait()}")
-        yield _Fleet(process, json.loads(line)["port"], run.environment)
+        yield _Fleet(process.pid, json.loads(line)["port"], settings.community)
     finally:
         process.terminate()
         process.wait()
@@ -171,7 +180,7 @@ def _configure(room: Path, demo: DemoOptions, fleet: _Fleet) -> Path:
         profiles=(demo.profiles or Path("profiles")).absolute(),
     )
     (where / "streampoll.toml").write_text(toml)
-    (where / "credentials.toml").write_text(_CREDENTIALS.format(variable=fleet.variable))
+    (where / "credentials.toml").write_text(_CREDENTIALS)
     with (where / "inventory.csv").open("w") as file:
         file.write("name,address,profile\n")
         file.writelines(f"sim-{n + 1:06},{device_address(n)},{demo.profile}\n" for n in range(demo.devices))

@@ -6,9 +6,11 @@ dispatch has come) and the configuration (plans), so a standby that takes over i
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import floor
+from typing import Any
 
 from streampoll.config.settings import CoordinatorSettings
 from streampoll.coordinator.line import Line, Pace, Setback
@@ -34,6 +36,7 @@ class Ports:
     beat: Callable[[], None]
     load: Callable[[], Sequence[Plan]]  # the plans that the configuration asks for; raises ConfigError
     on_setback: Callable[[Setback], Awaitable[None]]  # Redis lost data: put it on record
+    publish: Callable[[Mapping[str, Any]], Awaitable[None]]  # figures for `stats`
 
 
 class Fenced(Exception):  # noqa: N818 - an event in a term, not an error
@@ -50,6 +53,7 @@ class Coordinator:
         self._ports = ports
         self._planning = Planning(ports.plans)
         self._lines: dict[Place, Line] = {}
+        self._skipped: Counter[str] = Counter()  # polls by job, since this term began
         self._stop = asyncio.Event()
         self._changed = asyncio.Event()
         self._newer = False
@@ -119,6 +123,7 @@ class Coordinator:
     async def _term(self) -> None:
         """Lead until the lease is lost or we are told to stop."""
         progress = await self._ports.streams.progress(self._shards)
+        self._skipped.clear()
         self._lines = self._planning.resume(progress, floor(self._ports.now()))
         self._standing_by_for, self._away = "", ""
         log.info("leading with epoch %d: %d lines", self._ports.lease.epoch, len(self._lines))
@@ -130,6 +135,7 @@ class Coordinator:
             try:
                 while self._ports.lease.held and not self._stop.is_set():
                     await self._look()
+                    await self._ports.publish(self._figures())
                     await self._until_next_second()
             finally:
                 for task in beside:
@@ -182,6 +188,13 @@ class Coordinator:
         now = self._ports.now()
         await self._pause(floor(now) + 1 - now + 0.001)
 
+    def _figures(self) -> dict[str, Any]:
+        """What `stats` shows of jobs; see observe/snapshot.py for the reader."""
+        devices: Counter[str] = Counter()
+        for line in self._lines.values():
+            devices[line.job] += line.plan.devices if line.plan else 0
+        return {"devices": devices, "skipped": self._skipped}
+
     # -- a look
 
     async def _look(self) -> None:
@@ -219,6 +232,8 @@ class Coordinator:
     async def _hear(self, line: Line, sends: Sequence[Dispatch], answers: Sequence[Dispatched]) -> None:
         if any(answer.answer is Answer.FENCED for answer in answers):
             raise Fenced
+        skipped = (send for send, said in zip(sends, answers, strict=True) if said.answer is Answer.SKIPPED)
+        self._skipped[line.job] += sum(send.skipped or len(send.polls) for send in skipped)
         setback = line.heard(sends, answers)
         if setback is not None:
             log.error(

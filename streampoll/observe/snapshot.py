@@ -65,6 +65,7 @@ class RedisStats:
             crew = await self._crew()
             shards = await self._streams.figures(range(self._known.shards))
             leader = await self._presence.leader()
+            leads = (await self._presence.figures([leader[0]]))[0] if leader else None
         except UnavailableError as error:
             return Stats(at=time.time(), troubles=(str(error),))
         stored = merge(StoreFigures.unpack(each["store"]) for each in crew.figures.values() if "store" in each)
@@ -73,7 +74,7 @@ class RedisStats:
             queues=[row for shard in shards for row in _queue_rows(shard, crew)],
             workers=[_worker_row(worker, crew) for worker in sorted(crew.workers, key=lambda each: each.id)],
             leader=Leader(leader[0], leader[1], max(0.0, crew.now - leader[1] / 1000)) if leader else None,
-            jobs=list(_job_rows(self._known.jobs, shards, stored, crew.now)),
+            jobs=list(_job_rows(_Jobs(self._known.jobs, leads or {}, shards, stored), crew.now)),
         )
 
     async def _crew(self) -> Crew:
@@ -135,19 +136,33 @@ def _state(said: Mapping[str, Any]) -> str:
     return "deaf" if deaf and state == "running" else state
 
 
-def _job_rows(
-    jobs: Sequence[Job], shards: Sequence[ShardFigures], stored: StoreFigures, now: float
-) -> Iterable[JobRow]:
-    names = dict.fromkeys([*(job.name for job in jobs), *(job for shard in shards for job in shard.dispatched)])
-    by_name = {job.name: job for job in jobs}
-    for name in names:
-        job, figures = by_name.get(name), stored.jobs.get(name, JobFigures())
+@dataclass(frozen=True, slots=True)
+class _Jobs:
+    """What is known of jobs, from everybody who knows something."""
+
+    configured: Sequence[Job]
+    led: Mapping[str, Any]  # the leader's figures; empty if it has none
+    shards: Sequence[ShardFigures]
+    stored: StoreFigures
+
+    def names(self) -> Iterable[str]:
+        """Return every job, those of the configuration first."""
+        dispatched = (job for shard in self.shards for job in shard.dispatched)
+        return dict.fromkeys([*(job.name for job in self.configured), *dispatched])
+
+
+def _job_rows(jobs: _Jobs, now: float) -> Iterable[JobRow]:
+    by_name = {job.name: job for job in jobs.configured}
+    for name in jobs.names():
+        job, figures = by_name.get(name), jobs.stored.jobs.get(name, JobFigures())
         lateness = figures.lateness_since(now)
-        cycles = _finished_cycles(figures, name, shards)
+        cycles = _finished_cycles(figures, name, jobs.shards)
         yield JobRow(
             job=name,
+            devices=jobs.led.get("devices", {}).get(name),
+            skipped=jobs.led["skipped"].get(name, 0) if "skipped" in jobs.led else None,
             interval_s=float(job.every_s) if job and job.every_s else None,
-            unfinished=sum(shard.backlog.get((QueueClass.POLLING, name), 0) for shard in shards),
+            unfinished=sum(shard.backlog.get((QueueClass.POLLING, name), 0) for shard in jobs.shards),
             lateness_p50_s=percentile(lateness, 0.5),
             lateness_p99_s=percentile(lateness, 0.99),
             cycle_p50_s=_share(cycles, 0.5),
