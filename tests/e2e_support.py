@@ -169,7 +169,11 @@ class Deployment:
 
     def polled(self, count: int = 1) -> bool:
         """Tell whether at least so many polls are stored."""
-        return self.query("SELECT count(*) FROM polls")[0][0] >= count
+        return self.count() >= count
+
+    def count(self) -> int:
+        """Return how many polls are stored."""
+        return self.query("SELECT count(*) FROM polls")[0][0]
 
     def query(self, statement: str) -> list[Any]:
         """Ask PostgreSQL; nothing while it is away or has no schema yet."""

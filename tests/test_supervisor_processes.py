@@ -206,6 +206,23 @@ def test_children_that_refuse_to_start_end_it_with_their_code(start: Start) -> N
     assert "Traceback" not in supervised.log
 
 
+def test_a_successor_that_refuses_its_configuration_leaves_the_old_children_in_place(start: Start) -> None:
+    supervised = start("processes=2")
+    pids = supervised.wait_up(2)
+
+    supervised.order("refuse")
+    supervised.send(signal.SIGHUP)
+    supervised.wait_log("the new configuration is refused, the old one stays")
+    os.kill(
+        pids[0], signal.SIGKILL
+    )  # the next look at the crew: were the others still to be replaced, one would be now
+    supervised.revoke("refuse")
+    supervised.wait_up(3)
+
+    assert supervised.log.count("exited with 2") <= 2  # the successor, and at most one in the place of the killed
+    assert alive(pids[1])
+
+
 def test_crews_drain_one_after_another_in_their_order(start: Start) -> None:
     supervised = start("first", "processes=2", orders=("linger",))
     supervised.wait_up(2)

@@ -55,10 +55,11 @@ class Crew:
         self._not_before: dict[int, float] = {}
         self._serial = 0
         self._has_run = False
+        self._former = role
 
     def renew(self, role: Role) -> None:
         """Take on new rules and code; the children of the old are replaced one at a time."""
-        self.role = role
+        self._former, self.role = self.role, role
         self.children = {pid: replace(child, outdated=True) for pid, child in self.children.items()}
         self._failures.clear()
         self._not_before.clear()
@@ -67,6 +68,8 @@ class Crew:
         """Look at every child, then do what the policy says."""
         for child in tuple(self.children.values()):
             self._reap(child)
+        if self.verdict is not None:
+            return  # all is about to stop: fork nothing in the place of the one whose end says so
         for child in tuple(self.children.values()):
             self._look_at(child)
         children = tuple(self.children.values())
@@ -133,10 +136,18 @@ class Crew:
         elif code == EXIT_REFUSED and not self._has_run:
             log.error("%s; it would only do so again", ended)
             self.verdict = EXIT_REFUSED
+        elif code == EXIT_REFUSED and any(held.outdated for held in self.children.values()):
+            self._keep_former(ended)
         else:
             if self._clock() - child.forked >= RAN_WELL_S:
                 self._failures.pop(child.index, None)
             self._failed(child.index, ended)
+
+    def _keep_former(self, ended: str) -> None:
+        """Go back to what the children run that are still to be replaced: the first successor refused to start."""
+        log.error("%s; the new configuration is refused, the old one stays", ended)
+        self.role = self._former
+        self.children = {pid: replace(child, outdated=not child.outdated) for pid, child in self.children.items()}
 
     def _drained(self, child: Child, code: int, ended: str) -> None:
         """Note the end of a child that was told to end; before it has beaten, SIGTERM itself may end it."""
