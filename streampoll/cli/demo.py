@@ -149,9 +149,10 @@ def _fleet(demo: DemoOptions) -> Iterator[_Fleet]:
     from streampoll.embedded.fleet.process import spawn
     from streampoll.embedded.fleet.settings import FleetSettings
 
-    run = spawn(
-        FleetSettings(devices=demo.devices, silent=demo.silent, latency_ms=demo.latency, interfaces=demo.interfaces)
+    settings = FleetSettings(
+        devices=demo.devices, silent=demo.silent, latency_ms=demo.latency, interfaces=demo.interfaces
     )
+    run = spawn(settings)
     process = subprocess.Popen(
         run.arguments, env={**os.environ, **run.environment}, stdout=subprocess.PIPE, start_new_session=True
     )
