@@ -20,9 +20,10 @@ import pytest
 import redis
 
 from streampoll.config.units import parse_duration
-from streampoll.embedded import postgres as embedded_postgres
-from streampoll.embedded import redis as embedded_redis
 from streampoll.embedded.fleet import FleetSettings, device_address
+from streampoll.embedded.places import free_port
+from streampoll.embedded.postgres import EmbeddedPostgres
+from streampoll.embedded.redis import EmbeddedRedis
 from tests.fleet_support import running_fleet
 from tests.servers_support import run_now
 from tests.waiting import eventually
@@ -252,10 +253,8 @@ def deployed(
                 print(f"--- {running.log.name}\n{running.said[-4000:]}")  # pytest shows it where the test failed
 
 
-@contextmanager
-def always_on(port: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Have embedded servers that are started in this block listen on a port, so that their URL stays the same."""
-    with monkeypatch.context() as patch:
-        for module in (embedded_redis, embedded_postgres):
-            patch.setattr(module, "on_free_port", lambda start: start(port))
-        yield
+def fix_port(server: EmbeddedRedis | EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have an embedded server listen on one port whenever it is started, so that its URL stays the same."""
+    port = server.port = free_port()
+    module = sys.modules[type(server).__module__]
+    monkeypatch.setattr(module, "on_free_port", lambda start: start(port))
