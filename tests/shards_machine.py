@@ -8,10 +8,12 @@ kept out: idle times are nothing or hours, delays long past or far ahead.
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from random import Random
 from typing import Any
 
+from hypothesis import note
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from streampoll.model import QueueClass
 from streampoll.shards.entries import Delivered, Entry, Kind, encode_fields
@@ -35,10 +37,23 @@ FAR_MS = 10**9
 Key = tuple[QueueClass, int, bytes]  # queue, shard, fields
 Pair = tuple[bytes, bytes]  # of one entry: its id in the model, its id in Redis
 
-queues = st.sampled_from([POLLING, POLLING, POLLING, POLLING, RESULTS, WORKFLOWS])  # most meet in one stream
-shards = st.sampled_from([0, 0, 0, 1])
-consumers = st.sampled_from(["a", "a", "b", "c"])
-small = st.integers(0, 3)
+queues = [POLLING] * 4 + [RESULTS, WORKFLOWS]  # most meet in one stream
+shards = [0, 0, 0, 1]
+consumers = ["a", "b", "c"]
+small = range(4)
+
+
+OPERATIONS: dict[str, tuple[Callable[..., None], dict[str, Sequence[Any]]]] = {}
+
+
+def operation(**arguments: Sequence[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Note a method as an operation, with what its arguments may be."""
+
+    def named(method: Callable[..., None]) -> Callable[..., None]:
+        OPERATIONS[method.__name__] = method, arguments
+        return method
+
+    return named
 
 
 class StreamsMachine(RuleBasedStateMachine):
@@ -92,41 +107,58 @@ class StreamsMachine(RuleBasedStateMachine):
             for side, one in enumerate(pair):
                 self.keys[side, one.queue, one.shard, one.id] = key
 
-    def some_of(self, data: st.DataObject, queue: QueueClass, shard: int) -> list[Key]:
-        """Choose entries that were ever delivered, with repetitions."""
+    def entries_for(self, random: Random, queue: QueueClass, shard: int, consumer: str) -> tuple[str, list[Key]]:
+        """Choose entries, with repetitions, and who names them: mostly who holds them, else a consumer at random."""
         there = [key for key in self.ids if key[:2] == (queue, shard)]
-        return data.draw(st.lists(st.sampled_from(there), min_size=1, max_size=4)) if there else []
+        stream = self.model.server.shard(shard).streams[queue]
+        holders = {key: held.consumer for key in there if (held := stream.pending.get(id_of(self.ids[key][0])))}
+        if holders and random.choice([True, True, False]):
+            consumer = holders[random.choice(list(holders))]
+            there = [key for key, holder in holders.items() if holder == consumer]
+        return consumer, random.choices(there, k=random.randint(1, 3)) if there else []
 
     @initialize()
     def begin(self) -> None:
         self.runner.run(self.benches[1].flush())
         self.both(lambda bench, _: bench.streams.make_groups(POLLING, SHARDS))
-        self.add(POLLING, 0, 5)
-        self.read(POLLING, SHARDS, "a", 4)
+        self.add(POLLING, 0, 10)
+        for consumer in ("a", "b", "c"):
+            self.read(POLLING, SHARDS, consumer, 3)
+
+    @rule(seed=st.integers(0, 2**24 - 1))
+    def do(self, seed: int) -> None:
+        """Do one operation, all of it chosen by the seed.
+
+        Hypothesis, left to choose itself, leaves operations out and repeats others: too few entries live a whole life.
+        """
+        random = Random(seed)
+        method, arguments = OPERATIONS[random.choice(sorted(OPERATIONS))]
+        chosen = {argument: random.choice(values) for argument, values in arguments.items()}
+        note(f"{method.__name__}({chosen})")
+        method(self, **({"random": random} if "random" in method.__annotations__ else {}), **chosen)
 
     # -- the coordinator
 
-    @rule(data=st.data(), shard=shards, job=st.sampled_from(["j", "k.2-x"]), polls=small, epoch=st.integers(1, 3))
-    def dispatch(self, data: st.DataObject, shard: int, job: str, polls: int, epoch: int) -> None:
+    @operation(shard=shards, job=["j", "k.2-x"], polls=small, epoch=range(1, 4))
+    def dispatch(self, random: Random, shard: int, job: str, polls: int, epoch: int) -> None:
         [progress] = self.runner.run(self.model.streams.progress([shard]))
         stored = progress[job].mark if job in progress else mark_of(TICK, 0)
-        tick, part = data.draw(st.sampled_from([(tick_of(stored) + 1, 0), (tick_of(stored), stored % 65_536 + 1)]))
+        tick, part = random.choice([(tick_of(stored) + 1, 0), (tick_of(stored), stored % 65_536 + 1)])
         self.last = Dispatch(
-            shard, job, tick, part, stored if job in progress else 0, epoch * 2**60, data.draw(small), 2**64 - epoch,
-            [(tick + n, self.body()) for n in range(polls)], cause=data.draw(st.sampled_from(["", "", "", "late"])),
+            shard, job, tick, part, stored if job in progress else 0, epoch << 60, random.choice(small), 2**64 - epoch,
+            [(tick + n, self.body()) for n in range(polls)], cause=random.choice(["", "", "", "late"]),
         )  # fmt: skip
-        self._dispatch(self.last, epoch, data.draw(st.sampled_from([2, 1_000])))
+        self._dispatch(self.last, epoch, random.choice([2, 1_000]))
 
-    @precondition(lambda self: self.last)
-    @rule(epoch=st.integers(1, 3))
+    @operation(epoch=range(1, 4))
     def dispatch_again(self, epoch: int) -> None:
-        assert self.last
-        self._dispatch(self.last, epoch, 1_000)
+        if self.last:
+            self._dispatch(self.last, epoch, 1_000)
 
-    @precondition(lambda self: self.last)
-    @rule(tick=st.sampled_from([TICK + 500, wall_ms() // 1000 + 10_000]), fits=st.booleans())
+    @operation(tick=[TICK + 500, wall_ms() // 1000 + 10_000], fits=[True, False])
     def dispatch_out_of_turn(self, tick: int, fits: bool) -> None:
-        assert self.last
+        if self.last is None:
+            return
         [progress] = self.runner.run(self.model.streams.progress([self.last.shard]))
         previous = progress[self.last.job].mark if fits and self.last.job in progress else mark_of(tick - 1, 0)
         self._dispatch(replace(self.last, tick=tick, previous=previous, polls=[(tick, self.body())]), 3, 1_000)
@@ -134,20 +166,21 @@ class StreamsMachine(RuleBasedStateMachine):
     def _dispatch(self, part: Dispatch, epoch: int, high_water: int) -> None:
         self.agreed(lambda bench, _: bench.streams.dispatch(epoch, high_water, [part]))
 
-    @rule(queue=queues, shard=shards, count=small)
+    @operation(queue=queues, shard=shards, count=range(1, 6))
     def add(self, queue: QueueClass, shard: int, count: int) -> None:
         entries = [Entry(Kind.TASK, "adhoc", TICK + n % 2, 0, self.body()) for n in range(count)]
         self.both(lambda bench, _: bench.streams.add(queue, shard, entries))
 
     # -- the workers
 
-    @rule(queue=queues, where=st.sampled_from([(0,), (1,), SHARDS]), consumer=consumers, count=st.integers(1, 4))
+    @operation(queue=queues, where=[(0,), (1,), SHARDS], consumer=consumers, count=range(1, 5))
     def read(self, queue: QueueClass, where: Sequence[int], consumer: str, count: int) -> None:
         self.remember(self.both(lambda bench, _: bench.streams.read(queue, where, consumer, count, 0)))
 
-    @rule(data=st.data(), queue=queues, shard=shards, consumer=consumers, cause=st.sampled_from(["", "", "crashed"]))
-    def finish(self, data: st.DataObject, queue: QueueClass, shard: int, consumer: str, cause: str) -> None:
-        chosen = [(key, data.draw(st.lists(queues, max_size=2))) for key in self.some_of(data, queue, shard)]
+    @operation(queue=queues, shard=shards, consumer=consumers, cause=["", "", "crashed"])
+    def finish(self, random: Random, queue: QueueClass, shard: int, consumer: str, cause: str) -> None:
+        consumer, keys = self.entries_for(random, queue, shard, consumer)
+        chosen = [(key, random.choices(queues, k=random.randint(0, 2))) for key in keys]
         emits = [[(to, Entry(Kind.RESULT, "j", TICK, 0, self.body())) for to in targets] for _, targets in chosen]
 
         async def call(bench: Bench, side: int) -> list[Key]:
@@ -160,9 +193,9 @@ class StreamsMachine(RuleBasedStateMachine):
 
         self.agreed(call)
 
-    @rule(data=st.data(), queue=queues, shard=shards, consumer=consumers)
-    def renew(self, data: st.DataObject, queue: QueueClass, shard: int, consumer: str) -> None:
-        chosen = self.some_of(data, queue, shard)
+    @operation(queue=queues, shard=shards, consumer=consumers)
+    def renew(self, random: Random, queue: QueueClass, shard: int, consumer: str) -> None:
+        consumer, chosen = self.entries_for(random, queue, shard, consumer)
 
         async def call(bench: Bench, side: int) -> list[Key]:
             lost = await bench.streams.renew(queue, consumer, {shard: [self.ids[key][side] for key in chosen]})
@@ -170,18 +203,20 @@ class StreamsMachine(RuleBasedStateMachine):
 
         self.agreed(call)
 
-    @rule(data=st.data(), queue=queues, shard=shards, consumer=consumers)
-    def grow_old(self, data: st.DataObject, queue: QueueClass, shard: int, consumer: str) -> None:
-        for key in self.some_of(data, queue, shard):
+    @operation(queue=queues, shard=shards, consumer=consumers)
+    def grow_old(self, random: Random, queue: QueueClass, shard: int, consumer: str) -> None:
+        consumer, keys = self.entries_for(random, queue, shard, consumer)
+        for key in keys:
             held = self.model.server.shard(shard).streams[queue].holds(consumer, id_of(self.ids[key][0]))
             if held:
                 self.both(lambda bench, side: bench.make_idle(queue, shard, consumer, self.ids[key][side]))  # noqa: B023
 
-    @rule(data=st.data(), queue=queues, shard=shards, consumer=consumers, due=st.booleans())
-    def retry(self, data: st.DataObject, queue: QueueClass, shard: int, consumer: str, due: bool) -> None:
+    @operation(queue=queues, shard=shards, consumer=consumers, due=[True, True, False])
+    def retry(self, random: Random, queue: QueueClass, shard: int, consumer: str, due: bool) -> None:
+        consumer, keys = self.entries_for(random, queue, shard, consumer)
         chosen = [
             (key, replace(self.entries[key], body=self.body()), self.made * 10_000 - FAR_MS if due else FAR_MS)
-            for key in self.some_of(data, queue, shard)
+            for key in keys
         ]
 
         async def call(bench: Bench, side: int) -> list[Key]:
@@ -190,9 +225,9 @@ class StreamsMachine(RuleBasedStateMachine):
 
         self.agreed(call)
 
-    @rule(data=st.data(), queue=queues, shard=shards, consumer=consumers, counted=st.booleans())
-    def release(self, data: st.DataObject, queue: QueueClass, shard: int, consumer: str, counted: bool) -> None:
-        chosen = self.some_of(data, queue, shard)
+    @operation(queue=queues, shard=shards, consumer=consumers, counted=[True, False])
+    def release(self, random: Random, queue: QueueClass, shard: int, consumer: str, counted: bool) -> None:
+        consumer, chosen = self.entries_for(random, queue, shard, consumer)
 
         async def call(bench: Bench, side: int) -> list[Key]:
             released = Released(shard, [self.ids[key][side] for key in chosen], counted)
@@ -200,7 +235,14 @@ class StreamsMachine(RuleBasedStateMachine):
 
         self.agreed(call)
 
-    @rule(queue=queues, shard=shards, consumer=consumers, on=st.booleans(), idle=st.booleans(), count=st.integers(1, 3))
+    @operation(
+        queue=queues,
+        shard=shards,
+        consumer=consumers,
+        on=[True, False],
+        idle=[True, False],
+        count=range(1, 4),
+    )
     def sweep(self, queue: QueueClass, shard: int, consumer: str, on: bool, idle: bool, count: int) -> None:
         cursors = self.cursors.get((queue, shard), (START, START)) if on else (START, START)
         model, redis = self.both(
@@ -216,18 +258,19 @@ class StreamsMachine(RuleBasedStateMachine):
         )
         assert model.payloads_lost == redis.payloads_lost == 0
 
-    @rule(data=st.data(), queue=queues, shard=shards, consumer=consumers)
-    def mark(self, data: st.DataObject, queue: QueueClass, shard: int, consumer: str) -> None:
-        for key in self.some_of(data, queue, shard):
+    @operation(queue=queues, shard=shards, consumer=consumers)
+    def mark(self, random: Random, queue: QueueClass, shard: int, consumer: str) -> None:
+        consumer, keys = self.entries_for(random, queue, shard, consumer)
+        for key in keys:
             self.agreed(lambda bench, side: bench.streams.mark(queue, consumer, shard, self.ids[key][side]))  # noqa: B023
 
-    @rule(queue=queues, count=st.integers(1, 3))
+    @operation(queue=queues, count=range(1, 6))
     def promote(self, queue: QueueClass, count: int) -> None:
         self.agreed(lambda bench, _: bench.streams.promote(queue, SHARDS, count))
 
     # -- what happens to servers
 
-    @rule(queue=queues, shard=shards)
+    @operation(queue=queues, shard=shards)
     def delete_group(self, queue: QueueClass, shard: int) -> None:
         self.both(lambda bench, _: bench.streams.make_groups(queue, [shard]))
         self.both(lambda bench, _: bench.delete_group(queue, shard))
@@ -257,7 +300,7 @@ class StreamsMachine(RuleBasedStateMachine):
             assert sum(count for (of, _), count in figures.backlog.items() if of == queue) == unfinished
             assert found.pending <= found.length
 
-    @rule(queue=queues, shard=shards)
+    @operation(queue=queues, shard=shards)
     def look_at_the_dead_and_the_quarantined(self, queue: QueueClass, shard: int) -> None:
         async def call(bench: Bench, side: int) -> tuple[list[Any], list[Key]]:
             letters = [
