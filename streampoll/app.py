@@ -11,14 +11,12 @@ import signal
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from fnmatch import fnmatch
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import redis.asyncio as aioredis
 import uvloop
-import watchfiles
 
 from streampoll.config.load import (
     FILE,
@@ -29,12 +27,13 @@ from streampoll.config.load import (
     source_directory,
 )
 from streampoll.config.settings import PoolSettings, QueueSettings, Settings
+from streampoll.config.watch import changes
 from streampoll.coordinator.dispatch import Coordinator, Ports
 from streampoll.coordinator.layout import lay_out
 from streampoll.coordinator.line import Setback
 from streampoll.coordinator.plan import Plan
 from streampoll.embedded.endpoints import read_settings
-from streampoll.errors import StreampollError, UnavailableError
+from streampoll.errors import ConfigError, StreampollError, UnavailableError
 from streampoll.model import QueueClass
 from streampoll.observe.snapshot import Known, RedisStats
 from streampoll.pollers.handler import PollHandler, PollPorts
@@ -52,6 +51,7 @@ from streampoll.shards.port import tick_of
 from streampoll.shards.presence import Presence, new_worker_id
 from streampoll.shards.server import settle
 from streampoll.shards.streams import RedisStreams
+from streampoll.snmp.plan import CollectPlan
 from streampoll.worker.beat import Beat
 from streampoll.worker.child import ChildContext
 from streampoll.worker.consume import BLOCK_MS, Consumer, Surroundings
@@ -59,7 +59,7 @@ from streampoll.worker.crew import Role
 from streampoll.worker.membership import Membership
 from streampoll.worker.policy import Rules
 from streampoll.worker.port import Handler, Limits
-from streampoll.worker.process import ProcessParts, WorkerProcess
+from streampoll.worker.process import Background, ProcessParts, WorkerProcess
 from streampoll.worker.refuse import RefuseHandler
 from streampoll.worker.slots import Slots
 
@@ -130,18 +130,32 @@ def worker_role(files: Files, settings: Settings, name: str, pool: PoolSettings)
         max_tasks=pool.max_tasks,
         max_rss_mb=pool.max_rss_mb,
     )
-    profiles = load_profiles(files.where, settings)
+    profiles = dict(load_profiles(files.where, settings))
     credentials = load_credentials(files.where, settings, files.environ)
 
     def run_child(context: ChildContext) -> int:
         poller = SnmpPoller(settings.snmp, profiles, credentials)
-        return run_loop(_serve_worker(context, settings, name, pool, poller))
+        watch = partial(_watch_profiles, files, settings, profiles)
+        return run_loop(_serve_worker(context, settings, name, pool, poller, watch))
 
     return Role(f"worker-{name}" if name else "worker", run_child, rules)
 
 
+async def _watch_profiles(files: Files, settings: Settings, profiles: dict[str, CollectPlan]) -> None:
+    """Take up changed profiles from the next poll on; wrong ones are refused, and the old ones stay."""
+    async for names in changes(source_directory(files.where), (f"{settings.paths.profiles}/*.toml",)):
+        try:
+            fresh = load_profiles(files.where, settings)
+        except ConfigError as error:
+            log.error("changed profiles are refused, the old ones stay:\n%s", error)
+            continue
+        log.info("changed: %s", ", ".join(names))
+        profiles.clear()
+        profiles.update(fresh)
+
+
 async def _serve_worker(
-    context: ChildContext, settings: Settings, name: str, pool: PoolSettings, poller: SnmpPoller
+    context: ChildContext, settings: Settings, name: str, pool: PoolSettings, poller: SnmpPoller, watch: Background
 ) -> int:
     stopped = _stop_signal()
     if not await _until_settled(settings, context.beat, stopped):
@@ -149,12 +163,12 @@ async def _serve_worker(
     async with open_redis(settings, pool.queues) as side:
         build = _WorkerBuild(settings, pool, side, context.beat, new_worker_id())
         handlers = build.handlers(poller)
-        process = WorkerProcess(build.parts(name, context.index, handlers))
-        watch = asyncio.create_task(_when(stopped, process.stop), name="stop")
+        process = WorkerProcess(build.parts(name, context.index, handlers, (watch,)))
+        told = asyncio.create_task(_when(stopped, process.stop), name="stop")
         try:
             await process.run()
         finally:
-            watch.cancel()
+            told.cancel()
     return 0
 
 
@@ -185,7 +199,9 @@ class _WorkerBuild:
             return Store(self.settings.postgres, self.side.clock.now, postgres)
         return RefuseHandler(queue)
 
-    def parts(self, name: str, index: int, handlers: Mapping[QueueClass, Handler]) -> ProcessParts:
+    def parts(
+        self, name: str, index: int, handlers: Mapping[QueueClass, Handler], background: Sequence[Background]
+    ) -> ProcessParts:
         """Put the process together around its handlers."""
         membership = Membership(
             self.id, self.pool.queues, self.settings.shards.count, self.settings.worker, self.side.presence
@@ -197,7 +213,7 @@ class _WorkerBuild:
         consumers = [Consumer(queue, handler, self._limits(queue), around) for queue, handler in handlers.items()]
         return ProcessParts(
             consumers, membership, self.beat, self.settings.worker.drain_s, index, name,
-            lambda: _published(handlers),
+            lambda: _published(handlers), background,
         )  # fmt: skip
 
     def _queue(self, queue: QueueClass) -> QueueSettings:
@@ -263,7 +279,7 @@ async def _serve_coordinator(context: ChildContext, files: Files, settings: Sett
         coordinator = Coordinator(settings.coordinator, settings.shards.count, settings.redis.memory_high_water, ports)
         beside = [
             asyncio.create_task(_when(stopped, coordinator.stop), name="stop"),
-            asyncio.create_task(_watch(files, settings, coordinator.reload), name="watch"),
+            asyncio.create_task(_watch_plans(files, settings, coordinator.reload), name="watch"),
         ]
         try:
             await coordinator.run(plans)
@@ -288,21 +304,10 @@ def _recorder(store: PostgresPlans) -> Callable[[Setback], Coroutine[Any, Any, N
     return record
 
 
-async def _watch(files: Files, settings: Settings, changed: Callable[[], None]) -> None:
-    """Tell of changes to the files that jobs and devices are read from.
-
-    Directories are watched, not files: an editor replaces a file, and a pattern may match one that is new.
-    """
-    base = source_directory(files.where).resolve()
-    patterns = [str(base / pattern) for pattern in (FILE, *settings.paths.inventory)]
-    folders = {Path(pattern).parent for pattern in patterns}
-
-    def matters(_: watchfiles.Change, path: str) -> bool:
-        return any(fnmatch(path, pattern) for pattern in patterns)
-
-    present = [folder for folder in folders if folder.is_dir()]
-    async for changes in watchfiles.awatch(*present, watch_filter=matters, step=200, recursive=False):
-        log.info("changed: %s", ", ".join(sorted({Path(path).name for _, path in changes})))
+async def _watch_plans(files: Files, settings: Settings, changed: Callable[[], None]) -> None:
+    """Tell of changes to the files that jobs and devices are read from."""
+    async for names in changes(source_directory(files.where), (FILE, *settings.paths.inventory)):
+        log.info("changed: %s", ", ".join(names))
         changed()
 
 

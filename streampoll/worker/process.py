@@ -24,6 +24,10 @@ Place = tuple[QueueClass, int]
 """(queue class, shard)."""
 
 
+Background = Callable[[], Coroutine[Any, Any, None]]
+"""Something that runs beside the consumers until the process ends."""
+
+
 @dataclass(frozen=True, slots=True)
 class ProcessParts:
     """What app.py built for this process."""
@@ -35,7 +39,7 @@ class ProcessParts:
     index: int
     pool: str
     figures: Callable[[], dict[str, Any]]  # what handlers publish besides (requests, lateness)
-    background: Sequence[Callable[[], Coroutine[Any, Any, None]]] = ()
+    background: Sequence[Background] = ()
 
 
 class WorkerProcess:
