@@ -208,7 +208,12 @@ class _WorkerBuild:
         )
         shared = {queue: self._queue(queue).weight for queue in self.pool.queues if not self._queue(queue).concurrency}
         around = Surroundings(
-            self.id, self.side.streams, Slots(self.pool.concurrency, shared), membership.homes, self.beat.touch
+            self.id,
+            self.side.streams,
+            Slots(self.pool.concurrency, shared),
+            membership.homes,
+            membership.known,
+            self.beat.touch,
         )
         consumers = [Consumer(queue, handler, self._limits(queue), around) for queue, handler in handlers.items()]
         return ProcessParts(

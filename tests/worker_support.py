@@ -67,6 +67,7 @@ async def consuming(
         streams=streams or MemoryStreams(server),
         slots=Slots(4, {POLLING: 1}),
         homes=lambda _: (0, 1),
+        live=lambda: (name,),
         beat=lambda: None,
         monotonic=server.monotonic,
     )

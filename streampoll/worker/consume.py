@@ -29,6 +29,7 @@ QUARANTINE_FROM = 3  # from this delivery on, an entry runs alone
 _LINGER_S = 0.005  # after a small read: lets more come, so that a busy stream isn't read entry by entry
 _SMALL = 32
 _SWEPT_AT_ONCE = 100
+_RETIRE_EVERY = 60  # sweeps
 _BACK_OFF_S = (0.25, 2.0)
 
 
@@ -64,6 +65,7 @@ class Surroundings:
     streams: WorkStreams
     slots: Slots
     homes: Callable[[QueueClass], Sequence[int]]  # shards this process is the home of, now
+    live: Callable[[], Sequence[str]]  # consumers that may still read
     beat: Callable[[], None]  # the loop lives: called whenever a read or renewal returns or fails
     monotonic: Callable[[], float] = time.monotonic
 
@@ -380,13 +382,22 @@ class Consumer:
     # -- take over what others left
 
     async def _sweep_for_ever(self) -> None:
+        rounds = 0
         while not self._draining:
             await asyncio.sleep(1.0)
+            rounds += 1
             try:
                 await self._handler.ready()
                 await self._sweep()
+                if rounds % _RETIRE_EVERY == 0:
+                    await self._retire()
             except UnavailableError as error:
                 self._outage(error)
+
+    async def _retire(self) -> None:
+        """Delete the consumers of processes that are gone: each process life has a name of its own."""
+        for shard in self._around.homes(self.queue):
+            await self._around.streams.retire(self.queue, shard, self._around.live())
 
     async def _sweep(self) -> None:
         homes = list(self._around.homes(self.queue))

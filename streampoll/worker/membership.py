@@ -35,6 +35,7 @@ class Membership:
         self._settings = settings
         self._presence = presence
         self._live: dict[QueueClass, frozenset[str]] = {}
+        self._known: tuple[str, ...] = (own_id,)
         self._homes: dict[QueueClass, tuple[int, ...]] = {}
         self._leaving = False
         self.away = False  # Redis could not be reached at the last beat
@@ -42,6 +43,10 @@ class Membership:
     def homes(self, queue: QueueClass) -> Sequence[int]:
         """Return the shards of a class whose home this process is now."""
         return self._homes.get(queue, ())
+
+    def known(self) -> Sequence[str]:
+        """Return the workers that beat in the last minute."""
+        return self._known
 
     async def run(self, figures: Callable[[], Mapping[str, Any]]) -> None:
         """Beat for ever; while Redis is away homes stay as they are."""
@@ -61,6 +66,7 @@ class Membership:
         self._settle(workers, newest - self._settings.dead_after_s)
 
     def _settle(self, workers: Sequence[Worker], live_since: float) -> None:
+        self._known = (self._id, *(worker.id for worker in workers))
         for queue in self._queues:
             live = frozenset(worker.id for worker in workers if worker.beat >= live_since and queue in worker.queues)
             if live != self._live.get(queue):
