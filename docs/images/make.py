@@ -7,10 +7,12 @@
 """
 
 import json
+import os
 import re
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
@@ -141,5 +143,7 @@ if __name__ == "__main__":
         case ["watch", log]:
             watch(Path(log))
     if sys.argv[1:2] != ["watch"]:
+        os.environ["TZ"] = "UTC"
+        time.tzset()
         for name, (title, shown) in pictures(json.loads(RUN.read_text())).items():
             (HERE / f"{name}.svg").write_text(draw(name, title, shown))
