@@ -124,3 +124,16 @@ def test_a_line_without_a_committed_plan_waits_and_forgets_no_tick():
     assert line.wanted(103, PACE) == []
     line.plan = plan_of(1)
     assert [tick for tick, *_ in sent(line, 103)] == [100, 101]
+
+
+def test_a_line_ahead_of_the_clock_goes_on_from_now_and_names_the_mark_that_redis_holds():
+    line = line_at(0, plan_of(1), mark_of(5000, 0))
+    assert line.bring_back(1000) == 4000
+    [send] = line.wanted(1001, PACE)
+    assert (send.tick, send.previous) == (1001, mark_of(5000, 0))
+
+
+def test_a_line_a_little_ahead_of_the_clock_waits_for_it():
+    line = line_at(0, plan_of(1), mark_of(1002, 0))
+    assert line.bring_back(1000) == 0
+    assert line.wanted(1002, PACE) == []

@@ -201,12 +201,19 @@ class Coordinator:
         """Dispatch what is due now, every line for itself."""
         now = floor(self._ports.now())
         pace = Pace(int(self._settings.grace_s), self._settings.batch_size, await self._cause())
+        self._bring_back(now)
         work = [(line, sends) for line in self._lines.values() if (sends := line.wanted(now, pace))]
         while work:
             some, work = _slice(work)
             await self._send(some)
             if not self._ports.lease.held:
                 return
+
+    def _bring_back(self, now: int) -> None:
+        """Let lines that are ahead of the clock go on from now: it went back, or a replica's was behind."""
+        ahead = [by for line in self._lines.values() if (by := line.bring_back(now))]
+        if ahead:
+            log.error("the clock of Redis went back: %d lines were up to %d s ahead", len(ahead), max(ahead))
 
     async def _cause(self) -> str:
         """Return why everything must be skipped now: Redis is nearly full."""

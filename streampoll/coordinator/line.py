@@ -13,6 +13,7 @@ from streampoll.shards.port import Answer, Dispatch, Dispatched, tick_of
 LATE = "late"
 CATCH_UP = 2  # ticks with something due sent in one look, when behind: twice real time
 _PARTS = 1 << 16
+_AHEAD = 2  # ticks: what dispatch takes before they are due
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,17 @@ class Line:
     def tick(self) -> int:
         """The next tick to look at."""
         return self._tick
+
+    def bring_back(self, now: int) -> int:
+        """If the line is ahead of the clock, which went back, go on from the next tick; return by how many it was.
+
+        The mark stays as Redis holds it: to name it is what allows the next part to set an earlier one.
+        """
+        ahead = self._tick - 1 - now
+        if ahead <= _AHEAD:
+            return 0
+        self._tick, self._part = now + 1, 0
+        return ahead
 
     @property
     def latest(self) -> Plan | None:
