@@ -59,7 +59,7 @@ class Line:
 
         The mark stays as Redis holds it: to name it is what allows the next part to set an earlier one.
         """
-        ahead = self._tick - 1 - now
+        ahead = self._tick - (not self._part) - now
         if ahead <= _AHEAD:
             return 0
         self._tick, self._part = now + 1, 0
