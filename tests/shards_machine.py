@@ -112,6 +112,7 @@ class StreamsMachine(RuleBasedStateMachine):
         there = [key for key in self.ids if key[:2] == (queue, shard)]
         stream = self.model.server.shard(shard).streams[queue]
         holders = {key: held.consumer for key in there if (held := stream.pending.get(id_of(self.ids[key][0])))}
+        holders = {key: holder for key, holder in holders.items() if holder in consumers}  # 'released' acts for nobody
         if holders and random.choice([True, True, False]):
             consumer = holders[random.choice(list(holders))]
             there = [key for key, holder in holders.items() if holder == consumer]

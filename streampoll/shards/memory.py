@@ -150,7 +150,7 @@ class MemoryStreams:
                 held = stream.pending[id_of(entry_id)]
                 held.consumer = RELEASED
                 held.since_ms = self._server.now_ms() - idle_ms - 1
-                held.deliveries -= not released.counted
+                held.deliveries = max(held.deliveries - (not released.counted), 0)
                 shard.crashes[queue].pop(entry_id, None)
             else:
                 gone.append(entry_id)
