@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +19,6 @@ import asyncpg
 import pytest
 import redis
 
-from streampoll.config.units import parse_duration
 from streampoll.embedded.fleet import FleetSettings, device_address
 from streampoll.embedded.places import free_port
 from streampoll.embedded.postgres import EmbeddedPostgres
@@ -114,7 +113,7 @@ class Deployment:
     where: Path
     redis_url: str
     dsn: str
-    environ: Mapping[str, str]
+    environ: dict[str, str]
     began: int = field(default_factory=lambda: int(time.time()) - 1)
     running: list[Running] = field(default_factory=list)
 
@@ -211,12 +210,16 @@ class Deployment:
         with self.redis() as client:
             return sum(len(client.xrange(f"sp:{{{shard:02d}}}:polling", entry, entry)) for shard, entry in held)
 
-    def inventory(self, devices: Sequence[str], profile: str = "system") -> None:
-        """Replace the inventory, as an editor would, by lines NAME,ADDRESS[,PROFILE]."""
+    def inventory(self, lines: Sequence[str], columns: str = "name,address,profile") -> None:
+        """Replace the inventory, as an editor would."""
         new = self.where / ".inventory.csv.new"
-        lines = [line if line.count(",") > 1 else f"{line},{profile}" for line in devices]
-        new.write_text("\n".join(["name,address,profile", *lines, ""]))
+        new.write_text("\n".join([columns, *lines, ""]))
         new.rename(self.where / "inventory.csv")
+
+    def ready(self) -> bool:
+        """Tell whether a worker has begun to read."""
+        with self.redis() as client:
+            return bool(client.exists("sp:workers"))
 
 
 def command(*arguments: str, where: Path) -> list[str]:
@@ -226,7 +229,7 @@ def command(*arguments: str, where: Path) -> list[str]:
 
 def simulated(count: int, first: int = 0) -> list[str]:
     """Return inventory lines of the fleet's devices."""
-    return [f"sim-{n:04},{device_address(n)}" for n in range(first, first + count)]
+    return [f"sim-{n:04},{device_address(n)},system" for n in range(first, first + count)]
 
 
 @contextmanager
@@ -234,15 +237,13 @@ def deployed(
     where: Path, redis_url: str, dsn: str, every: str = "3s", fleet: FleetSettings = FLEET, more: str = ""
 ) -> Iterator[Deployment]:
     """Write a configuration for a running fleet; end every process of it when the block ends."""
-    parse_duration(every)
     with running_fleet(fleet) as answering:
         (where / "streampoll.toml").write_text(TOML.format(port=answering.port, every=every) + more)
         (where / "credentials.toml").write_text(CREDENTIALS)
         environ = {name: value for name, value in os.environ.items() if not name.startswith("STREAMPOLL_")}
-        environ |= {
-            "STREAMPOLL_REDIS_URL": redis_url, "STREAMPOLL_POSTGRES_DSN": dsn, "FLEET_COMMUNITY": fleet.community,
-            "COLUMNS": "200",
-        }  # fmt: skip
+        environ |= {"FLEET_COMMUNITY": fleet.community, "COLUMNS": "200"}
+        servers = {"STREAMPOLL_REDIS_URL": redis_url, "STREAMPOLL_POSTGRES_DSN": dsn}
+        environ |= {name: url for name, url in servers.items() if url}
         deployment = Deployment(where, redis_url, dsn, environ)
         deployment.inventory(simulated(fleet.devices))
         try:

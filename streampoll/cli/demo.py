@@ -89,12 +89,14 @@ def command(as_json: bool, **options: object) -> int:
       streampoll demo --seconds 20 --json | tail -1 | jq .missing
     """
     from streampoll.app import Files, coordinator_role, worker_role  # `--help` need not load the clients
+    from streampoll.cli.supervise import unwind_on_stop
     from streampoll.config.settings import PoolSettings
     from streampoll.embedded.endpoints import read_settings
     from streampoll.logs import set_up_logs
     from streampoll.worker.supervisor import Supervisor
 
     demo = DemoOptions(as_json=as_json, **options)  # type: ignore[arg-type]
+    unwind_on_stop()
     with ExitStack() as stack:
         room = stack.enter_context(_room())
         if not as_json:

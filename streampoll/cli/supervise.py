@@ -1,8 +1,10 @@
 """What `coordinator`, `worker` and `up` share: supervise roles until told to stop; SIGHUP reads the files again."""
 
 import os
+import signal
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import FrameType
 
 from streampoll.app import Files
 from streampoll.config.settings import Settings
@@ -27,3 +29,19 @@ def supervise(where: Path, make_roles: MakeRoles, environ: Mapping[str, str] = o
         return make_roles(Files(where, environ), settings)
 
     return Supervisor(read(), read).run()
+
+
+def unwind_on_stop() -> None:
+    """Have SIGTERM and SIGHUP end what is being set up as Ctrl-C does: in order, with nothing left behind.
+
+    For commands that start servers first; a supervisor, once it runs, takes its signals itself.
+    """
+
+    def unwind(number: int, _: FrameType | None) -> None:
+        for each in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(each, signal.SIG_IGN)  # a second one must not cut the end short
+        raise SystemExit(128 + number)
+
+    for each in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(each) is not signal.SIG_IGN:  # nohup
+            signal.signal(each, unwind)

@@ -28,13 +28,14 @@ def command(config: Path, processes: int | None) -> int:
       streampoll stats --config net --watch          # in another terminal
     """
     from streampoll.app import Files, coordinator_role, worker_role  # here: `--help` need not load the clients
-    from streampoll.cli.supervise import supervise
+    from streampoll.cli.supervise import supervise, unwind_on_stop
     from streampoll.worker.crew import Role
 
     def roles(files: Files, settings: Settings) -> list[Role]:
         pools = pools_of(settings, processes)
         return [coordinator_role(files, settings), *(worker_role(files, settings, *pool) for pool in pools.items())]
 
+    unwind_on_stop()
     settings = load_settings(config, os.environ)
     with embedded_servers(source_directory(config) / settings.paths.data, settings):
         return supervise(config, roles)
