@@ -130,7 +130,7 @@ def watch(log: Path) -> None:
         note("stats", stats)
         return stats
 
-    RedisStats.snapshot = noted  # type: ignore[method-assign]
+    RedisStats.snapshot = noted  # type: ignore[method-assign,assignment]
     demo_run.Screen.draw = lambda _, frame: note("frame", frame)  # type: ignore[method-assign,assignment]
     sys.argv = ["streampoll", "demo", "--seconds", str(SECONDS), "--json"]
     main()
