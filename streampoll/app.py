@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ from streampoll.embedded.endpoints import read_settings
 from streampoll.errors import ConfigError, StreampollError, UnavailableError
 from streampoll.model import QueueClass
 from streampoll.observe.snapshot import Known, RedisStats
-from streampoll.pollers.handler import PollHandler, PollPorts
+from streampoll.pollers.handler import Poll, PollHandler, PollPorts
 from streampoll.pollers.snmp import SnmpPoller
 from streampoll.results.codec import encode_payload
 from streampoll.results.migrations import migrate
@@ -190,7 +191,7 @@ class _WorkerBuild:
         if queue is QueueClass.POLLING:
             return PollHandler(
                 PollPorts(
-                    poller.poll, encode_payload, self.side.clock.now, self.id, self.settings.snmp.wall_limit_s,
+                    _hooked(poller.poll), encode_payload, self.side.clock.now, self.id, self.settings.snmp.wall_limit_s,
                     poller.close,
                 )
             )  # fmt: skip
@@ -230,6 +231,12 @@ class _WorkerBuild:
         return Limits(
             limits.concurrency, prefetch, limits.batch, limits.soft_limit_s, limits.hard_limit_s, limits.claim_idle_s
         )
+
+
+def _hooked(poll: Poll) -> Poll:
+    """Return the poll with the faults that a test asks for in it, by a variable that nothing but tests sets."""
+    module, _, name = os.environ.get("STREAMPOLL_TEST_POLL_HOOK", "").partition(":")
+    return getattr(import_module(module), name)(poll) if name else poll
 
 
 def _published(handlers: Mapping[QueueClass, Handler]) -> dict[str, Any]:

@@ -5,25 +5,39 @@ with the monotonic clock, never with this one.
 """
 
 import logging
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 log = logging.getLogger(__name__)
 
 WARN_S = 1.0
 
 
+TEST_OFFSET_FILE = "STREAMPOLL_TEST_CLOCK_OFFSET_FILE"
+
+
+def host_clock(environ: Mapping[str, str] = os.environ) -> Callable[[], float]:
+    """Return this host's wall clock; the fault harness steps it by the seconds in a file, never the system's own."""
+    file = environ.get(TEST_OFFSET_FILE)
+    if not file:
+        return time.time
+    offset = Path(file)
+    return lambda: time.time() + float(offset.read_text() or 0)
+
+
 class Clock:
     """Wall-clock seconds of Redis; follows what `observe` is told."""
 
-    def __init__(self, wall: Callable[[], float] = time.time) -> None:
-        self._wall = wall
+    def __init__(self, wall: Callable[[], float] | None = None) -> None:
+        self.wall = wall or host_clock()  # this host's, seconds since the epoch
         self._warned = False
         self.offset_s = 0.0
 
     def now(self) -> float:
         """Return the time now, seconds since the epoch."""
-        return self._wall() + self.offset_s
+        return self.wall() + self.offset_s
 
     def observe(self, redis_ms: int, sent: float, received: float) -> None:
         """Take a reading of TIME that was asked for at `sent` and came at `received` (this host's wall clock)."""

@@ -6,7 +6,6 @@ A worker's id ends in a random part: a process life's consumer name is never use
 import os
 import secrets
 import socket
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -46,9 +45,9 @@ class Presence:
         return await self._beat("", "")
 
     async def _beat(self, worker_id: str, queues: str) -> list[Worker]:
-        sent = time.time()
+        sent = self._clock.wall()
         now_ms, flat = await self._scripts.one("beat", [self._keys.workers], [worker_id, queues])
-        self._clock.observe(now_ms, sent, time.time())
+        self._clock.observe(now_ms, sent, self._clock.wall())
         return [_worker(name, said) for name, said in zip(flat[0::2], flat[1::2], strict=True)]
 
     async def publish(self, worker_id: str, figures: Mapping[str, Any]) -> None:
