@@ -49,9 +49,8 @@ def find_pool(settings: Settings, name: str) -> PoolSettings:
     """Return a pool of the configuration."""
     if name in settings.pools:
         return settings.pools[name]
-    known = ", ".join(settings.pools) or "none"
     hint = nearest(name, settings.pools) or f"write [pools.{name}] in streampoll.toml"
-    raise ConfigError([Fault("--pool", f"there is no pool {name!r} (known: {known})", hint)])
+    raise ConfigError([Fault("--pool", f"there is no pool {name!r}", hint)])
 
 
 def parse_queues(text: str) -> tuple[QueueClass, ...]:

@@ -74,5 +74,5 @@ def _adopt_running(settings: Settings, directory: Path) -> Settings:
     try:
         said = json.loads((directory / _NAME).read_text())
         return adopt(settings, Endpoints(Secret(said["redis"]), Secret(said["postgres"])))
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return settings
