@@ -17,6 +17,7 @@ from streampoll.shards.streams import RedisStreams
 from tests import shards_contract_dispatch as dispatching
 from tests import shards_contract_full as full
 from tests import shards_contract_lease as leading
+from tests import shards_contract_letters as lettering
 from tests import shards_contract_recover as recovering
 from tests import shards_contract_settle as settling
 from tests.shards_support import Check, RedisBench
@@ -116,6 +117,14 @@ BUGS = [
     Bug("sweep", "redis.call('HEXISTS', KEYS[2], entry[1])", "0", recovering.who_died_in_quarantine_is_known),
     Bug("beat", "redis.call('HDEL', KEYS[1], all[i])\n  else", "end\n  do",
         leading.who_is_silent_for_a_minute_is_forgotten),
+    # dead letters
+    Bug("requeue", "if redis.call('XDEL', KEYS[1], ARGV[2]) == 0 then", NEVER,
+        lettering.a_letter_is_put_back_once_and_is_open_again),
+    Bug("requeue", "redis.call('HINCRBY', KEYS[3], ARGV[1] .. ':' .. job .. ':' .. slot, 1)", "",
+        lettering.a_letter_is_put_back_once_and_is_open_again),
+    Bug("purge", "count = count + redis.call('XDEL'", "count = count + redis.call('XACK'",
+        lettering.a_purge_counts_what_was_there, (AssertionError, ResponseError)),
+    Bug("letters", "'COUNT', ARGV[2]", "'COUNT', 1", lettering.letters_are_read_page_by_page),
     # over maxmemory
     Bug("finish", ACKNOWLEDGE, EMIT + ACKNOWLEDGE, full.a_full_redis_lets_work_be_finished),
     Bug("retry", "redis.call('XACK', KEYS[1], ARGV[1], id)", "redis.call('HSET', KEYS[3], id, '')",
