@@ -16,7 +16,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import redis.asyncio as aioredis
 import uvloop
 
 from streampoll.config.load import (
@@ -45,11 +44,12 @@ from streampoll.results.plans import PostgresPlans
 from streampoll.results.postgres import Postgres
 from streampoll.results.store import Store
 from streampoll.shards.clock import Clock
-from streampoll.shards.connection import Scripts, connect
 from streampoll.shards.keys import Keys
 from streampoll.shards.lease import LeaderLease
+from streampoll.shards.open import open_topology
 from streampoll.shards.port import tick_of
 from streampoll.shards.presence import Presence, new_worker_id
+from streampoll.shards.scripts import Scripts
 from streampoll.shards.server import settle
 from streampoll.shards.streams import RedisStreams
 from streampoll.snmp.plan import CollectPlan
@@ -88,14 +88,16 @@ class Files:
         whole = load(self.where, self.environ)
         for notice in whole.notices:
             log.warning("%s", notice)
-        return list(lay_out(whole.jobs, whole.devices, settings.shards.count))
+        plans = list(lay_out(whole.jobs, whole.devices, settings.shards.count))
+        polled = sum(plan.devices for plan in plans)
+        log.info("configuration: %d devices, %d jobs, each round %d polls", len(whole.devices), len(whole.jobs), polled)
+        return plans
 
 
 @dataclass(frozen=True, slots=True)
 class RedisSide:
     """Everything of one process that talks to Redis."""
 
-    client: "aioredis.Redis"
     keys: Keys
     scripts: Scripts
     clock: Clock
@@ -104,18 +106,16 @@ class RedisSide:
 
 
 @asynccontextmanager
-async def open_redis(settings: Settings, queues: Sequence[QueueClass] = ()) -> AsyncIterator[RedisSide]:
-    """Make this process's clients: one for each blocking reader of `queues`, one for everything else."""
+async def open_redis(settings: Settings) -> AsyncIterator[RedisSide]:
+    """Make this process's side of Redis; nothing is connected before its first use."""
     redis = settings.redis
-    timeout_s = BLOCK_MS / 1000 + _READ_MARGIN_S
-    client = connect(redis.url, redis.connect_timeout_s, timeout_s)
-    readers = {queue: connect(redis.url, redis.connect_timeout_s, timeout_s) for queue in queues}
-    keys, scripts, clock = Keys(redis.prefix), Scripts(client), Clock()
-    streams = RedisStreams(client, keys, readers)
+    topology = open_topology(redis, BLOCK_MS / 1000 + _READ_MARGIN_S)
+    keys, clock = Keys(redis.prefix), Clock()
+    streams, presence = RedisStreams(topology, keys), Presence(topology, keys, clock)
     try:
-        yield RedisSide(client, keys, scripts, clock, streams, Presence(client, scripts, keys, clock))
+        yield RedisSide(keys, Scripts(topology), clock, streams, presence)
     finally:
-        await streams.close()
+        await topology.close()
 
 
 # -- the worker
@@ -161,7 +161,7 @@ async def _serve_worker(
     stopped = _stop_signal()
     if not await _until_settled(settings, context.beat, stopped):
         return 0
-    async with open_redis(settings, pool.queues) as side:
+    async with open_redis(settings) as side:
         build = _WorkerBuild(settings, pool, side, context.beat, new_worker_id())
         handlers = build.handlers(poller)
         process = WorkerProcess(build.parts(name, context.index, handlers, (watch,)))

@@ -33,7 +33,7 @@ def test_what_init_writes_passes_check(tmp_path: Path, capsys: pytest.CaptureFix
 
     assert cli("check", "--config", tmp_path / "conf") == 0
     out, err = capsys.readouterr()
-    assert out.startswith("ok: 3 devices, 2 jobs, 6 profiles, 1 credentials; ")
+    assert out.startswith("ok: 3 devices, 2 jobs, 6 profiles, 1 credential; ")
     assert lines(err) == [f"warning: credential 'default': {NOT_SET}"]
 
 

@@ -16,7 +16,7 @@ from streampoll.embedded.endpoints import read_settings
 from streampoll.results.audit import AuditReport, audit, likely_devices
 from streampoll.results.equation import Shortfall
 from streampoll.results.postgres import Connection, connected
-from streampoll.results.verdict import equation_grid, shortfall_line, stopped_line, verdict
+from streampoll.results.verdict import equation_grids, shortfall_line, stopped_line, verdict
 from streampoll.shards.finality import unfinished
 
 _LISTED = 200
@@ -47,7 +47,8 @@ def command(config: Path, since: float, as_json: bool, listing: bool) -> int:
         click.echo(json.dumps(report.as_json()))
     else:
         console = Console(highlight=False)
-        console.print(equation_grid(report))
+        for grid in equation_grids(report):
+            console.print(grid)
         console.print(verdict(report), markup=False, soft_wrap=True)
     for line in (*map(stopped_line, report.stopped), *listed):
         click.echo(line, err=as_json)

@@ -10,9 +10,10 @@ import click
 
 from streampoll.cli.options import config_option, json_option
 from streampoll.config.keeping import SecretNotHere
-from streampoll.config.load import Configuration, load, load_settings
+from streampoll.config.load import Configuration, load
 from streampoll.config.report import Report
 from streampoll.config.settings import Settings
+from streampoll.embedded.endpoints import read_settings
 from streampoll.errors import ConfigError, Fault
 from streampoll.model import Device
 from streampoll.observe.doctor import diagnose
@@ -37,7 +38,7 @@ def command(config: Path, connect: bool, as_json: bool) -> int:
     report = Report()
     configuration = _read(config, os.environ, report)
     if connect:
-        settings = configuration.settings if configuration else _settings(config, os.environ)
+        settings = _settings(config, os.environ)
         if settings is not None:
             diagnose(settings, report)
     figures = summary(configuration) if configuration else {}
@@ -64,9 +65,12 @@ def _read(where: Path, environ: Mapping[str, str], report: Report) -> Configurat
 
 
 def _settings(where: Path, environ: Mapping[str, str]) -> Settings | None:
-    """Return the settings alone, so that servers are asked although, say, the inventory has a fault."""
+    """Return the settings alone, so that servers are asked although, say, the inventory has a fault.
+
+    Those of an `up` that runs this configuration count, as everywhere.
+    """
     try:
-        return load_settings(where, environ)
+        return read_settings(where, environ)
     except ConfigError:
         return None
 
@@ -117,10 +121,12 @@ def _print_text(report: Report, figures: Mapping[str, Any]) -> None:
     if report.faults:
         click.echo(f"{len(report.faults)} fault{'s' if len(report.faults) > 1 else ''}", err=True)
         return
-    click.echo(
-        f"ok: {figures['devices']:,} devices, {figures['jobs']} jobs, {figures['profiles']} profiles, "
-        f"{figures['credentials']} credentials; {figures['polls_per_s']:,.4g} polls/s expected"
-    )
+    counts = ", ".join(_count(figures[name], name) for name in ("devices", "jobs", "profiles", "credentials"))
+    click.echo(f"ok: {counts}; {figures['polls_per_s']:,.4g} polls/s expected")
+
+
+def _count(number: int, plural: str) -> str:
+    return f"{number:,} {plural if number != 1 else plural.removesuffix('s')}"
 
 
 def _print_lines(faults: Iterable[Fault], mark: str) -> None:

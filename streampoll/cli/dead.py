@@ -22,7 +22,9 @@ from streampoll.observe import words
 from streampoll.results.render import clock, shown
 from streampoll.shards.letters import Letter, Letters
 
-queue_option = click.option("--queue", type=click.Choice(list(QueueClass)), help="Only this queue class.")
+queue_option = click.option(
+    "--queue", type=click.Choice([queue.value for queue in QueueClass]), help="Only this queue class."
+)
 
 
 @click.group("dead")

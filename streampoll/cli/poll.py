@@ -16,23 +16,31 @@ from rich.text import Text
 from streampoll.cli.drawing import table_grids
 from streampoll.cli.options import config_option, json_option
 from streampoll.config.credentials import Credentials
-from streampoll.config.load import FILE, load_credentials, load_profiles, load_settings
+from streampoll.config.load import (
+    FILE,
+    load_credentials,
+    load_inventory,
+    load_profiles,
+    load_settings,
+    source_directory,
+)
 from streampoll.config.report import nearest
 from streampoll.config.secret import Secret
 from streampoll.config.settings import Settings
 from streampoll.errors import ConfigError, Fault
-from streampoll.model import Outcome, Status, Target
+from streampoll.model import Device, Outcome, Status, Target
 from streampoll.pollers.snmp import SnmpPoller
 from streampoll.results.render import cell_text, named_rows, shown
 from streampoll.snmp.credential import Community, Credential, Version
+from streampoll.snmp.plan import CollectPlan
 
 _AD_HOC = "--community-env"
 
 
 @click.command("poll")
-@click.argument("host", metavar="HOST[:PORT]")
+@click.argument("host", metavar="DEVICE|HOST[:PORT]")
 @config_option
-@click.option("--profile", default="system", show_default=True, help="What to collect.")
+@click.option("--profile", help="What to collect.  [default: the device's, else system]")
 @click.option("--credential", default="", help="Name of a credential of the configuration.  [default: default]")
 @click.option("--community-env", metavar="VAR", help="Environment variable with a community to use instead.")
 @click.option("--snmp-version", type=click.Choice(["1", "2c"]), help="Version to speak with a community.")
@@ -41,26 +49,29 @@ _AD_HOC = "--community-env"
 def command(host: str, config: Path, as_json: bool, **options: Any) -> int:
     """Poll one device now and print what it says; no server is needed, nor a configuration.
 
+    The name of a device in the configuration's inventory stands for its address, port, profile and credential.
     Exit code 0 if it answered, 1 if it did not, 2 if it can't be asked so.
 
     \b
     Examples:
+      streampoll poll core-1 --config /etc/streampoll
       streampoll poll 192.0.2.1 --profile interfaces
       SNMP=public streampoll poll 192.0.2.1:1161 --community-env SNMP
       streampoll poll 192.0.2.1 --json | jq .values.sysName
     """
-    address, port = split_host(host)
-    settings = load_settings(config, os.environ) if _is_configured(config) else Settings()
+    if options["credential"] and options["community_env"]:
+        raise click.UsageError("--credential and --community-env are two answers to one question; give one of them")
+    configured = _is_configured(config)
+    settings = load_settings(config, os.environ) if configured else Settings()
     if options["timeout_s"]:
         settings = replace(settings, snmp=replace(settings.snmp, timeout_s=options["timeout_s"]))
+    device = (_find_device(host, config, settings) if configured else None) or _ad_hoc_device(host)
     profiles = load_profiles(config, settings)
-    if options["profile"] not in profiles:
-        known = ", ".join(sorted(profiles))
-        hint = nearest(options["profile"], profiles) or f"known are {known}"
-        raise ConfigError([Fault("--profile", f"there is no profile {options['profile']!r}", hint)])
-    credentials, name = _credentials(config, settings, options["credential"], options["community_env"])
-    overrides = {"snmp.version": options["snmp_version"]} if options["snmp_version"] else {}
-    target = Target(host, address, port, options["profile"], name, overrides)
+    profile = _chosen_profile(options["profile"] or device.profile or "system", profiles)
+    chosen = options["credential"] or device.credential
+    credentials, name = _credentials(config, settings, chosen, options["community_env"])
+    asked = {"snmp.version": options["snmp_version"]} if options["snmp_version"] else {}
+    target = Target(host, device.address, device.port, profile, name, {**device.overrides, **asked})
     began = time.monotonic()
     outcome = asyncio.run(_poll(SnmpPoller(settings.snmp, profiles, credentials), target, settings.snmp.wall_limit_s))
     duration_ms = int((time.monotonic() - began) * 1000)
@@ -78,6 +89,25 @@ async def _poll(poller: SnmpPoller, target: Target, limit_s: float) -> Outcome:
         await poller.close()
 
 
+def _find_device(name: str, config: Path, settings: Settings) -> Device | None:
+    """Return the device of the inventory that has this name; None if there is none."""
+    if not any(any(source_directory(config).glob(pattern)) for pattern in settings.paths.inventory):
+        return None
+    return next((device for device in load_inventory(config, settings) if device.name == name), None)
+
+
+def _ad_hoc_device(host: str) -> Device:
+    address, port = split_host(host)
+    return Device(host, address, port)
+
+
+def _chosen_profile(name: str, profiles: Mapping[str, CollectPlan]) -> str:
+    if name not in profiles:
+        hint = nearest(name, profiles) or f"known are {', '.join(sorted(profiles))}"
+        raise ConfigError([Fault("--profile", f"there is no profile {name!r}", hint)])
+    return name
+
+
 def _is_configured(config: Path) -> bool:
     return config.suffix == ".toml" or (config / FILE).exists()
 
@@ -86,8 +116,6 @@ def _credentials(
     config: Path, settings: Settings, name: str, variable: str | None
 ) -> tuple[Mapping[str, Credential], str]:
     """Return the credentials to choose from, and the name to choose."""
-    if variable and name:
-        raise click.UsageError("--credential and --community-env are two answers to one question; give one of them")
     if variable is None:
         known: Credentials = load_credentials(config, settings, os.environ)
         if (name or "default") not in known:
@@ -141,7 +169,7 @@ def _as_json(device: str, outcome: Outcome, duration_ms: int) -> dict[str, Any]:
 
 def _draw(console: Console, outcome: Outcome, duration_ms: int) -> None:
     style = "green" if outcome.status is Status.OK else "yellow" if outcome.status.answered else "red"
-    head = Text.assemble((outcome.status.word, style), f"  {duration_ms} ms, {outcome.requests} requests")
+    head = Text.assemble((outcome.status.word, style), f"  {duration_ms} ms, requests {outcome.requests}")
     console.print(head + Text(f": {cell_text(outcome.error)}") if outcome.error else head, soft_wrap=True)
     width = max(map(len, outcome.values), default=0)
     for name, value in outcome.values.items():

@@ -126,7 +126,8 @@ class Coordinator:
         self._skipped.clear()
         self._lines = self._planning.resume(progress, floor(self._ports.now()))
         self._standing_by_for, self._away = "", ""
-        log.info("leading with epoch %d: %d lines", self._ports.lease.epoch, len(self._lines))
+        jobs = {line.job for line in self._lines.values()}
+        log.info("leading with epoch %d: %d jobs over %d shards", self._ports.lease.epoch, len(jobs), len(self._shards))
         async with asyncio.TaskGroup() as group:
             beside = [
                 group.create_task(self._renew_for_ever(), name="lease"),

@@ -11,35 +11,39 @@ from streampoll.results.audit import AuditReport, Stopped
 from streampoll.results.equation import Shortfall
 from streampoll.results.render import clock
 
-_COLUMNS = (
-    "devices", "expected", "ok", "partial", "failed", "expired", "skipped", "lost", "missing", "duplicates",
-    "executed_twice",
-)  # fmt: skip
+_TERMS = ("expected", "ok", "partial", "failed", "expired", "skipped", "lost", "missing")
+_BESIDE = ("devices", "duplicates", "executed_twice")
 _BAD = ("missing", "duplicates")
 
 
-def equation_grid(report: AuditReport) -> Grid:
-    """Draw the equation, a line a job and one for the total."""
-    grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False)
-    grid.add_column("job")
-    for column in (*_COLUMNS, "stored after due", "cycle"):
-        grid.add_column(column.replace("_", " "), justify="right")
+def equation_grids(report: AuditReport) -> list[Grid]:
+    """Draw the equation and what stands beside it, a line a job and one for the total; each fits 80 columns."""
     figures = report.as_json()
-    for job, found in figures["jobs"].items():
-        grid.add_row(Text(job), *_cells(found))
-    if len(figures["jobs"]) != 1:
-        grid.add_row(Text("all", style="bold"), *_cells(figures))
+    lines = list(figures["jobs"].items())
+    if len(lines) != 1:
+        lines.append(("all", figures))
+    equation, beside = _grid(*_TERMS), _grid(*_BESIDE, "stored after due", "cycle")
+    for job, found in lines:
+        equation.add_row(Text(job), *_counts(found, _TERMS))
+        beside.add_row(Text(job), *_counts(found, _BESIDE), _pair(found, "lateness"), _pair(found, "cycle"))
+    return [equation, beside]
+
+
+def _grid(*columns: str) -> Grid:
+    grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    grid.add_column("job", overflow="fold")
+    for column in columns:
+        grid.add_column(column.replace("_", " "), justify="right", no_wrap=True)
     return grid
 
 
-def _cells(found: dict[str, Any]) -> list[Text]:
-    counts = [Text(f"{found[name]:,}", style="red" if name in _BAD and found[name] else "") for name in _COLUMNS]
-    return [*counts, Text(_pair(found, "lateness")), Text(_pair(found, "cycle"))]
+def _counts(found: dict[str, Any], names: Sequence[str]) -> list[Text]:
+    return [Text(f"{found[name]:,}", style="red" if name in _BAD and found[name] else "") for name in names]
 
 
-def _pair(found: dict[str, Any], name: str) -> str:
+def _pair(found: dict[str, Any], name: str) -> Text:
     p50, p99 = found[f"{name}_p50_s"], found[f"{name}_p99_s"]
-    return "–" if p50 is None else f"p50 {p50:.1f} s, p99 {p99:.1f} s"
+    return Text("–" if p50 is None else f"p50 {p50:.1f}s p99 {p99:.1f}s")
 
 
 def verdict(report: AuditReport) -> str:

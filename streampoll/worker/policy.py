@@ -143,7 +143,7 @@ def _staff(now: float, crew: CrewView, rules: Rules) -> Iterator[Action]:
     places = _places(crew.children)
     for index in range(rules.processes):
         if not places[index] and now >= crew.not_before.get(index, 0.0):
-            yield Fork(index, "its place is empty")
+            yield Fork(index, "none runs in its place")
     for index, held in sorted(places.items()):
         if index >= rules.processes:
             yield from (Drain(child.pid, "fewer processes are wanted") for child in held)
