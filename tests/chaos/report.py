@@ -16,8 +16,7 @@ def matrix(verdict: Verdict) -> str:
     for event in verdict.events:
         by_fault[event.fault.name].append(event)
     lines = [
-        f"| fault | times | lasted | normal again after (bar {BAR_S} s) | expired | skipped | lost | missing "
-        "| rows twice | executed twice |",
+        f"| fault | times | lasted | normal after (bar {BAR_S} s) | {' | '.join(_COUNTS)} |".replace("_", " "),
         "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
     ]
     lines += [_line(by_fault[name]) for name in FAULTS if name in by_fault]

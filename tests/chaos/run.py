@@ -87,7 +87,7 @@ def run(options: Options, say: Say) -> Verdict:
     with running(options.scale, options.keep) as system:
         began = int(time.time()) - 1
         torment = Torment(system, rng, options.long_s)
-        if not wait_for(lambda: _normal(system, int(time.time()) - 60), _START_S, 0.5):
+        if not wait_for(lambda: system.ended or _normal(system, began), _START_S, 0.5) or system.ended:
             raise SystemExit("polling did not become normal before the first fault\n" + system.said()[-4000:])
         say("polling is normal")
         events = [_torment(torment, fault, say) for fault in _schedule(options, rng)]
@@ -119,9 +119,8 @@ def _torment(torment: Torment, fault: Fault, say: Say) -> Event:
     since = int(max(ended, event.measured))
     back = wait_for(lambda: _normal(torment.system, since), _GIVE_UP_S, 0.5)
     torment.system.restart_ended()
-    say(
-        f"{fault.name} ({event.told or '-'}): {'normal again' if back else 'NOT NORMAL'} {time.time() - ended:.1f} s later"
-    )
+    how = "normal again" if back else "NOT NORMAL"
+    say(f"{fault.name} ({event.told or '-'}): {how} {time.time() - ended:.1f} s later")
     return event
 
 

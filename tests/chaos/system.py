@@ -71,11 +71,8 @@ every = "{slow_s}s"
 profile = "light"
 """
 _PROFILE = """\
-description = "one small GET"
-
-[metrics.sysUpTime]
-oid = "1.3.6.1.2.1.1.3.0"
-type = "timeticks"
+[scalars]
+sysUpTime = { oid = "1.3.6.1.2.1.1.3.0", type = "ticks" }
 """
 _CREDENTIALS = """\
 [credentials.default]
@@ -168,6 +165,11 @@ class System:
     def redis_client(self, timeout_s: float = 5.0) -> Redis:
         """Redis, reached directly."""
         return Redis.from_url(self.redis.url.reveal(), socket_timeout=timeout_s)
+
+    @property
+    def ended(self) -> list[str]:
+        """Return the names of daemons that have ended."""
+        return [name for name, daemon in self.daemons.items() if daemon.process and daemon.process.poll() is not None]
 
     @property
     def poison(self) -> Path:
