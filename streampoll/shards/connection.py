@@ -55,6 +55,8 @@ def translate(error: Exception) -> StreampollError | None:
         return RedisUnavailable(f"Redis refuses the credentials of redis.url: {text}")
     if isinstance(error, exceptions.ConnectionError | exceptions.TimeoutError | OSError):
         return RedisUnavailable(f"Redis is not reachable: {text or type(error).__name__}")
+    if isinstance(error, RuntimeError) and "closed=True" in text:  # uvloop's word for a connection reset while idle
+        return RedisUnavailable("Redis is not reachable: the connection was reset")
     if isinstance(error, exceptions.ResponseError) and text.startswith(_PASSING):
         return RedisUnavailable(f"Redis can't serve now: {text}")
     return None
@@ -77,7 +79,7 @@ async def guarded(call: Awaitable[Any]) -> Any:
     """Await a call of the client, its errors as ours."""
     try:
         return await call
-    except (exceptions.RedisError, OSError) as error:
+    except (exceptions.RedisError, OSError, RuntimeError) as error:
         ours = translate(error)
         if ours is None:
             raise

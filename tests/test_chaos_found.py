@@ -1,0 +1,43 @@
+"""Bugs that the fault harness found, each at its smallest."""
+
+import asyncio
+import socket
+import struct
+
+import uvloop
+
+from streampoll.config.secret import Secret
+from streampoll.errors import RedisUnavailable
+from streampoll.shards.connection import connect, guarded
+from tests.waiting import eventually_async
+
+
+def test_a_connection_that_was_reset_while_idle_is_an_outage_and_not_a_bug() -> None:
+    """uvloop says RuntimeError there; it ended every worker and coordinator at once when Redis was killed."""
+
+    async def use_a_reset_connection() -> None:
+        ends: list[asyncio.StreamWriter] = []
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            ends.append(writer)
+            while await reader.read(1000):
+                writer.write(b"+OK\r\n")
+
+        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            client = connect(Secret(f"redis://127.0.0.1:{port}/0"), 1.0, 1.0)
+            await guarded(client.execute_command("PING"))
+            ends[0].get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            ends[0].transport.abort()
+            end = client.connection_pool._available_connections[0]._writer
+            await eventually_async(end.is_closing)  # the client's loop has seen the reset, the client has not
+            try:
+                await guarded(client.execute_command("PING"))
+            except RedisUnavailable:
+                return
+            finally:
+                await client.aclose()
+            raise AssertionError("the reset connection answered")
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(use_a_reset_connection())
