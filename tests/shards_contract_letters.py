@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 from streampoll.model import Target
-from streampoll.shards.connection import Scripts
 from streampoll.shards.entries import encode_target
 from streampoll.shards.letters import Letter, Letters
+from streampoll.shards.scripts import Scripts
 from tests.shards_support import (
     JOB,
     POLLING,
@@ -27,7 +27,7 @@ async def buried(bench: Bench, count: int) -> tuple[Letters, list[Letter]]:
     body = encode_target(Target("sw1", "10.0.0.1", 0, "if", "", {}))
     await bench.streams.dispatch(1, 10, [replace(part_of(), polls=[(TICK + 60, body)] * count)])
     await finish(bench, settled(await read(bench), cause="crashed"))
-    letters = Letters(Scripts(bench.client), bench.keys, SHARD + 1)
+    letters = Letters(Scripts(bench.topology), bench.keys, SHARD + 1)
     return letters, [letter async for letter in letters.read()]
 
 
@@ -39,7 +39,7 @@ async def a_letter_is_put_back_once_and_is_open_again(bench: Bench) -> None:
     figures = await queue_figures(bench)
     assert (figures.length, figures.dead) == (1, 0)
     [shard] = await bench.streams.figures([SHARD])
-    assert shard.open[POLLING, JOB, TICK + 500] == 1
+    assert shard.open.get((POLLING, JOB, TICK + 500)) == 1
 
 
 async def a_purge_counts_what_was_there(bench: Bench) -> None:

@@ -5,8 +5,9 @@ import asyncio
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
+from redis.exceptions import ResponseError
 
-from streampoll.shards import connection
+from streampoll.shards import scripts
 from tests.servers_support import REDIS_NAMES
 from tests.shards_machine import StreamsMachine
 from tests.shards_support import RedisBench
@@ -48,8 +49,8 @@ def test_the_scripts_do_what_the_model_does(fresh_redis: str) -> None:
 def test_a_difference_is_found(
     script: str, text: str, mistake: str, fresh_redis: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert connection.SCRIPTS[script].count(text) == 1
-    monkeypatch.setitem(connection.SCRIPTS, script, connection.SCRIPTS[script].replace(text, mistake))
+    assert scripts.SCRIPTS[script].count(text) == 1
+    monkeypatch.setitem(scripts.SCRIPTS, script, scripts.SCRIPTS[script].replace(text, mistake))
 
-    with pytest.raises((AssertionError, ExceptionGroup)):
+    with pytest.raises((AssertionError, ResponseError, ExceptionGroup)):
         run_side_by_side(fresh_redis, UNSHRUNK)
