@@ -7,10 +7,10 @@ import pytest
 
 from streampoll.errors import RedisFull
 from streampoll.shards.clock import Clock
-from streampoll.shards.connection import Scripts
 from streampoll.shards.lease import LeaderLease
 from streampoll.shards.port import mark_of
 from streampoll.shards.presence import Presence
+from streampoll.shards.scripts import Scripts
 from tests.shards_contract_settle import emitted, postponed
 from tests.shards_support import (
     POLLING,
@@ -105,7 +105,7 @@ async def a_full_redis_lets_results_be_read_that_nobody_read_before(bench: Bench
 
 async def a_full_redis_still_has_a_leader(bench: Bench) -> None:
     async with full(bench) as redis:
-        lease = LeaderLease(Scripts(redis.client), redis.keys, "one", 6.0, Clock())
+        lease = LeaderLease(Scripts(redis.topology), redis.keys, "one", 6.0, Clock())
 
         assert await lease.take(bench.streams, [SHARD])
         assert await lease.take(bench.streams, [SHARD])
@@ -113,6 +113,6 @@ async def a_full_redis_still_has_a_leader(bench: Bench) -> None:
 
 async def a_full_redis_still_has_homes(bench: Bench) -> None:
     async with full(bench) as redis:
-        presence = Presence(redis.client, Scripts(redis.client), redis.keys, Clock())
+        presence = Presence(redis.topology, redis.keys, Clock())
 
         assert [worker.id for worker in await presence.beat("w", [RESULTS])] == ["w"]

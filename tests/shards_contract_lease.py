@@ -1,11 +1,11 @@
 """The contract of the lease and of presence: each function is a sentence that every bench must make true."""
 
 from streampoll.shards.clock import Clock
-from streampoll.shards.connection import Scripts
 from streampoll.shards.lease import LeaderLease
 from streampoll.shards.memory_presence import MemoryLease, MemoryPresence
 from streampoll.shards.port import Answer, Dispatched, Lease, Presence, mark_of
 from streampoll.shards.presence import Presence as RedisPresence
+from streampoll.shards.scripts import Scripts
 from tests.shards_support import (
     EPOCH,
     POLLING,
@@ -31,7 +31,7 @@ def candidate(bench: Bench, own_id: str, lease_s: float = 30.0) -> Lease:
     if isinstance(bench, MemoryBench):
         return MemoryLease(bench.server, own_id, lease_s)
     assert isinstance(bench, RedisBench)
-    return LeaderLease(Scripts(bench.client), bench.keys, own_id, lease_s, Clock())
+    return LeaderLease(Scripts(bench.topology), bench.keys, own_id, lease_s, Clock())
 
 
 def presence(bench: Bench) -> Presence:
@@ -39,7 +39,7 @@ def presence(bench: Bench) -> Presence:
     if isinstance(bench, MemoryBench):
         return MemoryPresence(bench.server)
     assert isinstance(bench, RedisBench)
-    return RedisPresence(bench.client, Scripts(bench.client), bench.keys, Clock())
+    return RedisPresence(bench.topology, bench.keys, Clock())
 
 
 async def beat_long_ago(bench: Bench, worker_id: str) -> None:

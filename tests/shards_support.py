@@ -7,18 +7,19 @@ from collections.abc import Awaitable, Callable, Sequence
 from types import ModuleType
 from typing import Any, Protocol
 
-import redis.asyncio
-
 from streampoll.config.secret import Secret
+from streampoll.config.settings import RedisSettings
 from streampoll.model import QueueClass
-from streampoll.shards.connection import connect, guarded
+from streampoll.shards.connection import raise_errors
 from streampoll.shards.entries import Delivered, Entry, Kind
 from streampoll.shards.keys import Keys
 from streampoll.shards.memory import MemoryStreams
 from streampoll.shards.memory_server import MemoryServer
 from streampoll.shards.memory_stream import id_of
+from streampoll.shards.open import open_topology
 from streampoll.shards.port import Dispatch, Dispatched, QueueFigures, Released, Settled
 from streampoll.shards.streams import RedisStreams
+from streampoll.shards.topology import Command
 from tests.waiting import eventually_async
 
 POLLING, RESULTS, WORKFLOWS = QueueClass.POLLING, QueueClass.RESULTS, QueueClass.WORKFLOWS
@@ -106,23 +107,25 @@ class MemoryBench:
 class RedisBench:
     """A Redis on a bench, its connections closed at the end of `async with`."""
 
-    def __init__(self, url: str, prefix: str = "sp") -> None:
+    def __init__(self, url: str, prefix: str = "sp", **settings: Any) -> None:
         self.keys = Keys(prefix)
-        self.client = connect(Secret(url), 5.0, 10.0)
-        readers: dict[QueueClass, redis.asyncio.Redis] = {
-            queue: connect(Secret(url), 5.0, 10.0) for queue in QueueClass
-        }
-        self.streams = RedisStreams(self.client, self.keys, readers)
+        self.settings = RedisSettings(url=Secret(url), prefix=prefix, **settings)
+        self.topology = open_topology(self.settings, 10.0)
+        self.streams = RedisStreams(self.topology, self.keys)
 
     async def __aenter__(self) -> "RedisBench":
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        await self.streams.close()
+        await self.topology.close()
 
     async def run(self, *command: Any) -> Any:
-        """Run any command."""
-        return await guarded(self.client.execute_command(*command))
+        """Run any command; its first argument is its key, if it has one."""
+        key = str(command[1]) if len(command) > 1 else ""
+        if not key.startswith(self.keys.prefix):
+            return (await self.topology.everywhere(*command))[0]
+        [reply] = raise_errors(await self.topology.run([Command(key, command)]))
+        return reply
 
     async def add_fields(self, queue: QueueClass, shard: int, fields: Sequence[bytes]) -> None:
         await self.run("XADD", self.keys.shard(shard).stream(queue), "*", *fields)

@@ -4,10 +4,10 @@ import pytest
 
 from streampoll.model import QueueClass
 from streampoll.shards.clock import Clock
-from streampoll.shards.connection import Scripts
 from streampoll.shards.lease import LeaderLease
 from streampoll.shards.port import Worker
 from streampoll.shards.presence import Presence, homes, new_worker_id
+from streampoll.shards.scripts import Scripts
 from tests import shards_contract_lease
 from tests.servers_support import REDIS_NAMES
 from tests.shards_support import POLLING, RESULTS, SHARD, Check, MemoryBench, RedisBench, checks_of
@@ -32,9 +32,9 @@ async def test_leases_and_beats_set_the_clock(fresh_redis: str) -> None:
     leading, beating = Clock(), Clock()
     leading.offset_s = beating.offset_s = 99.0
     async with RedisBench(fresh_redis) as bench:
-        scripts = Scripts(bench.client)
+        scripts = Scripts(bench.topology)
         await LeaderLease(scripts, bench.keys, "one", 6.0, leading).take(bench.streams, [SHARD])
-        await Presence(bench.client, scripts, bench.keys, beating).workers()
+        await Presence(bench.topology, bench.keys, beating).workers()
 
     assert abs(leading.offset_s) < 1.0
     assert abs(beating.offset_s) < 1.0

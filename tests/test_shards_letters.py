@@ -6,13 +6,16 @@ from contextlib import asynccontextmanager
 import pytest
 
 from streampoll.config.secret import Secret
+from streampoll.config.settings import RedisSettings
 from streampoll.model import QueueClass, Target
-from streampoll.shards.connection import Scripts, connect
+from streampoll.shards.connection import connect
 from streampoll.shards.entries import Entry, Kind, decode_ledger, encode_target
 from streampoll.shards.keys import Keys
 from streampoll.shards.letters import Letter, Letters
+from streampoll.shards.open import open_topology
 from streampoll.shards.port import Settled
 from streampoll.shards.ring import device_hash
+from streampoll.shards.scripts import Scripts
 from streampoll.shards.streams import RedisStreams
 from tests.servers_support import REDIS_NAMES
 
@@ -22,12 +25,11 @@ BODY = encode_target(Target("sw1", "10.0.0.1", 0, "system", "", {}))
 
 @asynccontextmanager
 async def opened(url: str) -> AsyncIterator[tuple[RedisStreams, Letters]]:
-    client, readers = connect(Secret(url), 5, 5), {queue: connect(Secret(url), 5, 5) for queue in (POLLING, RESULTS)}
-    streams = RedisStreams(client, Keys(), readers)
+    topology = open_topology(RedisSettings(url=Secret(url)), 5)
     try:
-        yield streams, Letters(Scripts(client), Keys(), 2)
+        yield RedisStreams(topology, Keys()), Letters(Scripts(topology), Keys(), 2)
     finally:
-        await streams.close()
+        await topology.close()
 
 
 async def read(streams: RedisStreams, queue: QueueClass):

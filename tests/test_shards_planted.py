@@ -11,7 +11,7 @@ from redis.exceptions import ResponseError
 
 from streampoll.errors import RedisFull
 from streampoll.model import QueueClass
-from streampoll.shards import connection
+from streampoll.shards import scripts
 from streampoll.shards.port import Settled
 from streampoll.shards.streams import RedisStreams
 from tests import shards_contract_dispatch as dispatching
@@ -139,9 +139,9 @@ BUGS = [
 
 @pytest.mark.parametrize("bug", BUGS, ids=str)
 async def test_a_planted_bug_is_found(bug: Bug, fresh_redis: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    script = connection.SCRIPTS[bug.script]
+    script = scripts.SCRIPTS[bug.script]
     assert script.count(bug.text) == 1, f"{bug.script}.lua has changed: {bug.text!r} is not in it once"
-    monkeypatch.setitem(connection.SCRIPTS, bug.script, script.replace(bug.text, bug.mistake))
+    monkeypatch.setitem(scripts.SCRIPTS, bug.script, script.replace(bug.text, bug.mistake))
 
     async with RedisBench(fresh_redis) as bench:
         with pytest.raises(bug.found):
@@ -149,7 +149,7 @@ async def test_a_planted_bug_is_found(bug: Bug, fresh_redis: str, monkeypatch: p
 
 
 def test_every_script_has_a_bug_planted_in_it() -> None:
-    assert {bug.script for bug in BUGS} == set(connection.SCRIPTS)
+    assert {bug.script for bug in BUGS} == set(scripts.SCRIPTS)
 
 
 class TwoCalls(RedisStreams):

@@ -52,7 +52,7 @@ def test_facts_are_read_from_info() -> None:
 
 @on_each_server
 async def test_a_real_server_is_fit(fresh_redis: str) -> None:
-    facts = await examine(Secret(fresh_redis), 5.0)
+    facts = await examine(RedisSettings(url=Secret(fresh_redis)))
 
     refuse_unfit(facts)
     assert facts.version >= (6, 2)
@@ -98,4 +98,4 @@ async def test_deployments_of_other_prefixes_do_not_meet(fresh_redis: str) -> No
 
 async def test_a_server_that_is_away_is_unavailable() -> None:
     with pytest.raises(RedisUnavailable, match="not reachable"):
-        await examine(Secret("redis://:hidden@127.0.0.1:1/0"), 1.0)
+        await examine(RedisSettings(url=Secret("redis://:hidden@127.0.0.1:1/0")))

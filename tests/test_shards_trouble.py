@@ -6,10 +6,13 @@ from collections.abc import AsyncIterator
 import pytest
 
 from streampoll.config.secret import Secret
+from streampoll.config.settings import RedisSettings
 from streampoll.errors import ConfigError, RedisUnavailable
-from streampoll.shards import connection
-from streampoll.shards.connection import Scripts, connect
+from streampoll.shards import scripts
+from streampoll.shards.connection import connect
+from streampoll.shards.open import open_topology
 from streampoll.shards.port import Answer, mark_of
+from streampoll.shards.scripts import Scripts
 from tests import shards_contract_full
 from tests.servers_support import REDIS_NAMES
 from tests.shards_support import (
@@ -57,19 +60,19 @@ async def test_one_call_that_fails_costs_no_other_its_answer(bench: RedisBench) 
     calls = [("resign", ["k"], ["id"]), ("resign", [bench.keys.shard(9).stream(POLLING)], ["id"])]
     await bench.run("LPUSH", bench.keys.shard(9).stream(POLLING), "of another type")
 
-    replies = await Scripts(bench.client).run(calls)
+    replies = await Scripts(bench.topology).run(calls)
 
     assert replies[0] == 0
     assert "WRONGTYPE" in str(replies[1])
 
 
 async def test_a_lost_server_is_unavailable_whatever_is_asked(bench: RedisBench) -> None:
-    away = connect(Secret("redis://127.0.0.1:1/0"), 1.0, 1.0)
+    away = open_topology(RedisSettings(url=Secret("redis://127.0.0.1:1/0")), 1.0)
 
     with pytest.raises(RedisUnavailable, match="not reachable"):
         await Scripts(away).run([("resign", ["k"], ["id"])])
 
-    await away.aclose()
+    await away.close()
 
 
 async def test_a_reader_cut_off_by_the_server_says_so(bench: RedisBench) -> None:
@@ -86,9 +89,9 @@ async def test_a_reader_cut_off_by_the_server_says_so(bench: RedisBench) -> None
 
 
 async def test_consumers_silent_for_long_are_retired(bench: RedisBench, monkeypatch: pytest.MonkeyPatch) -> None:
-    script = connection.SCRIPTS["retire"]
+    script = scripts.SCRIPTS["retire"]
     assert "> 60000" in script
-    monkeypatch.setitem(connection.SCRIPTS, "retire", script.replace("> 60000", ">= 0"))
+    monkeypatch.setitem(scripts.SCRIPTS, "retire", script.replace("> 60000", ">= 0"))
     for consumer in ("gone", "gone-too"):
         await finish(bench, settled(await held(bench, 1, consumer)), consumer)
 

@@ -3,25 +3,25 @@
 A mistake is a fault; what works and is likely not meant is a notice.
 """
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from streampoll.config.convert import Place
 from streampoll.config.credentials import DEFAULT, Credentials
 from streampoll.config.jobs import Job
+from streampoll.config.redis_url import Kind, RedisUrlError, parse_redis_url
 from streampoll.config.report import SHOWN, nearest
-from streampoll.config.settings import QueueSettings, Settings, SnmpSettings
+from streampoll.config.settings import QueueSettings, RedisSettings, Settings, SnmpSettings
 from streampoll.model import Device, QueueClass
 from streampoll.snmp.plan import CollectPlan
 
-_REDIS = ("redis://", "rediss://", "unix://")
 _POSTGRES = ("postgresql://", "postgres://")
 
 
 def check_settings(place: Place, settings: Settings) -> None:
     """Check the settings against each other."""
-    if not settings.redis.url.reveal().startswith(_REDIS):
-        place.at("redis", "url").fault("not a URL of Redis", f"it begins with {', '.join(_REDIS)}")
+    _check_redis(place.at("redis"), settings.redis)
     if not settings.postgres.dsn.reveal().startswith(_POSTGRES):
         place.at("postgres", "dsn").fault("not a DSN of PostgreSQL", f"it begins with {', '.join(_POSTGRES)}")
     worker = settings.worker
@@ -46,6 +46,28 @@ def check_settings(place: Place, settings: Settings) -> None:
         for queue, times in Counter(pool.queues).items():
             if times > 1:
                 place.at("pools", name, "queues").fault(f"'{queue}' is there {times} times", "name it once")
+
+
+def _check_redis(place: Place, redis: RedisSettings) -> None:
+    try:
+        address = parse_redis_url(redis.url)
+    except RedisUrlError as error:
+        place.at("url").fault(error.what, error.instead)
+        return
+    files = {"tls_ca": redis.tls_ca, "tls_cert": redis.tls_cert, "tls_key": redis.tls_key}
+    for name, file in files.items():
+        if file and not address.tls:
+            place.at(name).fault(
+                "has no effect: the URL asks for no TLS", "write rediss://, sentinels:// or clusters://"
+            )
+        elif file and not os.access(file, os.R_OK):
+            place.at(name).fault(f"{file} can't be read", "name a file that exists and that this user may read")
+    if bool(redis.tls_cert) != bool(redis.tls_key):
+        place.at("tls_key").fault("tls_cert and tls_key go together", "set both, or neither")
+    if address.tls and redis.tls_verify == "none":
+        place.at("tls_verify").notice("anybody may pose as the server", "write full, with its authority in tls_ca")
+    if address.kind is not Kind.SENTINEL and (redis.sentinel_user or redis.sentinel_password):
+        place.at("sentinel_password").fault("has no effect: the URL names no Sentinels", "write sentinel://…/SERVICE")
 
 
 def _check_queue(place: Place, limits: QueueSettings) -> None:

@@ -8,7 +8,7 @@ coordinator takes all of it. Every function raises one `ConfigError` with all th
 import hashlib
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from streampoll.config.convert import Place
@@ -133,9 +133,17 @@ def _settings(where: Path, environ: Mapping[str, str], report: Report) -> tuple[
     """Return streampoll.toml and its settings; defaults stand in for what has faults."""
     source = _source(where, report)
     place = Place(source, report)
-    settings = read_settings(place, environ)
+    settings = _from_here(read_settings(place, environ), source_directory(where))
     check_settings(place, settings)
     return source, settings
+
+
+def _from_here(settings: Settings, base: Path) -> Settings:
+    """Return settings whose files of TLS are found from any working directory."""
+    redis = settings.redis
+    files = (redis.tls_ca, redis.tls_cert, redis.tls_key)
+    ca, cert, key = (str(base.absolute() / file) if file else "" for file in files)
+    return replace(settings, redis=replace(redis, tls_ca=ca, tls_cert=cert, tls_key=key))
 
 
 def _finish(report: Report) -> None:

@@ -21,6 +21,7 @@ Count = Annotated[int, Meta(ge=0)]
 Prefix = Annotated[str, Meta(pattern="^[A-Za-z0-9_.-]{1,32}$", title="letters, digits, _ . -, at most 32")]
 
 _REDIS = Secret("redis://127.0.0.1:6379/0")
+_NONE = Secret("")
 _POSTGRES = Secret("postgresql://127.0.0.1:5432/streampoll")
 
 
@@ -33,10 +34,20 @@ def _doc(text: str) -> Meta:
 class RedisSettings:
     """Where the streams are."""
 
-    url: Annotated[Secret, _doc("URL of Redis (redis://, rediss://, unix://)")] = _REDIS
+    url: Annotated[
+        Secret, _doc("URL of Redis: redis://, rediss:// (TLS), unix://, sentinel(s)://, cluster(s)://; see security.md")
+    ] = _REDIS
     prefix: Annotated[Prefix, _doc("first part of every key; lets deployments share one Redis")] = "sp"
     connect_timeout_s: Annotated[Positive, _doc("time-out of making a connection")] = 5.0
     memory_high_water: Annotated[float, Meta(gt=0, le=1), _doc("share of maxmemory above which dispatch skips")] = 0.8
+    tls_ca: Annotated[str, _doc("file of the authorities of the servers' certificates; empty: the system's")] = ""
+    tls_cert: Annotated[str, _doc("file of our certificate, for servers that ask for one")] = ""
+    tls_key: Annotated[str, _doc("file of its key")] = ""
+    tls_verify: Annotated[
+        Literal["full", "chain", "none"], _doc("full: authority and host name; chain: authority only; none: anybody")
+    ] = "full"
+    sentinel_user: Annotated[str, _doc("user at the Sentinels, if they ask for one")] = ""
+    sentinel_password: Annotated[Secret, _doc("password at the Sentinels; that of the servers is in url")] = _NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +55,7 @@ class PostgresSettings:
     """Where the rows go."""
 
     dsn: Annotated[Secret, _doc("DSN of PostgreSQL (postgresql://user@host/database)")] = _POSTGRES
+    prepared_statements: Annotated[bool, _doc("false behind pgbouncer in transaction mode, which mixes them up")] = True
     connect_timeout_s: Annotated[Positive, _doc("time-out of making a connection")] = 5.0
     command_timeout_s: Annotated[Positive, _doc("time-out of one statement of the store")] = 60.0
     retention_days: Annotated[Count, _doc("days of polls that are kept; 0 keeps all")] = 30

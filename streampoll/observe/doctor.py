@@ -33,7 +33,7 @@ async def _ask_servers(settings: Settings, report: Report) -> None:
 
 async def _ask_redis(redis: RedisSettings, report: Report) -> None:
     try:
-        judge_redis(await examine(redis.url, redis.connect_timeout_s), redis.memory_high_water, report)
+        judge_redis(await examine(redis), redis.memory_high_water, report)
     except RedisUnavailable as error:
         report.fault("redis.url", str(error), "start it, or set STREAMPOLL_REDIS_URL (`streampoll up` brings its own)")
     except StreampollError as error:

@@ -1,49 +1,114 @@
-"""The one adapter of redis-py: makes clients, runs scripts, and turns every error of the client into ours.
+"""The one adapter of redis-py: makes clients, and turns every error of the client into ours.
 
 The client retries nothing: an XADD or a read whose reply was lost must not be sent again behind our back. Scripts are
 written to be safe to send again, and their callers do so knowingly.
 """
 
-import logging
+import re
 from collections.abc import Awaitable, Iterable, Sequence
-from importlib.resources import files
+from dataclasses import dataclass
 from typing import Any
 
 import redis.asyncio as aioredis
 from redis import exceptions
+from redis.asyncio.connection import AbstractConnection, Connection, SSLConnection, UnixDomainSocketConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from streampoll.config.redis_url import Node, RedisAddress, RedisUrlError, parse_redis_url
 from streampoll.config.secret import Secret
+from streampoll.config.settings import RedisSettings
 from streampoll.errors import ConfigError, Fault, RedisFull, RedisUnavailable, StreampollError
 
-log = logging.getLogger(__name__)
-
-SCRIPTS = {path.name.removesuffix(".lua"): path.read_text()
-           for path in files("streampoll.shards").joinpath("lua").iterdir() if path.name.endswith(".lua")}  # fmt: skip
+_QUICK_S = 1.0  # for questions that can be put to somebody else, who is asked then
 
 
-def connect(url: Secret, connect_timeout_s: float, read_timeout_s: float) -> "aioredis.Redis":
-    """Make a client; no connection is opened before its first command.
+@dataclass(frozen=True, slots=True)
+class Dialer:
+    """Makes clients of the nodes behind `redis.url`; no connection is opened before a client's first command."""
 
-    `read_timeout_s` must be above the longest block of its commands (redis-py 8 has 5 s if nothing is said).
-    """
-    try:
-        client: aioredis.Redis = aioredis.Redis.from_url(
-            url.reveal(),
-            socket_connect_timeout=connect_timeout_s,
+    settings: RedisSettings
+    address: RedisAddress
+    read_timeout_s: float  # above the longest block of a command (redis-py 8 has 5 s if nothing is said)
+
+    def client(self, node: Node) -> "aioredis.Redis":
+        """Make a client of a server that holds our data."""
+        return self._client(node, self.read_timeout_s, db=self.address.db, **self._login())
+
+    async def ask(self, node: Node, *words: Any) -> Any:
+        """Ask a server one quick question, on a connection of its own."""
+        return await _ask(self._client(node, self._quick_s, **self._login()), words)
+
+    async def ask_sentinel(self, node: Node, *words: Any) -> Any:
+        """Ask a Sentinel, where our user and password are others."""
+        user, password = self.settings.sentinel_user, self.settings.sentinel_password.reveal()
+        return await _ask(self._client(node, self._quick_s, username=user or None, password=password or None), words)
+
+    @property
+    def _quick_s(self) -> float:
+        return min(_QUICK_S, self.read_timeout_s)
+
+    def _login(self) -> dict[str, str | None]:
+        return {"username": self.address.user or None, "password": self.address.password.reveal() or None}
+
+    def _client(self, node: Node, read_timeout_s: float, **options: Any) -> "aioredis.Redis":
+        kind, place = self._place(node, min(self.settings.connect_timeout_s, read_timeout_s))
+        pool: aioredis.ConnectionPool = aioredis.ConnectionPool(
+            connection_class=kind,
             socket_timeout=read_timeout_s,
             retry=Retry(NoBackoff(), 0),
             health_check_interval=0,
             decode_responses=False,
             protocol=2,
-            socket_keepalive=True,
+            **place,
+            **options,
         )
-    except ValueError as error:
-        what = "is not a URL of Redis" if "scheme" in str(error) else "can't be read"
-        raise ConfigError([Fault("redis.url", what, "write redis://HOST:PORT/0, rediss://… or unix://…")]) from None
-    client.response_callbacks.clear()  # replies stay as they came: the callbacks would cost a dict an entry
-    return client
+        client: aioredis.Redis = aioredis.Redis.from_pool(pool)
+        client.response_callbacks.clear()  # replies stay as they came: the callbacks would cost a dict an entry
+        return client
+
+    def _place(self, node: Node, connect_timeout_s: float) -> tuple[type[AbstractConnection], dict[str, Any]]:
+        host, port = node
+        if not port:
+            return UnixDomainSocketConnection, {"path": host, "socket_connect_timeout": connect_timeout_s}
+        place = {
+            "host": host, "port": port, "socket_connect_timeout": connect_timeout_s, "socket_keepalive": True,
+        }  # fmt: skip
+        return (SSLConnection, place | self._tls()) if self.address.tls else (Connection, place)
+
+    def _tls(self) -> dict[str, Any]:
+        settings = self.settings
+        return {
+            "ssl_ca_certs": settings.tls_ca or None,
+            "ssl_certfile": settings.tls_cert or None,
+            "ssl_keyfile": settings.tls_key or None,
+            "ssl_cert_reqs": "none" if settings.tls_verify == "none" else "required",
+            "ssl_check_hostname": settings.tls_verify == "full",
+        }
+
+
+def dialer_of(settings: RedisSettings, read_timeout_s: float) -> Dialer:
+    """Return what makes the clients of a deployment.
+
+    Raises:
+        ConfigError: redis.url is none.
+    """
+    try:
+        return Dialer(settings, parse_redis_url(settings.url), read_timeout_s)
+    except RedisUrlError as error:
+        raise ConfigError([Fault("redis.url", error.what, error.instead)]) from None
+
+
+def connect(url: Secret, connect_timeout_s: float, read_timeout_s: float) -> "aioredis.Redis":
+    """Make a client of the first node that a URL names, whatever its kind."""
+    dialer = dialer_of(RedisSettings(url=url, connect_timeout_s=connect_timeout_s), read_timeout_s)
+    return dialer.client(dialer.address.nodes[0])
+
+
+_NOT_RUN = exceptions.AskError | exceptions.TryAgainError | exceptions.ClusterDownError  # MOVED is an ASK to redis-py
+# Codes that redis-py has no class for, and those that Redis 6.2 wraps: "Error running script …: -READONLY …".
+_PASSING = re.compile(r"(?:^|[ :]-)(?:READONLY|MASTERDOWN|NOREPLICAS|CLUSTERDOWN|MISCONF|UNBLOCKED|BUSY) ")
+_FORBIDDEN = re.compile(r"NOPERM|can't run this command|can't access at least one of the keys")
 
 
 def translate(error: Exception) -> StreampollError | None:
@@ -51,86 +116,46 @@ def translate(error: Exception) -> StreampollError | None:
     text = str(error).partition("\n")[0]
     if isinstance(error, exceptions.OutOfMemoryError) or "OOM command not allowed" in text:
         return RedisFull(f"Redis is over maxmemory and refuses writes: {text}")
-    if isinstance(error, exceptions.AuthenticationError | exceptions.NoPermissionError):
+    if isinstance(error, exceptions.NoPermissionError) or (
+        isinstance(error, exceptions.ResponseError) and _FORBIDDEN.search(text)
+    ):
+        return RedisUnavailable(f"Redis refuses what its user may not (docs/security.md has the ACL): {text}")
+    if isinstance(error, exceptions.AuthenticationError):
         return RedisUnavailable(f"Redis refuses the credentials of redis.url: {text}")
     if isinstance(error, exceptions.ConnectionError | exceptions.TimeoutError | OSError):
         return RedisUnavailable(f"Redis is not reachable: {text or type(error).__name__}")
-    if isinstance(error, RuntimeError) and "closed=True" in text:  # uvloop's word for a connection reset while idle
-        return RedisUnavailable("Redis is not reachable: the connection was reset")
-    if isinstance(error, exceptions.ResponseError) and text.startswith(_PASSING):
+    if isinstance(error, exceptions.ResponseError) and (not_run(error) or read_only(error) or _PASSING.search(text)):
         return RedisUnavailable(f"Redis can't serve now: {text}")
     return None
 
 
-_PASSING = (
-    "LOADING",
-    "READONLY",
-    "MASTERDOWN",
-    "NOREPLICAS",
-    "CLUSTERDOWN",
-    "TRYAGAIN",
-    "MISCONF",
-    "UNBLOCKED",
-    "BUSY ",
-)
+def not_run(error: object) -> bool:
+    """Tell a Cluster's refusal to run a command here or now: it has changed nothing."""
+    return isinstance(error, _NOT_RUN)
+
+
+def read_only(error: object) -> bool:
+    """Tell the answer of a replica that was asked to write: it is not the master, or not any more."""
+    wrapped = isinstance(error, exceptions.ResponseError) and "-READONLY " in str(error)
+    return wrapped or isinstance(error, exceptions.ReadOnlyError)
+
+
+async def _ask(client: "aioredis.Redis", words: Sequence[Any]) -> Any:
+    try:
+        return await guarded(client.execute_command(*words))
+    finally:
+        await client.aclose()
 
 
 async def guarded(call: Awaitable[Any]) -> Any:
     """Await a call of the client, its errors as ours."""
     try:
         return await call
-    except (exceptions.RedisError, OSError, RuntimeError) as error:
+    except (exceptions.RedisError, OSError) as error:
         ours = translate(error)
         if ours is None:
             raise
         raise ours from error
-
-
-class Scripts:
-    """Runs the scripts of lua/ by their digest, several in one round trip."""
-
-    def __init__(self, client: "aioredis.Redis") -> None:
-        self._client = client
-        self._digests: dict[str, str] = {}
-
-    async def run(self, calls: Sequence[tuple[str, Sequence[str], Sequence[Any]]]) -> list[Any]:
-        """Run (script, keys, arguments) calls in order, pipelined; the replies as they came.
-
-        A reply that is an error Redis gave for one call stands in its place as an exception, so that the other calls'
-        answers are not lost; errors of the connection are raised.
-        """
-        if not self._digests:
-            await self._load()
-        replies = await self._send(calls)
-        forgotten = [n for n, reply in enumerate(replies) if isinstance(reply, exceptions.NoScriptError)]
-        if forgotten:  # Redis was restarted, or its scripts flushed: none of these has run
-            await self._load()
-            again = await self._send([calls[n] for n in forgotten])
-            for n, reply in zip(forgotten, again, strict=True):
-                replies[n] = reply
-        return replies
-
-    async def one(self, script: str, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
-        """Run one script; an error it answers is raised."""
-        return raise_errors(await self.run([(script, keys, arguments)]))[0]
-
-    async def _send(self, calls: Sequence[tuple[str, Sequence[str], Sequence[Any]]]) -> list[Any]:
-        pipeline = self._client.pipeline(transaction=False)
-        for script, keys, arguments in calls:
-            pipeline.execute_command("EVALSHA", self._digests[script], len(keys), *keys, *arguments)
-        replies: list[Any] = await guarded(pipeline.execute(raise_on_error=False))
-        return replies
-
-    async def _load(self) -> None:
-        names = list(SCRIPTS)
-        pipeline = self._client.pipeline(transaction=False)
-        for name in names:
-            pipeline.execute_command("SCRIPT LOAD", SCRIPTS[name])
-        digests = await guarded(pipeline.execute())
-        self._digests = {
-            name: digest.decode() if isinstance(digest, bytes) else digest
-            for name, digest in zip(names, digests, strict=True)
-        }
 
 
 def raise_errors(replies: Iterable[Any]) -> list[Any]:

@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable, Sequence
 
 from streampoll.shards.clock import Clock
-from streampoll.shards.connection import Scripts
 from streampoll.shards.keys import Keys
 from streampoll.shards.port import DispatchStreams
+from streampoll.shards.scripts import Scripts
 
 
 class LeaderLease:

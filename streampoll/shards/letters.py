@@ -8,10 +8,10 @@ import msgpack
 
 from streampoll.errors import EntryError
 from streampoll.model import QueueClass
-from streampoll.shards.connection import Scripts
 from streampoll.shards.entries import Entry, Kind, decode_fields, decode_target
 from streampoll.shards.keys import Keys
 from streampoll.shards.ring import device_hash
+from streampoll.shards.scripts import Scripts
 
 _AT_ONCE = 100
 

@@ -22,6 +22,7 @@ class Answer(StrEnum):
     FENCED = "fenced"  # a newer leader has been here
     GAP = "gap"  # Redis does not hold the mark expected: data was lost, or another leader went on
     EARLY = "early"  # the tick is ahead of Redis TIME
+    AWAY = "away"  # this shard's server can't be reached, others' can: nothing is known, send it again
 
 
 def mark_of(tick: int, part: int) -> int:

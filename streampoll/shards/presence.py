@@ -1,6 +1,7 @@
 """Who is alive: heartbeats of workers, and the figures they publish for `stats`.
 
-A worker's id ends in a random part: a process life's consumer name is never used again.
+A worker's id ends in a random part: a process life's consumer name is never used again. The clock is that of the server
+that has the leader's key; in a Cluster the heartbeats may be on another one.
 """
 
 import os
@@ -10,14 +11,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgpack
-import redis.asyncio as aioredis
 
 from streampoll.model import QueueClass
 from streampoll.shards.clock import Clock
-from streampoll.shards.connection import Scripts, guarded, raise_errors
+from streampoll.shards.connection import raise_errors
 from streampoll.shards.keys import Keys
 from streampoll.shards.port import Worker as Worker
 from streampoll.shards.ring import home_of
+from streampoll.shards.scripts import Scripts
+from streampoll.shards.topology import Command, Topology
 
 _FIGURES_KEPT_MS = 60_000
 
@@ -30,9 +32,9 @@ def new_worker_id() -> str:
 class Presence:
     """Heartbeats and figures in Redis."""
 
-    def __init__(self, client: "aioredis.Redis", scripts: Scripts, keys: Keys, clock: Clock) -> None:
-        self._client = client
-        self._scripts = scripts
+    def __init__(self, topology: Topology, keys: Keys, clock: Clock) -> None:
+        self._topology = topology
+        self._scripts = Scripts(topology)
         self._keys = keys
         self._clock = clock
 
@@ -45,34 +47,37 @@ class Presence:
         return await self._beat("", "")
 
     async def _beat(self, worker_id: str, queues: str) -> list[Worker]:
-        sent = self._clock.wall()
-        now_ms, flat = await self._scripts.one("beat", [self._keys.workers], [worker_id, queues])
-        self._clock.observe(now_ms, sent, self._clock.wall())
+        _, flat = await self._scripts.one("beat", [self._keys.workers], [worker_id, queues])
+        await self._look_at_the_clock()
         return [_worker(name, said) for name, said in zip(flat[0::2], flat[1::2], strict=True)]
+
+    async def _look_at_the_clock(self) -> None:
+        sent = self._clock.wall()
+        seconds, microseconds = await self._one(self._keys.leader, "TIME")
+        self._clock.observe(int(seconds) * 1000 + int(microseconds) // 1000, sent, self._clock.wall())
+
+    async def _one(self, key: str, *words: Any) -> Any:
+        return raise_errors(await self._topology.run([Command(key, words)]))[0]
 
     async def publish(self, worker_id: str, figures: Mapping[str, Any]) -> None:
         """Store a worker's figures for a minute."""
-        await guarded(
-            self._client.execute_command(
-                "SET", self._keys.worker(worker_id), msgpack.packb(figures), "PX", _FIGURES_KEPT_MS
-            )
-        )
+        key = self._keys.worker(worker_id)
+        await self._one(key, "SET", key, msgpack.packb(figures), "PX", _FIGURES_KEPT_MS)
 
     async def withdraw(self, worker_id: str) -> None:
         """Forget the figures of a worker that leaves."""
-        await guarded(self._client.execute_command("DEL", self._keys.worker(worker_id)))
+        key = self._keys.worker(worker_id)
+        await self._one(key, "DEL", key)
 
     async def figures(self, worker_ids: Sequence[str]) -> list[Mapping[str, Any] | None]:
         """Read the figures of workers; None where there are none."""
-        pipeline = self._client.pipeline(transaction=False)
-        for worker_id in worker_ids:
-            pipeline.execute_command("GET", self._keys.worker(worker_id))
-        replies = raise_errors(await guarded(pipeline.execute())) if worker_ids else []
+        keys = map(self._keys.worker, worker_ids)
+        replies = raise_errors(await self._topology.run([Command(key, ("GET", key)) for key in keys]))
         return [msgpack.unpackb(reply, strict_map_key=False) if reply else None for reply in replies]
 
     async def leader(self) -> tuple[str, int] | None:
         """Return the leader's (id, epoch), or None while nobody leads."""
-        said = await guarded(self._client.execute_command("GET", self._keys.leader))
+        said = await self._one(self._keys.leader, "GET", self._keys.leader)
         if not said:
             return None
         holder, _, epoch = said.decode().partition(" ")

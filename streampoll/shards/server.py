@@ -1,12 +1,14 @@
-"""What the Redis server is, and whether we run on it: version, eviction, persistence, the recorded shard count."""
+"""What the Redis servers are, and whether we run on them: version, eviction, persistence, the recorded shard count."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-from streampoll.config.secret import Secret
 from streampoll.config.settings import RedisSettings, ShardsSettings
 from streampoll.errors import UnfitServerError
-from streampoll.shards.connection import connect, guarded
+from streampoll.shards.connection import raise_errors
 from streampoll.shards.keys import Keys
+from streampoll.shards.open import open_topology
+from streampoll.shards.topology import Command
 
 FLOOR = (6, 2)
 FORMAT = "1"  # of keys and entries; another one needs a migration
@@ -48,17 +50,30 @@ def facts_of(info: bytes) -> ServerFacts:
     )
 
 
-async def examine(url: Secret, timeout_s: float) -> ServerFacts:
-    """Connect and read the server's facts.
+def weakest(servers: Sequence[ServerFacts]) -> ServerFacts:
+    """Return what may be relied on with all of a Cluster's masters together."""
+    evicting = [facts.maxmemory_policy for facts in servers if facts.maxmemory_policy != "noeviction"]
+    unbounded = [facts for facts in servers if not facts.maxmemory]
+    fullest = unbounded[0] if unbounded else max(servers, key=lambda facts: facts.fill)
+    return replace(
+        fullest,
+        version=min(facts.version for facts in servers),
+        maxmemory_policy=evicting[0] if evicting else "noeviction",
+        aof=all(facts.aof for facts in servers),
+    )
+
+
+async def examine(redis: RedisSettings) -> ServerFacts:
+    """Connect and read the servers' facts.
 
     Raises:
-        RedisUnavailable: no connection within `timeout_s`.
+        RedisUnavailable: no connection in time.
     """
-    client = connect(url, timeout_s, timeout_s)
+    topology = open_topology(redis, redis.connect_timeout_s)
     try:
-        return facts_of(await guarded(client.execute_command("INFO")))
+        return weakest([facts_of(info) for info in raise_errors(await topology.everywhere("INFO"))])
     finally:
-        await client.aclose()
+        await topology.close()
 
 
 def refuse_unfit(facts: ServerFacts) -> None:
@@ -81,19 +96,19 @@ async def settle(redis: RedisSettings, shards: ShardsSettings) -> ServerFacts:
         RedisUnavailable: not reachable.
         UnfitServerError: too old, evicting, or used with another shard count or format.
     """
-    client = connect(redis.url, redis.connect_timeout_s, redis.connect_timeout_s)
+    topology = open_topology(redis, redis.connect_timeout_s)
     try:
-        facts = facts_of(await guarded(client.execute_command("INFO")))
+        facts = weakest([facts_of(info) for info in raise_errors(await topology.everywhere("INFO"))])
         refuse_unfit(facts)
         meta = Keys(redis.prefix).meta
         for name, ours in (("format", FORMAT), ("shards", str(shards.count))):
-            await guarded(client.execute_command("HSETNX", meta, name, ours))
-            recorded = (await guarded(client.execute_command("HGET", meta, name))).decode()
-            if recorded != ours:
+            commands = [Command(meta, ("HSETNX", meta, name, ours)), Command(meta, ("HGET", meta, name))]
+            _, said = raise_errors(await topology.run(commands))
+            if (recorded := said.decode()) != ours:
                 raise UnfitServerError(_changed(name, recorded, ours, meta))
         return facts
     finally:
-        await client.aclose()
+        await topology.close()
 
 
 def _changed(name: str, recorded: str, ours: str, meta: str) -> str:

@@ -1,18 +1,18 @@
 """The stream operations on Redis. Each is one script call a shard, and calls for several shards share a round trip.
 
-Reads have a client of their own for each blocking reader; everything else shares one.
+Where the shards are is the topology's business. In a Cluster some of them may be out of reach while others are not:
+then dispatch answers `away` for those, a read and a promotion pass them by, and everything else says so by raising.
 """
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import redis.asyncio as aioredis
 from redis import exceptions
 
 from streampoll.errors import RedisUnavailable
 from streampoll.model import QueueClass
-from streampoll.shards.connection import Scripts, guarded, raise_errors
+from streampoll.shards.connection import raise_errors
 from streampoll.shards.entries import Delivered, Entry, deliver
 from streampoll.shards.keys import Keys, ShardKeys
 from streampoll.shards.port import (
@@ -27,6 +27,9 @@ from streampoll.shards.port import (
     ShardFigures,
     Swept,
 )
+from streampoll.shards.scripts import Call, Scripts
+from streampoll.shards.server import facts_of
+from streampoll.shards.topology import Command, GroupRead, Topology
 
 QUEUES = tuple(QueueClass)
 _EMIT_KEY = {queue: 6 + n for n, queue in enumerate(QUEUES)}  # the streams follow five keys of finish.lua
@@ -34,19 +37,12 @@ _RENEWED_AT_ONCE = 100
 
 
 class RedisStreams:
-    """`WorkStreams` and `DispatchStreams` on one Redis.
+    """`WorkStreams` and `DispatchStreams` on Redis."""
 
-    `commands` serves everything that doesn't block; `readers` one blocking reader a queue class, each with a read
-    time-out above the longest block.
-    """
-
-    def __init__(
-        self, commands: "aioredis.Redis", keys: Keys, readers: "Mapping[QueueClass, aioredis.Redis] | None" = None
-    ) -> None:
-        self._client = commands
+    def __init__(self, topology: Topology, keys: Keys) -> None:
+        self._topology = topology
         self._keys = keys
-        self._scripts = Scripts(commands)
-        self._readers = readers or {}
+        self._scripts = Scripts(topology)
         self._shards: dict[int, ShardKeys] = {}
 
     def _shard(self, number: int) -> ShardKeys:
@@ -66,29 +62,16 @@ class RedisStreams:
         in the stream is unfinished, so starting at its beginning loses nothing and repeats nothing.
         """
         streams = [self._shard(shard).stream(queue) for shard in shards]
-        block = ("BLOCK", block_ms) if block_ms else ()
         leased = time.monotonic()
-        try:
-            reply = await guarded(
-                self._readers[queue].execute_command(
-                    "XREADGROUP", "GROUP", queue.value, consumer, "COUNT", count, *block, "STREAMS",
-                    *streams, *[">"] * len(streams),
-                )
-            )  # fmt: skip
-        except exceptions.ResponseError as error:
-            if not str(error).startswith("NOGROUP"):
-                raise
-            await self.make_groups(queue, shards)
-            return []
-        except RedisUnavailable as error:
-            if "UNBLOCKED" in str(error):  # the stream was deleted under a blocked read: FLUSHALL
-                await self.make_groups(queue, shards)
-                return []
-            raise
+        read = await self._topology.read(GroupRead(queue.value, consumer, count, block_ms), streams)
+        if read.without_group:
+            without = set(read.without_group)
+            await self.make_groups(queue, [shard for stream, shard in zip(streams, shards, strict=True)
+                                           if stream in without])  # fmt: skip
         numbers = {stream.encode(): shard for stream, shard in zip(streams, shards, strict=True)}
         return [
             deliver(queue, numbers[stream], entry_id, fields, 1, leased)
-            for stream, entries in reply or ()
+            for stream, entries in read.found
             for entry_id, fields in entries
         ]
 
@@ -126,9 +109,7 @@ class RedisStreams:
         calls = [("renew", [self._shard(shard).stream(queue)], [queue.value, consumer, *ids]) for shard, ids in slices]
         return await self._by_shard([shard for shard, _ in slices], calls)
 
-    async def _by_shard(
-        self, shards: Iterable[int], calls: Sequence[tuple[str, Sequence[str], Sequence[Any]]]
-    ) -> frozenset[tuple[int, bytes]]:
+    async def _by_shard(self, shards: Iterable[int], calls: Sequence[Call]) -> frozenset[tuple[int, bytes]]:
         if not calls:
             return frozenset()
         answers = raise_errors(await self._scripts.run(calls))
@@ -188,7 +169,8 @@ class RedisStreams:
     async def promote(self, queue: QueueClass, shards: Sequence[int], count: int) -> int:
         """Move the delayed entries that are due into the streams, up to `count` a shard; return how many."""
         calls = [("promote", [keys.delayed(queue), keys.stream(queue)], [count]) for keys in map(self._shard, shards)]
-        return sum(raise_errors(await self._scripts.run(calls))) if calls else 0
+        replies = await self._scripts.run(calls)
+        return sum(raise_errors(reply for reply in replies if not isinstance(reply, RedisUnavailable)))
 
     async def retire(self, queue: QueueClass, shard: int, live: Sequence[str]) -> int:
         """Delete the group's consumers that are not among the living and hold nothing; return how many."""
@@ -203,7 +185,9 @@ class RedisStreams:
             ("dispatch", self._dispatch_keys(part.shard), _dispatch_arguments(epoch, high_water, part))
             for part in parts
         ]
-        return [_dispatched(reply) for reply in raise_errors(await self._scripts.run(calls))] if calls else []
+        replies = await self._scripts.run(calls)
+        raise_errors(reply for reply in replies if not isinstance(reply, RedisUnavailable))
+        return [_dispatched(reply) for reply in replies]
 
     def _dispatch_keys(self, shard: int) -> list[str]:
         keys = self._shard(shard)
@@ -234,18 +218,14 @@ class RedisStreams:
 
     async def epochs(self, shards: Sequence[int]) -> list[int]:
         """Read the highest leader epoch that each shard has seen; 0 where none has."""
-        pipeline = self._client.pipeline(transaction=False)
-        for shard in shards:
-            pipeline.execute_command("GET", self._shard(shard).epoch)
-        return [int(reply or 0) for reply in raise_errors(await guarded(pipeline.execute()))]
+        keys = [self._shard(shard).epoch for shard in shards]
+        replies = await self._topology.run([Command(key, ("GET", key)) for key in keys])
+        return [int(reply or 0) for reply in raise_errors(replies)]
 
     async def progress(self, shards: Sequence[int]) -> list[dict[str, Progress]]:
         """Read, for each shard, how far each job's dispatch has come."""
-        pipeline = self._client.pipeline(transaction=False)
-        for shard in shards:
-            pipeline.execute_command("HGETALL", self._shard(shard).dispatched)
-            pipeline.execute_command("HGETALL", self._shard(shard).plans)
-        replies = raise_errors(await guarded(pipeline.execute()))
+        keys = [key for keys in map(self._shard, shards) for key in (keys.dispatched, keys.plans)]
+        replies = raise_errors(await self._topology.run([Command(key, ("HGETALL", key)) for key in keys]))
         plans = [dict(_pairs(reply)) for reply in replies[1::2]]
         return [
             {job.decode(): Progress(int(mark), int(plan.get(job, 0))) for job, mark in _pairs(marks)}
@@ -253,18 +233,8 @@ class RedisStreams:
         ]
 
     async def fill(self) -> float:
-        """Return the share of maxmemory that is used; 0.0 without a bound."""
-        said = dict(
-            line.partition(b":")[::2]
-            for line in (await guarded(self._client.execute_command("INFO", "memory"))).split()
-        )
-        bound = int(said.get(b"maxmemory", 0))
-        return int(said.get(b"used_memory", 0)) / bound if bound else 0.0
-
-    async def close(self) -> None:
-        """Close every connection."""
-        for client in (*self._readers.values(), self._client):
-            await client.aclose()
+        """Return the share of maxmemory that is used, on the fullest server; 0.0 without a bound."""
+        return max(facts_of(info).fill for info in await self._topology.everywhere("INFO", "memory"))
 
 
 def _finish_arguments(queue: QueueClass, consumer: str, settled: Sequence[Settled]) -> list[Any]:
@@ -288,7 +258,9 @@ def _dispatch_arguments(epoch: int, high_water: int, part: Dispatch) -> list[Any
     return arguments
 
 
-def _dispatched(reply: Sequence[bytes]) -> Dispatched:
+def _dispatched(reply: Sequence[bytes] | RedisUnavailable) -> Dispatched:
+    if isinstance(reply, RedisUnavailable):
+        return Dispatched(Answer.AWAY)
     answer, detail = Answer(reply[0].decode()), reply[1].decode()
     if answer is Answer.SKIPPED:
         return Dispatched(answer, cause=detail)

@@ -1,0 +1,60 @@
+"""Runs the scripts of lua/ by their digest, several in one round trip, wherever their keys are."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from hashlib import sha1
+from importlib.resources import files
+from typing import Any
+
+from redis import exceptions
+
+from streampoll.shards.connection import raise_errors
+from streampoll.shards.topology import Command, Topology, to_repeat
+
+SCRIPTS = {path.name.removesuffix(".lua"): path.read_text()
+           for path in files("streampoll.shards").joinpath("lua").iterdir() if path.name.endswith(".lua")}  # fmt: skip
+
+Call = tuple[str, Sequence[str], Sequence[Any]]
+"""A script's name, its keys (at least one, all of one shard) and its arguments."""
+
+
+class Scripts:
+    """Runs scripts."""
+
+    def __init__(self, topology: Topology) -> None:
+        self._topology = topology
+
+    async def run(self, calls: Sequence[Call]) -> list[Any]:
+        """Run calls in order, pipelined; the replies as they came, errors in their place as `Topology.run` has it.
+
+        A server that does not know a script (it was restarted, or is new in a Cluster) has run nothing; it is sent the
+        text then, which it keeps.
+        """
+        replies = await self._topology.run([_by_digest(call) for call in calls])
+        unknown = [n for n, reply in enumerate(replies) if isinstance(reply, exceptions.NoScriptError)]
+        if unknown:
+            again = to_repeat([keys[0] for _, keys, _ in calls], unknown)
+            answers = await self._topology.run([_by_text(calls[n]) for n in again])
+            for n, answer in zip(again, answers, strict=True):
+                replies[n] = answer
+        return replies
+
+    async def one(self, script: str, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
+        """Run one script; an error it answers is raised."""
+        return raise_errors(await self.run([(script, keys, arguments)]))[0]
+
+
+def _by_digest(call: Call) -> Command:
+    script, keys, arguments = call
+    return Command(keys[0], ("EVALSHA", _digest(SCRIPTS[script]), len(keys), *keys, *arguments))
+
+
+def _by_text(call: Call) -> Command:
+    script, keys, arguments = call
+    return Command(keys[0], ("EVAL", SCRIPTS[script], len(keys), *keys, *arguments))
+
+
+@lru_cache
+def _digest(text: str) -> str:
+    """Return the name that Redis gives a script; no secret depends on it."""
+    return sha1(text.encode(), usedforsecurity=False).hexdigest()
