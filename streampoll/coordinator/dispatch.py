@@ -136,7 +136,7 @@ class Coordinator:
             try:
                 while self._ports.lease.held and not self._stop.is_set():
                     await self._look()
-                    await self._ports.publish(self._figures())
+                    await self._publish()
                     await self._until_next_second()
             finally:
                 for task in beside:
@@ -188,6 +188,13 @@ class Coordinator:
     async def _until_next_second(self) -> None:
         now = self._ports.now()
         await self._pause(floor(now) + 1 - now + 0.001)
+
+    async def _publish(self) -> None:
+        """Publish figures; that Redis has no room for them is no reason to stop leading."""
+        try:
+            await self._ports.publish(self._figures())
+        except UnavailableError as error:
+            log.debug("figures: %s", error)
 
     def _figures(self) -> dict[str, Any]:
         """What `stats` shows of jobs; see observe/snapshot.py for the reader."""
