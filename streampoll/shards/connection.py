@@ -4,6 +4,7 @@ The client retries nothing: an XADD or a read whose reply was lost must not be s
 written to be safe to send again, and their callers do so knowingly.
 """
 
+import asyncio
 import re
 from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import dataclass
@@ -124,6 +125,8 @@ def translate(error: Exception) -> StreampollError | None:
         return RedisUnavailable(f"Redis refuses the credentials of redis.url: {text}")
     if isinstance(error, exceptions.ConnectionError | exceptions.TimeoutError | OSError):
         return RedisUnavailable(f"Redis is not reachable: {text or type(error).__name__}")
+    if isinstance(error, RuntimeError) and "closed=True" in text:  # uvloop's word for a connection reset while idle
+        return RedisUnavailable("Redis is not reachable: the connection was reset")
     if isinstance(error, exceptions.ResponseError) and (not_run(error) or read_only(error) or _PASSING.search(text)):
         return RedisUnavailable(f"Redis can't serve now: {text}")
     return None
@@ -151,7 +154,7 @@ async def guarded(call: Awaitable[Any]) -> Any:
     """Await a call of the client, its errors as ours."""
     try:
         return await call
-    except (exceptions.RedisError, OSError) as error:
+    except (exceptions.RedisError, OSError, RuntimeError) as error:
         ours = translate(error)
         if ours is None:
             raise
