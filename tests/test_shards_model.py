@@ -29,7 +29,7 @@ def run_side_by_side(url: str, limits: settings) -> None:
         try:
             run_state_machine_as_test(lambda: StreamsMachine(runner, bench), settings=limits)
         finally:
-            runner.run(bench.streams.close())
+            runner.run(bench.topology.close())
 
 
 @pytest.mark.parametrize("redis_server", REDIS_NAMES, indirect=True)

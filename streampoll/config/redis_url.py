@@ -71,7 +71,7 @@ def parse_redis_url(url: Secret) -> RedisAddress:
     """
     scheme, separator, rest = url.reveal().partition("://")
     if not separator or scheme not in _SCHEMES:
-        raise RedisUrlError("is not a URL of Redis", f"it begins with {', '.join(SCHEMES)}")
+        raise RedisUrlError("not a URL of Redis", f"it begins with {', '.join(SCHEMES)}")
     kind, tls, port = _SCHEMES[scheme]
     rest, _, query = rest.partition("?")
     login, _, rest = rest.rpartition("@")
