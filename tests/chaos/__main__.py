@@ -8,6 +8,7 @@ bin/chaos --list
 import argparse
 import json
 import random
+import signal
 import sys
 import time
 from pathlib import Path
@@ -30,6 +31,7 @@ def main() -> int:
     options = Options(
         seed, arguments.minutes, _chosen(arguments.faults), scale, arguments.long, arguments.once, arguments.keep
     )
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # by way of every `finally`
     began = time.monotonic()
 
     def say(what: str) -> None:

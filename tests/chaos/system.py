@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 from redis import Redis
 
 from streampoll.config.secret import Secret
+from streampoll.embedded import launch
 from streampoll.embedded.fleet import FleetSettings, device_address
 from streampoll.embedded.fleet.process import spawn
 from streampoll.embedded.postgres import EmbeddedPostgres
@@ -283,9 +284,14 @@ def _configure(system: System, fleet_port: int) -> None:
         environ = _environment(system, host)
         (system.room / f"clock-{host}").write_text("0")
         for role, options in (("coordinator", []), ("worker", ["--pool", "chaos"])):
-            argv = [sys.executable, "-m", "streampoll", role, *options, "--config", str(where)]
+            argv = [*_ends_with_us(), sys.executable, "-m", "streampoll", role, *options, "--config", str(where)]
             name = f"{role}-{host}"
             system.daemons[name] = Daemon(name, argv, environ, system.room / f"{name}.log")
+
+
+def _ends_with_us() -> list[str]:
+    """Return the beginning of an argv whose process is told to end when ours does, however that is."""
+    return [sys.executable, "-I", "-S", launch.__file__, str(os.getpid()), str(int(signal.SIGTERM)), "-"]
 
 
 def _environment(system: System, host: str) -> dict[str, str]:
