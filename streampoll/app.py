@@ -30,7 +30,6 @@ from streampoll.config.settings import PoolSettings, QueueSettings, Settings
 from streampoll.config.watch import changes
 from streampoll.coordinator.dispatch import Coordinator, Ports
 from streampoll.coordinator.layout import lay_out
-from streampoll.coordinator.line import Setback
 from streampoll.coordinator.plan import Plan
 from streampoll.embedded.endpoints import read_settings
 from streampoll.errors import ConfigError, StreampollError, UnavailableError
@@ -47,7 +46,6 @@ from streampoll.shards.clock import Clock
 from streampoll.shards.keys import Keys
 from streampoll.shards.lease import LeaderLease
 from streampoll.shards.open import open_topology
-from streampoll.shards.port import tick_of
 from streampoll.shards.presence import Presence, new_worker_id
 from streampoll.shards.scripts import Scripts
 from streampoll.shards.server import settle
@@ -286,7 +284,7 @@ async def _serve_coordinator(context: ChildContext, files: Files, settings: Sett
         store = PostgresPlans(Postgres(settings.postgres, 1, prepare=migrate))
         ports = Ports(
             side.streams, lease, store, side.clock.now, context.beat.touch, lambda: files.plans(settings),
-            _recorder(store), partial(side.presence.publish, own_id),
+            store, partial(side.presence.publish, own_id),
         )  # fmt: skip
         coordinator = Coordinator(settings.coordinator, settings.shards.count, settings.redis.memory_high_water, ports)
         beside = [
@@ -300,20 +298,6 @@ async def _serve_coordinator(context: ChildContext, files: Files, settings: Sett
                 task.cancel()
             await store.close()
     return 0
-
-
-def _recorder(store: PostgresPlans) -> Callable[[Setback], Coroutine[Any, Any, None]]:
-    """Return what puts a loss of Redis data on record: only that makes a poll that is missing a lost one."""
-
-    async def record(setback: Setback) -> None:
-        expected, found = tick_of(setback.expected), tick_of(setback.found)
-        reason = f"Redis had confirmed tick {expected} of job {setback.job} and then held {found or 'nothing'}"
-        try:
-            await store.record_loss(setback.shard, (found or expected, expected), reason)
-        except UnavailableError as error:
-            log.error("the loss in shard %d could not be put on record: %s", setback.shard, error)
-
-    return record
 
 
 async def _watch_plans(files: Files, settings: Settings, changed: Callable[[], None]) -> None:

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from streampoll.coordinator.losses import Loss
 from streampoll.coordinator.plan import Plan, PlanTerms, build_plan
 from streampoll.coordinator.planning import PlanRow
 from streampoll.coordinator.schedule import Every
@@ -148,7 +149,7 @@ async def test_a_loss_on_record_makes_it_lost(fresh_database: str) -> None:
         await b.connection.execute("DELETE FROM polls WHERE slot = to_timestamp($1)", slot)
         plans = PostgresPlans(Postgres(settings_of(b.dsn)))
         for _ in range(2):
-            await plans.record_loss(SHARD, (slot, slot), "the stored tick went back")
+            await plans.record([Loss(SHARD, slot, slot, "the stored tick went back")])
         await plans.close()
         report = await _run(b)
     assert report.passed

@@ -13,7 +13,8 @@ from math import floor
 from typing import Any
 
 from streampoll.config.settings import CoordinatorSettings
-from streampoll.coordinator.line import Line, Pace, Setback
+from streampoll.coordinator.line import Line, Pace
+from streampoll.coordinator.losses import Losses, LossStore
 from streampoll.coordinator.plan import Plan
 from streampoll.coordinator.planning import Place, Planning, PlanStore
 from streampoll.errors import ConfigError, UnavailableError
@@ -35,7 +36,7 @@ class Ports:
     now: Callable[[], float]  # wall-clock seconds of Redis
     beat: Callable[[], None]
     load: Callable[[], Sequence[Plan]]  # the plans that the configuration asks for; raises ConfigError
-    on_setback: Callable[[Setback], Awaitable[None]]  # Redis lost data: put it on record
+    losses: LossStore
     publish: Callable[[Mapping[str, Any]], Awaitable[None]]  # figures for `stats`
 
 
@@ -52,6 +53,7 @@ class Coordinator:
         self._high_water = memory_high_water
         self._ports = ports
         self._planning = Planning(ports.plans)
+        self._losses = Losses(ports.losses, ports.streams, self._shards)
         self._lines: dict[Place, Line] = {}
         self._skipped: Counter[str] = Counter()  # polls by job, since this term began
         self._stop = asyncio.Event()
@@ -125,6 +127,7 @@ class Coordinator:
         progress = await self._ports.streams.progress(self._shards)
         self._skipped.clear()
         self._lines = self._planning.resume(progress, floor(self._ports.now()))
+        self._losses.begin(self._lines)
         self._standing_by_for, self._away = "", ""
         jobs = {line.job for line in self._lines.values()}
         log.info("leading with epoch %d: %d jobs over %d shards", self._ports.lease.epoch, len(jobs), len(self._shards))
@@ -132,6 +135,7 @@ class Coordinator:
             beside = [
                 group.create_task(self._renew_for_ever(), name="lease"),
                 group.create_task(self._plan_for_ever(), name="plans"),
+                group.create_task(self._losses.keep_for_ever(), name="losses"),
             ]
             try:
                 while self._ports.lease.held and not self._stop.is_set():
@@ -180,6 +184,7 @@ class Coordinator:
 
     async def _commit(self) -> None:
         try:
+            await self._losses.resolve()
             await self._planning.commit(self._lines, floor(self._ports.now()))
             self._away = ""
         except UnavailableError as error:
@@ -241,10 +246,10 @@ class Coordinator:
         answers = await self._ports.streams.dispatch(self._ports.lease.epoch, self._settings.results_high_water, parts)
         first = 0
         for line, sends in work:
-            await self._hear(line, sends, answers[first : first + len(sends)])
+            self._hear(line, sends, answers[first : first + len(sends)])
             first += len(sends)
 
-    async def _hear(self, line: Line, sends: Sequence[Dispatch], answers: Sequence[Dispatched]) -> None:
+    def _hear(self, line: Line, sends: Sequence[Dispatch], answers: Sequence[Dispatched]) -> None:
         if any(answer.answer is Answer.FENCED for answer in answers):
             raise Fenced
         skipped = (send for send, said in zip(sends, answers, strict=True) if said.answer is Answer.SKIPPED)
@@ -255,7 +260,7 @@ class Coordinator:
                 "job %s, shard %d: Redis lost data: it had confirmed tick %d and now holds %s",
                 setback.job, setback.shard, tick_of(setback.expected), tick_of(setback.found) or "none",
             )  # fmt: skip
-            await self._ports.on_setback(setback)
+            self._losses.notice(setback)
 
 
 def _first_line(errors: BaseExceptionGroup[UnavailableError]) -> str:

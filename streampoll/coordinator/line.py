@@ -54,6 +54,16 @@ class Line:
         """The next tick to look at."""
         return self._tick
 
+    @property
+    def mark(self) -> int:
+        """The last mark that Redis confirmed; 0: none."""
+        return self._mark
+
+    def go_on_behind(self, tick: int) -> None:
+        """Go on behind a tick that was dispatched, where Redis holds no mark that says so."""
+        if not self._mark:
+            self._tick, self._part = tick + 1, 0
+
     def bring_back(self, now: int) -> int:
         """If the line is ahead of the clock, which went back, go on from the next tick; return by how many it was.
 

@@ -6,6 +6,7 @@ A plan is committed before its first tick is dispatched, so audit can tell what 
 import json
 from collections.abc import Mapping, Sequence
 
+from streampoll.coordinator.losses import Loss
 from streampoll.coordinator.planning import Place, PlanRow
 from streampoll.results.batch import signed
 from streampoll.results.names import job_names
@@ -18,7 +19,7 @@ _U64 = (1 << 64) - 1
 
 
 class PostgresPlans:
-    """The coordinator's `PlanStore`."""
+    """The coordinator's `PlanStore` and `LossStore`."""
 
     def __init__(self, postgres: Postgres) -> None:
         self._postgres = postgres
@@ -33,10 +34,28 @@ class PostgresPlans:
         async with self._postgres.transaction() as connection:
             await commit_plans(connection, rows)
 
-    async def record_loss(self, shard: int, ticks: tuple[int, int], reason: str) -> None:
-        """Put a loss of Redis data on record: polls of these ticks (first, last) that fall short count as lost."""
+    async def final(self) -> Mapping[int, int]:
+        """Return the tick up to which each shard is known to be final."""
         async with self._postgres.transaction() as connection:
-            await connection.execute(_QUERIES["insert_loss"], shard, *ticks, reason)
+            return {row["shard"]: row["tick"] for row in await connection.fetch(_QUERIES["final"])}
+
+    async def note_final(self, ticks: Mapping[int, int]) -> None:
+        """Take note of the tick up to which each shard is final."""
+        async with self._postgres.transaction() as connection:
+            await connection.execute(_QUERIES["note_final"], list(ticks), list(ticks.values()))
+
+    async def dispatched(self, places: Sequence[Place]) -> Mapping[Place, int]:
+        """Return the last tick that the ledger has of a (job, shard), for those of which it has any."""
+        jobs, shards = [job for job, _ in places], [shard for _, shard in places]
+        async with self._postgres.transaction() as connection:
+            rows = await connection.fetch(_QUERIES["dispatched"], jobs, shards)
+        return {(row["job"], row["shard"]): row["tick"] for row in rows}
+
+    async def record(self, losses: Sequence[Loss]) -> None:
+        """Put losses of Redis data on record: polls of these ticks that fall short count as lost."""
+        async with self._postgres.transaction() as connection:
+            for loss in losses:
+                await connection.execute(_QUERIES["insert_loss"], loss.shard, loss.first, loss.last, loss.reason)
 
     async def close(self) -> None:
         """Close the connections."""

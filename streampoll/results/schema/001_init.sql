@@ -82,6 +82,13 @@ CREATE TABLE losses (
     PRIMARY KEY (shard, from_tick, to_tick, reason)
 );
 
+-- Up to which tick each shard was final (nothing of it left in Redis) when a leader last looked: a loss of Redis data can
+-- have taken nothing older.
+CREATE TABLE final (
+    shard smallint PRIMARY KEY,
+    tick  timestamptz NOT NULL
+);
+
 -- One row that a store writes to learn whether PostgreSQL takes writes again.
 CREATE TABLE probe (
     id boolean PRIMARY KEY DEFAULT true CHECK (id),

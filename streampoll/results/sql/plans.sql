@@ -35,3 +35,22 @@ FROM unnest($1::smallint[], $2::smallint[], $3::bigint[], $4::bigint[], $5::text
 INSERT INTO losses (shard, from_tick, to_tick, reason)
 VALUES ($1, to_timestamp($2::bigint), to_timestamp($3::bigint), $4)
 ON CONFLICT DO NOTHING
+
+-- name: final
+-- The tick up to which each shard was final when a leader last looked.
+SELECT shard, extract(epoch FROM tick)::bigint AS tick FROM final
+
+-- name: note_final
+-- The same, as it is now.
+INSERT INTO final (shard, tick)
+SELECT shard, to_timestamp(tick) FROM unnest($1::smallint[], $2::bigint[]) AS given (shard, tick)
+ON CONFLICT (shard) DO UPDATE SET tick = excluded.tick
+
+-- name: dispatched
+-- The last tick of the ledger of each (job, shard): one descent of its index a day.
+SELECT j.name AS job, given.shard, extract(epoch FROM last.tick)::bigint AS tick
+FROM unnest($1::text[], $2::smallint[]) AS given (job, shard)
+JOIN jobs j ON j.name = given.job
+CROSS JOIN LATERAL (
+    SELECT l.tick FROM ledger l WHERE l.job = j.id AND l.shard = given.shard AND l.plan <> 0 ORDER BY l.tick DESC LIMIT 1
+) last

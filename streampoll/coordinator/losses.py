@@ -1,0 +1,191 @@
+"""What Redis lost is put on record: only where there is a record does a poll that is missing count as `lost`.
+
+A record says: polls of this shard, of these ticks, may have been in Redis when it lost its data. Its first tick is the
+one behind those that were *final* (nothing of them left in Redis) when the leader last looked and PostgreSQL last took
+note; its last is the last that was dispatched before the loss. What was final before stays `missing` if it is short.
+
+A loss is noticed in two ways, since it may take the lease along:
+
+- a leader finds that Redis holds an older mark than it had confirmed (`Setback`)
+- a new leader finds no mark at all where the ledger in PostgreSQL has entries of the same job and shard; it goes on
+  behind these, so that what is recent is dispatched and what is not is skipped, as after any pause
+
+Redis that merely went back (an older copy, a replica that lagged) is dispatched to again from its mark; nothing is lost
+with that but what is older than the grace, and the record is as long as the step.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from streampoll.coordinator.line import Line, Setback
+from streampoll.coordinator.planning import Place
+from streampoll.errors import UnavailableError
+from streampoll.shards.finality import JUDGED
+from streampoll.shards.port import DispatchStreams, ShardFigures, tick_of
+
+log = logging.getLogger(__name__)
+
+LOOK_S = 5.0  # between two notes of what is final
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Ticks of a shard, first and last, some of whose polls may have been lost with Redis' data."""
+
+    shard: int
+    first: int
+    last: int
+    reason: str
+
+
+class LossStore(Protocol):
+    """Where losses are on record."""
+
+    async def final(self) -> Mapping[int, int]:
+        """Return the tick up to which each shard is known to be final."""
+
+    async def note_final(self, ticks: Mapping[int, int]) -> None:
+        """Take note of the tick up to which each shard is final."""
+
+    async def dispatched(self, places: Sequence[Place]) -> Mapping[Place, int]:
+        """Return the last tick that the ledger has of a (job, shard), for those of which it has any."""
+
+    async def record(self, losses: Sequence[Loss]) -> None:
+        """Put losses on record; idempotent."""
+
+
+class Losses:
+    """Notices losses and keeps them until they are on record."""
+
+    def __init__(self, store: LossStore, streams: DispatchStreams, shards: Sequence[int]) -> None:
+        self._store = store
+        self._streams = streams
+        self._shards = shards
+        self._final: dict[int, int] | None = None  # as PostgreSQL has it; None: not read in this term
+        self._lines: Mapping[Place, Line] = {}
+        self._doubtful: set[Place] = set()  # without a mark at the beginning of the term
+        self._setbacks: list[Setback] = []
+        self._unrecorded: list[Loss] = []
+        self._noticed = asyncio.Event()
+
+    def begin(self, lines: Mapping[Place, Line]) -> None:
+        """Begin a term with these lines; what an earlier term noticed stays to be recorded."""
+        self._final, self._lines = None, lines
+        self._doubtful = {place for place, line in lines.items() if not line.mark}
+
+    async def resolve(self) -> None:
+        """Find out about lines without a mark, before they are given a plan: are they new, or did Redis forget them?
+
+        Raises:
+            UnavailableError: PostgreSQL is away, and nothing is known.
+        """
+        if not self._doubtful:
+            return
+        final = await self._read_final()
+        known = await self._store.dispatched(sorted(self._doubtful))
+        for place, last in known.items():
+            self._lines[place].go_on_behind(last)
+        self._unrecorded += forgotten(known, final)
+        self._doubtful.clear()
+        self._noticed.set()
+
+    def notice(self, setback: Setback) -> None:
+        """Take a loss that the leader has met."""
+        self._setbacks.append(setback)
+        self._noticed.set()
+
+    async def keep_for_ever(self) -> None:
+        """Record losses as they are noticed, and note now and then what is final; outages are waited out."""
+        while True:
+            try:
+                await self.keep()
+            except UnavailableError as error:
+                log.debug("losses: %s", error)
+            try:
+                async with asyncio.timeout(1.0 if self._behind else LOOK_S):
+                    await self._noticed.wait()
+            except TimeoutError:
+                pass
+
+    @property
+    def _behind(self) -> bool:
+        return bool(self._unrecorded or self._setbacks or self._doubtful)
+
+    async def _read_final(self) -> dict[int, int]:
+        if self._final is None:
+            self._final = dict(await self._store.final())
+        return self._final
+
+    async def keep(self) -> None:
+        """Do all there is to do, in this order: what is final is not moved on past a loss that is not on record."""
+        self._noticed.clear()
+        final = await self._read_final()
+        setbacks, self._setbacks = self._setbacks, []
+        self._unrecorded += went_back(setbacks, final)
+        if self._unrecorded:
+            await self._record()
+        if not self._doubtful:
+            await self._note_final(final)
+
+    async def _record(self) -> None:
+        losses = tuple(self._unrecorded)
+        await self._store.record(losses)
+        del self._unrecorded[: len(losses)]
+        for loss in losses:
+            log.error("shard %d: ticks %d to %d: %s; what is short there counts as lost",
+                      loss.shard, loss.first, loss.last, loss.reason)  # fmt: skip
+
+    async def _note_final(self, known: dict[int, int]) -> None:
+        before = {place: (line.mark, line.tick) for place, line in self._lines.items()}
+        figures = await self._streams.figures(self._shards)
+        fresh = {shard.shard: tick for shard in figures if (tick := final_before(shard, before)) is not None}
+        if self._setbacks or self._lines.keys() != before.keys() or not fresh:
+            return  # a loss was met meanwhile: its range begins where things were final before
+        await self._store.note_final(fresh)
+        known |= fresh
+
+
+def final_before(shard: ShardFigures, lines: Mapping[Place, tuple[int, int]]) -> int | None:
+    """Return the tick up to which nothing of a shard is left in Redis, nor to be dispatched.
+
+    `lines` are their (mark, next tick) from before the figures were read. None if Redis does not hold these marks any
+    more (or yet): what is not there may be lost, and is not final.
+    """
+    ticks = [slot - 1 for (queue, _, slot), count in shard.open.items() if queue in JUDGED and count]
+    for (job, number), (mark, tick) in lines.items():
+        if number == shard.shard:
+            if shard.dispatched.get(job, 0) < mark:
+                return None
+            ticks.append(tick - 1)
+    return min(ticks, default=None)
+
+
+def forgotten(known: Mapping[Place, int], final: Mapping[int, int]) -> list[Loss]:
+    """Return the losses that a new leader infers: the ledger goes to these ticks, and Redis has no mark."""
+    reason = "Redis has no mark of job {} any more"
+    return _losses([(shard, last, reason.format(job)) for (job, shard), last in known.items()], final)
+
+
+def went_back(setbacks: Sequence[Setback], final: Mapping[int, int]) -> list[Loss]:
+    """Return the losses that a leader met: all that was not final where the mark is gone, else the step."""
+    gone = [each for each in setbacks if not each.found]
+    stepped = [each for each in setbacks if each.found]
+    reason = "Redis had confirmed a tick of job {} that it does not hold any more"
+    return [
+        *_losses([(each.shard, tick_of(each.expected), reason.format(each.job)) for each in gone], final),
+        *(
+            Loss(each.shard, tick_of(each.found), tick_of(each.expected), reason.format(each.job))
+            for each in stepped
+        ),
+    ]  # fmt: skip
+
+
+def _losses(found: Sequence[tuple[int, int, str]], final: Mapping[int, int]) -> list[Loss]:
+    """Make one loss a shard, up to the last of its ticks; without a note of what is final, of that tick alone."""
+    last: dict[int, tuple[int, str]] = {}
+    for shard, tick, reason in found:
+        last[shard] = max(last.get(shard, (0, "")), (tick, reason))
+    return [Loss(shard, min(final.get(shard, tick - 1) + 1, tick), tick, why) for shard, (tick, why) in last.items()]

@@ -1,0 +1,140 @@
+"""What Redis lost is on record, as far as it may have been there and no further."""
+
+from collections.abc import Mapping, Sequence
+
+from streampoll.coordinator.line import Line, Setback
+from streampoll.coordinator.losses import Loss, Losses, final_before, forgotten, went_back
+from streampoll.coordinator.planning import Place
+from streampoll.errors import PostgresUnavailable
+from streampoll.model import QueueClass
+from streampoll.shards.port import ShardFigures, mark_of
+
+POLLING, RESULTS, ANALYSIS = QueueClass.POLLING, QueueClass.RESULTS, QueueClass.ANALYSIS
+MARK = mark_of(100, 0)
+
+
+def shard_with(marks: Mapping[str, int], **unfinished: int) -> ShardFigures:
+    """A shard that holds these marks, and one unfinished poll at each of these slots (`job=slot`)."""
+    return ShardFigures(3, {(RESULTS, job, slot): 1 for job, slot in unfinished.items()}, {}, marks)
+
+
+def test_a_shard_is_final_up_to_its_oldest_unfinished_slot():
+    assert final_before(shard_with({"j": MARK}, j=90), {("j", 3): (MARK, 101)}) == 89
+
+
+def test_a_shard_with_nothing_unfinished_is_final_up_to_what_was_dispatched():
+    lines = {("j", 3): (MARK, 101), ("late", 3): (mark_of(60, 0), 61), ("elsewhere", 4): (mark_of(20, 0), 21)}
+    assert final_before(shard_with({"j": MARK, "late": mark_of(60, 0)}), lines) == 60
+
+
+def test_work_of_other_classes_does_not_keep_polls_from_being_final():
+    shard = ShardFigures(3, {(ANALYSIS, "j", 50): 1}, {}, {"j": MARK})
+    assert final_before(shard, {("j", 3): (MARK, 101)}) == 100
+
+
+def test_a_shard_without_its_marks_is_not_called_final():
+    """Else FLUSHALL, which leaves nothing unfinished, would hide what it took."""
+    assert final_before(shard_with({}), {("j", 3): (MARK, 101)}) is None
+
+
+def test_where_marks_are_gone_everything_that_was_not_final_may_be_lost():
+    losses = went_back([Setback("j", 3, MARK, 0), Setback("k", 3, mark_of(99, 0), 0)], {3: 89})
+    assert [(loss.shard, loss.first, loss.last) for loss in losses] == [(3, 90, 100)]
+
+
+def test_where_a_mark_went_back_only_the_step_may_be_lost():
+    (loss,) = went_back([Setback("j", 3, MARK, mark_of(97, 0))], {3: 50})
+    assert (loss.first, loss.last) == (97, 100)
+
+
+def test_a_new_leader_knows_by_the_ledger_that_marks_were_forgotten():
+    (loss,) = forgotten({("j", 3): 100, ("k", 3): 80}, {3: 95})
+    assert (loss.shard, loss.first, loss.last) == (3, 96, 100)
+
+
+def test_a_loss_is_never_longer_than_what_is_known_to_have_been_unfinished():
+    (loss,) = forgotten({("j", 3): 100}, {})
+    assert (loss.first, loss.last) == (100, 100)
+
+
+class Store:
+    """A `LossStore` that can be away."""
+
+    def __init__(self, final: Mapping[int, int], ledger: Mapping[Place, int]) -> None:
+        self.noted = dict(final)
+        self.ledger = ledger
+        self.losses: list[Loss] = []
+        self.away = False
+
+    async def final(self) -> Mapping[int, int]:
+        self._check()
+        return dict(self.noted)
+
+    async def note_final(self, ticks: Mapping[int, int]) -> None:
+        self._check()
+        self.noted |= ticks
+
+    async def dispatched(self, places: Sequence[Place]) -> Mapping[Place, int]:
+        self._check()
+        return {place: self.ledger[place] for place in places if place in self.ledger}
+
+    async def record(self, losses: Sequence[Loss]) -> None:
+        self._check()
+        self.losses += losses
+
+    def _check(self) -> None:
+        if self.away:
+            raise PostgresUnavailable("PostgreSQL: away")
+
+
+class Streams:
+    """Streams of which nothing but the figures is asked."""
+
+    def __init__(self, *shards: ShardFigures) -> None:
+        self.shards = list(shards)
+
+    async def figures(self, shards: Sequence[int]) -> list[ShardFigures]:
+        return self.shards
+
+
+def losses_of(store: Store, streams: Streams, *lines: Line) -> Losses:
+    losses = Losses(store, streams, [3])  # type: ignore[arg-type]
+    losses.begin({(line.job, line.shard): line for line in lines})
+    return losses
+
+
+async def test_a_loss_met_while_postgres_is_away_is_recorded_once_it_is_back_and_as_long_as_it_was():
+    store, streams = Store({3: 89}, {}), Streams(shard_with({"j": MARK}, j=90))
+    losses = losses_of(store, streams, Line("j", 3, 0, MARK))
+    await losses.keep()
+    store.away, streams.shards = True, [shard_with({"j": mark_of(101, 0)})]
+    losses.notice(Setback("j", 3, MARK, 0))
+    for _ in range(2):
+        try:
+            await losses.keep()
+        except PostgresUnavailable:
+            continue
+        raise AssertionError
+    store.away = False
+    await losses.keep()
+    assert [(loss.shard, loss.first, loss.last) for loss in store.losses] == [(3, 90, 100)]
+    await losses.keep()
+    assert len(store.losses) == 1
+    assert store.noted == {3: 99}  # a further part of tick 100 may come
+
+
+async def test_a_line_that_redis_forgot_goes_on_behind_the_ledger():
+    store, line = Store({3: 89}, {("j", 3): 100}), Line("j", 3, 107)
+    losses = losses_of(store, Streams(shard_with({})), line)
+    await losses.resolve()
+    assert line.tick == 101
+    await losses.keep()
+    assert [(loss.first, loss.last) for loss in store.losses] == [(90, 100)]
+
+
+async def test_a_line_that_is_new_begins_now_and_nothing_is_lost():
+    store, line = Store({3: 89}, {}), Line("new", 3, 107)
+    losses = losses_of(store, Streams(shard_with({})), line)
+    await losses.resolve()
+    await losses.keep()
+    assert (line.tick, store.losses) == (107, [])
