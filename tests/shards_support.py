@@ -107,10 +107,10 @@ class MemoryBench:
 class RedisBench:
     """A Redis on a bench, its connections closed at the end of `async with`."""
 
-    def __init__(self, url: str, prefix: str = "sp", **settings: Any) -> None:
+    def __init__(self, url: str, prefix: str = "sp", read_timeout_s: float = 10.0, **settings: Any) -> None:
         self.keys = Keys(prefix)
         self.settings = RedisSettings(url=Secret(url), prefix=prefix, **settings)
-        self.topology = open_topology(self.settings, 10.0)
+        self.topology = open_topology(self.settings, read_timeout_s)
         self.streams = RedisStreams(self.topology, self.keys)
 
     async def __aenter__(self) -> "RedisBench":

@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 
 _PAUSES_S = (0.0, 0.0, 0.01, 0.03, 0.05, 0.1, 0.2, 0.3)  # before a refused command is sent again
 _REVIVE_S = 0.25
+_ANSWER_S = 3.0  # nothing blocks here; who does not answer by then is frozen, and holds up the other nodes' shards
 _READ_PAUSES_S = (0.005, 0.1)  # first and longest
 
 
@@ -114,7 +115,7 @@ class Cluster:
     def _client(self, node: Node) -> "aioredis.Redis":
         client = self._clients.get(node)
         if client is None:
-            client = self._clients[node] = self._dialer.client(node)
+            client = self._clients[node] = self._dialer.client(node, _ANSWER_S)
         return client
 
     # -- reads

@@ -8,6 +8,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 import redis.asyncio as aioredis
@@ -32,9 +33,9 @@ class Dialer:
     address: RedisAddress
     read_timeout_s: float  # above the longest block of a command (redis-py 8 has 5 s if nothing is said)
 
-    def client(self, node: Node) -> "aioredis.Redis":
+    def client(self, node: Node, read_timeout_s: float = inf) -> "aioredis.Redis":
         """Make a client of a server that holds our data."""
-        return self._client(node, self.read_timeout_s, db=self.address.db, **self._login())
+        return self._client(node, min(self.read_timeout_s, read_timeout_s), db=self.address.db, **self._login())
 
     async def ask(self, node: Node, *words: Any) -> Any:
         """Ask a server one quick question, on a connection of its own."""
