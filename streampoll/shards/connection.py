@@ -152,7 +152,13 @@ async def _ask(client: "aioredis.Redis", words: Sequence[Any]) -> Any:
 
 
 async def guarded(call: Awaitable[Any]) -> Any:
-    """Await a call of the client, its errors as ours."""
+    """Await a call of the client, its errors as ours.
+
+    A cancellation is never lost in it: redis-py sends under `asyncio.wait_for`, which before Python 3.12 forgets one
+    that comes as the send ends (cpython#86296); a loop that is told to end would then go on for ever.
+    """
+    task = asyncio.current_task()
+    before = task.cancelling() if task else 0
     try:
         return await call
     except (exceptions.RedisError, OSError, RuntimeError) as error:
@@ -160,6 +166,9 @@ async def guarded(call: Awaitable[Any]) -> Any:
         if ours is None:
             raise
         raise ours from error
+    finally:
+        if task and task.cancelling() > before:
+            raise asyncio.CancelledError
 
 
 def raise_errors(replies: Iterable[Any]) -> list[Any]:
