@@ -254,3 +254,49 @@ async def test_a_released_entry_is_served_again():
     async with consuming(server, handler):
         await eventually_async(lambda: is_done(server))
     assert [delivered.delivery for delivered in handler.seen] == [1, 1]
+
+
+async def test_an_entry_that_is_lost_and_comes_back_while_its_batch_is_served_is_settled_by_the_later_attempt():
+    gates = [asyncio.Event(), asyncio.Event()]
+    served: list[int] = []
+
+    async def wait(batch):
+        served.append(len(batch))
+        attempt = len(served)
+        await gates[attempt - 1].wait()
+        return [finished(delivered, b"attempt %d" % attempt) for delivered in batch]
+
+    server = await filled(2)
+    async with consuming(server, FakeHandler(wait), batch=2) as consumer:
+        await eventually_async(lambda: consumer.in_flight == 2)
+        server.away = True
+        await eventually_async(lambda: consumer.held == 0)  # fenced; a batch is not cut short for its parts
+        server.away = False
+        await eventually_async(lambda: consumer.in_flight == 4)
+        gates[0].set()
+        await eventually_async(lambda: consumer.in_flight == 2)
+        gates[1].set()
+        await eventually_async(lambda: is_done(server))
+        await eventually_async(lambda: consumer.in_flight == consumer.held == 0)
+    assert await rows(server) == [b"attempt 2"] * 2
+
+
+async def test_a_drain_waits_for_the_read_under_way_and_hands_back_what_it_brings():
+    reading, answer = asyncio.Event(), asyncio.Event()
+
+    class Slow(MemoryStreams):
+        async def read(self, *arguments):
+            reading.set()
+            await answer.wait()
+            return await super().read(*arguments)
+
+    server = await filled(3)
+    await MemoryStreams(server).make_groups(POLLING, [0, 1])
+    async with consuming(server, FakeHandler(), streams=Slow(server)) as consumer:
+        await asyncio.wait_for(reading.wait(), 10)
+        consumer.stop_reading()
+        assert not consumer.drained
+        answer.set()
+        await eventually_async(lambda: consumer.drained)
+    swept = await MemoryStreams(server).sweep(POLLING, "w2", 0, 2000, b"0-0", 10)
+    assert [delivered.delivery for delivered in swept.entries] == [1] * 3

@@ -100,6 +100,7 @@ class Consumer:
         self._suspects: asyncio.Queue[Delivered] = asyncio.Queue()
         self._attempts: dict[tuple[int, bytes], Attempt] = {}
         self._serving = 0
+        self._reading = False  # a read cut short would leave what it brings with a consumer that is gone
         self._room_made = asyncio.Event()
         self._draining = False
         self._renewed = 0.0
@@ -163,7 +164,11 @@ class Consumer:
         if not shards:
             await asyncio.sleep(self._limits.claim_idle_s / 100)  # home of nothing: wait for the next look at who lives
             return
-        deliveries = await self._around.streams.read(self.queue, shards, self._around.consumer, count, BLOCK_MS)
+        self._reading = True
+        try:
+            deliveries = await self._around.streams.read(self.queue, shards, self._around.consumer, count, BLOCK_MS)
+        finally:
+            self._reading = False
         self.counts.read += len(deliveries)
         self.counts.read_at = self._around.monotonic()
         self._admit(deliveries)
@@ -275,8 +280,10 @@ class Consumer:
         if not self._limits.concurrency:
             self._around.slots.give(self.queue, len(batch))
         for delivered, disposition in zip(batch, dispositions, strict=True):
-            del self._attempts[delivered.shard, delivered.id]
-            if (delivered.shard, delivered.id) in self._held:
+            key = (delivered.shard, delivered.id)
+            if self._attempts.get(key) is attempt:  # else it was lost, came back to us, and is served anew
+                del self._attempts[key]
+            if self._held.get(key) is delivered:
                 self._settler.add(delivered, disposition)
         self._start()
 
@@ -418,7 +425,7 @@ class Consumer:
         self.counts.claimed_by_shard[shard] += claimed
         self.counts.payloads_lost += payloads_lost
         if claimed:
-            log.info("%s: claimed %d entries of shard %d from a silent worker", self.queue, claimed, shard)
+            log.info("%s: claimed %d entries of shard %d that were left by others", self.queue, claimed, shard)
         if payloads_lost:
             log.error("%s: %d entries of shard %d had lost their payload", self.queue, payloads_lost, shard)
 
@@ -444,8 +451,8 @@ class Consumer:
 
     @property
     def drained(self) -> bool:
-        """True when nothing is being served and Redis knows of everything that was."""
-        return not self._serving and not self._settler.unsettled
+        """True when nothing is being served, Redis knows of everything that was, and no read may still bring more."""
+        return not (self._serving or self._settler.unsettled or self._reading)
 
     def cut(self) -> None:
         """The drain's time is over: cancel what is left, so that it is handed back."""
