@@ -1,7 +1,7 @@
 """The contract of sweep, mark and delivery counts: each function is a sentence that every bench must make true."""
 
 from streampoll.shards.entries import Entry, Kind
-from streampoll.shards.port import Postponed
+from streampoll.shards.port import Ghost, Postponed
 from tests.shards_support import (
     IDLE_MS,
     JOB,
@@ -61,6 +61,27 @@ async def an_idle_entry_behind_many_fresh_ones_is_reached(bench: Bench) -> None:
         cursor, calls = one.cursor, calls + 1
 
     assert found == [taken[-1].id]
+
+
+async def what_is_left_open_of_a_lost_payload_is_found_and_forgotten(bench: Bench) -> None:
+    [taken] = await held(bench, 1)
+    await bench.delete_payload(POLLING, SHARD, taken.id)
+
+    ghosts = await bench.streams.reconcile([SHARD, SHARD + 1])
+
+    assert [ghost for ghost in ghosts if ghost.queue is POLLING] == [Ghost(SHARD, POLLING, JOB, TICK, 1)]
+    assert [field for field in (await bench.streams.figures([SHARD]))[0].open if field[0] is POLLING] == []
+    assert not (await bench.streams.figures([SHARD]))[0].backlog.get((POLLING, JOB))
+    assert await bench.streams.reconcile([SHARD]) == []
+
+
+async def what_is_in_flight_or_delayed_is_no_ghost(bench: Bench) -> None:
+    taken = await held(bench, 2)
+    await bench.streams.retry(POLLING, "a", SHARD, [Postponed(one.id, one.entry, 60_000) for one in taken[:1]])
+    assert await bench.streams.reconcile([SHARD]) == []
+
+    await finish(bench, settled(taken[1:]))
+    assert await bench.streams.reconcile([SHARD]) == []
 
 
 async def a_lost_payload_is_counted_and_forgotten(bench: Bench) -> None:

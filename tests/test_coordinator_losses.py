@@ -7,7 +7,7 @@ from streampoll.coordinator.losses import Loss, Losses, final_before, forgotten,
 from streampoll.coordinator.planning import Place
 from streampoll.errors import PostgresUnavailable
 from streampoll.model import QueueClass
-from streampoll.shards.port import ShardFigures, mark_of
+from streampoll.shards.port import Ghost, ShardFigures, mark_of
 
 POLLING, RESULTS, ANALYSIS = QueueClass.POLLING, QueueClass.RESULTS, QueueClass.ANALYSIS
 MARK = mark_of(100, 0)
@@ -88,10 +88,15 @@ class Store:
 
 
 class Streams:
-    """Streams of which nothing but the figures is asked."""
+    """Streams of which nothing but the figures is asked, and what is open without being there."""
 
-    def __init__(self, *shards: ShardFigures) -> None:
+    def __init__(self, *shards: ShardFigures, ghosts: Sequence[Ghost] = ()) -> None:
         self.shards = list(shards)
+        self.ghosts = list(ghosts)
+
+    async def reconcile(self, shards: Sequence[int]) -> list[Ghost]:
+        ghosts, self.ghosts = self.ghosts, []
+        return ghosts
 
     async def figures(self, shards: Sequence[int]) -> list[ShardFigures]:
         return self.shards
@@ -138,3 +143,11 @@ async def test_a_line_that_is_new_begins_now_and_nothing_is_lost():
     await losses.resolve()
     await losses.keep()
     assert (line.tick, store.losses) == (107, [])
+
+
+async def test_entries_that_are_gone_from_their_stream_are_a_loss_of_their_slot_only():
+    ghosts = [Ghost(3, QueueClass.POLLING, "j", 95, 2), Ghost(3, QueueClass.ANALYSIS, "j", 96, 1)]
+    store = Store({3: 89}, {})
+    losses = losses_of(store, Streams(shard_with({"j": MARK}), ghosts=ghosts), Line("j", 3, 0, MARK))
+    await losses.keep()
+    assert [(loss.shard, loss.first, loss.last) for loss in store.losses] == [(3, 95, 95)]

@@ -46,6 +46,7 @@ class Line:
         self._upcoming: tuple[Plan, int] | None = None
         self._tick, self._part, self._mark = tick, 0, 0
         self._goal = (tick, 0)
+        self.fresh = True  # nothing is known to have been dispatched
         if mark:
             self._adopt(mark)
 
@@ -63,6 +64,7 @@ class Line:
         """Go on behind a tick that was dispatched, where Redis holds no mark that says so."""
         if not self._mark:
             self._tick, self._part = tick + 1, 0
+            self.fresh = False
 
     def bring_back(self, now: int) -> int:
         """If the line is ahead of the clock, which went back, go on from the next tick; return by how many it was.
@@ -84,6 +86,7 @@ class Line:
         """Go on behind a mark that Redis holds."""
         self._mark = mark
         if mark:
+            self.fresh = False
             self._tick, self._part = tick_of(mark), mark % _PARTS + 1
 
     def change(self, plan: Plan, valid_from: int) -> bool:

@@ -4,11 +4,12 @@ A record says: polls of this shard, of these ticks, may have been in Redis when 
 one behind those that were *final* (nothing of them left in Redis) when the leader last looked and PostgreSQL last took
 note; its last is the last that was dispatched before the loss. What was final before stays `missing` if it is short.
 
-A loss is noticed in two ways, since it may take the lease along:
+A loss is noticed in three ways, since it may take the lease along:
 
 - a leader finds that Redis holds an older mark than it had confirmed (`Setback`)
 - a new leader finds no mark at all where the ledger in PostgreSQL has entries of the same job and shard; it goes on
   behind these, so that what is recent is dispatched and what is not is skipped, as after any pause
+- what is counted as open is in no stream: single entries were deleted by hand
 
 Redis that merely went back (an older copy, a replica that lagged) is dispatched to again from its mark; nothing is lost
 with that but what is older than the grace, and the record is as long as the step.
@@ -24,7 +25,7 @@ from streampoll.coordinator.line import Line, Setback
 from streampoll.coordinator.planning import Place
 from streampoll.errors import UnavailableError
 from streampoll.shards.finality import JUDGED
-from streampoll.shards.port import DispatchStreams, ShardFigures, tick_of
+from streampoll.shards.port import DispatchStreams, Ghost, ShardFigures, tick_of
 
 log = logging.getLogger(__name__)
 
@@ -125,6 +126,7 @@ class Losses:
         final = await self._read_final()
         setbacks, self._setbacks = self._setbacks, []
         self._unrecorded += went_back(setbacks, final)
+        self._unrecorded += vanished(await self._streams.reconcile(self._shards))
         if self._unrecorded:
             await self._record()
         if not self._doubtful:
@@ -181,6 +183,12 @@ def went_back(setbacks: Sequence[Setback], final: Mapping[int, int]) -> list[Los
             for each in stepped
         ),
     ]  # fmt: skip
+
+
+def vanished(ghosts: Sequence[Ghost]) -> list[Loss]:
+    """Return the losses of entries that are counted as open and are not there: their payloads are gone."""
+    judged = {(ghost.shard, ghost.slot) for ghost in ghosts if ghost.queue in JUDGED}
+    return [Loss(shard, slot, slot, "entries are gone from their stream") for shard, slot in sorted(judged)]
 
 
 def _losses(found: Sequence[tuple[int, int, str]], final: Mapping[int, int]) -> list[Loss]:

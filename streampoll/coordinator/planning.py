@@ -103,6 +103,8 @@ class Planning:
         fresh: list[PlanRow] = []
         for place, plan in list(self._uncommitted.items()):
             line, committed = lines[place], current.get(place, (0, 0))
+            if line.plan is None and line.fresh and committed[0]:  # who committed it did not come to its first tick
+                line.go_on_behind(committed[1] - 1)
             if line.plan is not None:
                 fresh.append(_row(plan, now + AHEAD_S))
             elif (committed[0] == plan.id and committed[1] <= line.tick) or not (committed[0] or plan.devices):

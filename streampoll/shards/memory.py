@@ -18,6 +18,7 @@ from streampoll.shards.port import (
     Answer,
     Dispatch,
     Dispatched,
+    Ghost,
     Postponed,
     Progress,
     QueueFigures,
@@ -258,6 +259,19 @@ class MemoryStreams:
     async def progress(self, shards: Sequence[int]) -> list[dict[str, Progress]]:
         """Read, for each shard, how far each job's dispatch has come."""
         return [dict(self._server.shard(shard).progress) for shard in shards]
+
+    async def reconcile(self, shards: Sequence[int]) -> list[Ghost]:
+        """Forget what is counted as open where nothing is left to do, and say what it was: data that Redis lost."""
+        return [ghost for number in shards for ghost in self._reconcile(number, self._server.shard(number))]
+
+    def _reconcile(self, number: int, shard: MemoryShard) -> list[Ghost]:
+        empty = {queue for queue in QueueClass if not shard.streams[queue].entries and not shard.delayed[queue]}
+        ghosts = [Ghost(number, *field, count) for field, count in shard.open.items() if field[0] in empty]
+        for ghost in ghosts:
+            del shard.open[ghost.queue, ghost.job, ghost.slot]
+        for field in [field for field in shard.backlog if field[0] in empty]:
+            del shard.backlog[field]
+        return ghosts
 
     async def fill(self) -> float:
         """Return the share of maxmemory that is used; 0.0 without a bound."""

@@ -115,6 +115,17 @@ class Swept:
 
 
 @dataclass(frozen=True, slots=True)
+class Ghost:
+    """Entries that were counted as open in a class of which nothing was left: their payload was lost."""
+
+    shard: int
+    queue: QueueClass
+    job: str
+    slot: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class QueueFigures:
     """One class in one shard, at one moment."""
 
@@ -198,6 +209,9 @@ class DispatchStreams(Protocol):
 
     async def progress(self, shards: Sequence[int]) -> list[dict[str, Progress]]:
         """Read, for each shard, how far each job's dispatch has come."""
+
+    async def reconcile(self, shards: Sequence[int]) -> list[Ghost]:
+        """Forget what is counted as open where nothing is left to do, and say what it was: data that Redis lost."""
 
     async def fill(self) -> float:
         """Return the share of Redis' maxmemory that is used; 0.0 without a bound."""

@@ -19,6 +19,7 @@ from streampoll.shards.port import (
     Answer,
     Dispatch,
     Dispatched,
+    Ghost,
     Postponed,
     Progress,
     QueueFigures,
@@ -215,6 +216,24 @@ class RedisStreams:
         keys = self._shard(shard)
         of_queues = [(keys.stream(queue), keys.delayed(queue), keys.dead(queue)) for queue in QUEUES]
         return [keys.open, keys.backlog, keys.dispatched, *(key for three in of_queues for key in three)]
+
+    async def reconcile(self, shards: Sequence[int]) -> list[Ghost]:
+        """Forget what is counted as open where nothing is left to do, and say what it was: data that Redis lost."""
+        calls = [("reconcile", self._reconcile_keys(shard), [queue.value for queue in QUEUES]) for shard in shards]
+        replies = raise_errors(await self._scripts.run(calls))
+        return [
+            Ghost(shard, *_open_field(name), int(count))
+            for shard, reply in zip(shards, replies, strict=True)
+            for name, count in _pairs(reply)
+        ]
+
+    def _reconcile_keys(self, shard: int) -> list[str]:
+        keys = self._shard(shard)
+        return [
+            keys.open,
+            keys.backlog,
+            *(key for queue in QUEUES for key in (keys.stream(queue), keys.delayed(queue))),
+        ]
 
     async def epochs(self, shards: Sequence[int]) -> list[int]:
         """Read the highest leader epoch that each shard has seen; 0 where none has."""

@@ -6,6 +6,9 @@ local queues = {}
 for n, class in ipairs(ARGV) do
   local stream, delayed, dead = KEYS[1 + 3 * n], KEYS[2 + 3 * n], KEYS[3 + 3 * n]
   local pending = redis.pcall('XPENDING', stream, class)
+  if pending.err and not string.find(pending.err, 'NOGROUP', 1, true) then
+    return pending
+  end
   local oldest = redis.call('XRANGE', stream, '-', '+', 'COUNT', 1)[1]
   queues[n] = { redis.call('XLEN', stream), pending.err and 0 or pending[1], oldest and oldest[1] or '',
     redis.call('ZCARD', delayed), redis.call('XLEN', dead) }

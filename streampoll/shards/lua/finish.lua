@@ -21,6 +21,9 @@ local i = 3
 while i <= #ARGV do
   local id, job, slot, cause, n = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], tonumber(ARGV[i + 4])
   local held = redis.pcall('XPENDING', stream, group, id, id, 1, consumer)
+  if held.err and not string.find(held.err, 'NOGROUP', 1, true) then
+    return held -- a user that may not ask holds its entries all the same
+  end
   if held.err or #held == 0 or seen[id] then
     gone[#gone + 1] = id
   else

@@ -4,6 +4,9 @@
 local lost, held = {}, {}
 for i = 3, #ARGV do
   local pending = redis.pcall('XPENDING', KEYS[1], ARGV[1], ARGV[i], ARGV[i], 1, ARGV[2])
+  if pending.err and not string.find(pending.err, 'NOGROUP', 1, true) then
+    return pending -- a user that may not ask holds its entries all the same
+  end
   if pending.err or #pending == 0 then
     lost[#lost + 1] = ARGV[i]
   else

@@ -7,7 +7,8 @@ for i = 2, #ARGV do
 end
 local consumers = redis.pcall('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])
 if consumers.err then
-  return 0
+  local none = string.find(consumers.err, 'NOGROUP', 1, true) or string.find(consumers.err, 'no such key', 1, true)
+  return none and 0 or consumers
 end
 for _, consumer in ipairs(consumers) do
   if consumer[4] == 0 and not live[consumer[2]] and consumer[6] > 60000 then

@@ -8,6 +8,9 @@ local gone = {}
 for i = 3, #ARGV, 7 do
   local id = ARGV[i]
   local held = redis.pcall('XPENDING', KEYS[1], ARGV[1], id, id, 1, ARGV[2])
+  if held.err and not string.find(held.err, 'NOGROUP', 1, true) then
+    return held -- a user that may not ask holds its entries all the same
+  end
   if held.err or #held == 0 then
     gone[#gone + 1] = id
   else
