@@ -129,7 +129,7 @@ async def test_a_cluster_is_examined_and_settled_as_a_whole(masters: TestCluster
 
     assert (await examine(redis)).maxmemory == 0
     await settle(redis, ShardsSettings(count=24))
-    with pytest.raises(UnfitServerError, match="shards.count = 24"):
+    with pytest.raises(UnfitServerError, match=r"shards\.count = 24"):
         await settle(redis, ShardsSettings(count=8))
 
     masters.masters[1].do("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")

@@ -1,4 +1,4 @@
-"""Work going through all shards while a test harms the servers: dispatched, polled, stored, and counted at every step."""
+"""Work going through all shards while a test harms the servers: dispatched, polled, stored, counted at every step."""
 
 import asyncio
 from collections import Counter

@@ -1,0 +1,212 @@
+"""Each role does all its work under the ACL that docs/security.md gives it, and under nothing less."""
+
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from streampoll.config.secret import Secret
+from streampoll.config.settings import RedisSettings, ShardsSettings
+from streampoll.errors import RedisUnavailable
+from streampoll.shards import scripts
+from streampoll.shards.clock import Clock
+from streampoll.shards.entries import Entry, Kind
+from streampoll.shards.lease import LeaderLease
+from streampoll.shards.letters import Letters
+from streampoll.shards.port import Postponed
+from streampoll.shards.presence import Presence
+from streampoll.shards.scripts import Scripts
+from streampoll.shards.server import settle
+from tests.shards_support import (
+    HIGH_WATER,
+    POLLING,
+    RESULTS,
+    SHARD,
+    START,
+    TICK,
+    RedisBench,
+    dispatch,
+    finish,
+    part_of,
+    read,
+    release,
+    settled,
+    swept,
+)
+
+TEXT = (Path(__file__).parent.parent / "docs/security.md").read_text()
+LINES = {match[1]: match[2].split() for match in re.finditer(r"^user (\w+) on >PASSWORD (.*)$", TEXT, re.MULTILINE)}
+SHARDS = [SHARD, 8]
+Role = Callable[[RedisBench], Awaitable[None]]
+
+
+async def coordinator(bench: RedisBench) -> None:
+    await settle(bench.settings, ShardsSettings())
+    lease = LeaderLease(Scripts(bench.topology), bench.keys, "c", 6.0, Clock())
+    assert await lease.take(bench.streams, SHARDS)
+    assert await lease.take(bench.streams, SHARDS, newer=True)
+    assert [one.answer for one in await dispatch(bench, part_of(2), epoch=lease.epoch)] == ["ok"]
+    assert (await bench.streams.progress(SHARDS))[0]
+    assert await bench.streams.fill() >= 0
+    await Presence(bench.topology, bench.keys, Clock()).publish("c", {})
+    await lease.resign()
+
+
+async def worker(bench: RedisBench) -> None:
+    await settle(bench.settings, ShardsSettings())
+    presence = Presence(bench.topology, bench.keys, Clock())
+    await presence.beat("w", [POLLING])
+    await presence.publish("w", {})
+    await bench.streams.make_groups(RESULTS, [SHARD])
+    taken = await read(bench, consumer="w", count=4)
+    assert len(taken) == 4
+    one, two, three, four = taken
+    assert not await bench.streams.renew(POLLING, "w", {SHARD: [each.id for each in taken]})
+    assert await bench.streams.mark(POLLING, "w", SHARD, one.id)
+    assert not await finish(bench, settled([one], emits=1), "w")
+    assert not await finish(bench, settled([two], cause="poisoned"), "w")
+    assert three.entry is not None
+    assert not await bench.streams.retry(POLLING, "w", SHARD, [Postponed(three.id, three.entry, 0)])
+    assert await bench.streams.promote(POLLING, SHARDS, 10) == 1
+    assert not await release(bench, [four], "w")
+    assert len(await swept(bench, "w")) == 1
+    await bench.streams.retire(POLLING, SHARD, [])
+    await presence.withdraw("w")
+    await presence.beat("w", [])
+
+
+async def reader(bench: RedisBench) -> None:
+    presence = Presence(bench.topology, bench.keys, Clock())
+    await presence.workers()
+    await presence.figures(["w"])
+    await presence.leader()
+    assert len(await bench.streams.figures(SHARDS)) == 2
+
+
+async def operator(bench: RedisBench) -> None:
+    letters = Letters(Scripts(bench.topology), bench.keys, SHARD + 1)
+    first, second = [letter async for letter in letters.read([POLLING])]
+    assert await letters.requeue(first, TICK + 5)
+    assert await letters.purge([second]) == 1
+
+
+ROLES: dict[str, Role] = {"coordinator": coordinator, "worker": worker, "reader": reader, "operator": operator}
+
+
+@pytest.fixture
+def admin(fresh_redis: str) -> Iterator["redis.Redis"]:
+    client = redis.Redis.from_url(fresh_redis)
+    yield client
+    for role in LINES:
+        client.execute_command("ACL DELUSER", role)
+    client.close()
+
+
+@asynccontextmanager
+async def acting(admin: "redis.Redis", url: str, role: str, rights: list[str]) -> AsyncIterator[RedisBench]:
+    """Act as a role with these rights, on what the others have left to do."""
+    admin.execute_command("ACL SETUSER", role, "reset", "on", ">p%ss", *rights)
+    admin.flushall()
+    async with RedisBench(url) as bench:
+        await bench.streams.make_groups(POLLING, [SHARD])
+        if role != "coordinator":
+            await dispatch(bench, part_of(4))
+        if role == "reader":
+            await bench.streams.add(RESULTS, SHARD, [Entry(Kind.TASK, "j", 1, 0, b"")])
+        if role == "operator":
+            await bury(bench)
+    async with RedisBench(re.sub("//.*@", f"//{role}:p%25ss@", url)) as bench:
+        yield bench
+
+
+async def bury(bench: RedisBench) -> None:
+    await finish(bench, settled(await read(bench, count=2), cause="poisoned"))
+
+
+@pytest.fixture(autouse=True)
+def _retiring(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A consumer is retired at once, so that the command for it is seen."""
+    text = scripts.SCRIPTS["retire"]
+    monkeypatch.setitem(scripts.SCRIPTS, "retire", text.replace("> 60000", ">= 0"))
+
+
+on_each = pytest.mark.parametrize("redis_server", ["redis-6.2", "redis-7.0"], indirect=True)
+
+
+def test_every_role_has_its_line() -> None:
+    assert LINES.keys() == ROLES.keys()
+
+
+@on_each
+@pytest.mark.parametrize("role", ROLES)
+async def test_a_role_works_under_its_line(role: str, admin: "redis.Redis", fresh_redis: str) -> None:
+    async with acting(admin, fresh_redis, role, LINES[role]) as bench:
+        await ROLES[role](bench)
+
+
+@on_each
+@pytest.mark.parametrize(("role", "word"), [(role, word) for role in LINES for word in LINES[role] if word[0] == "+"])
+async def test_no_word_can_be_taken_away(role: str, word: str, admin: "redis.Redis", fresh_redis: str) -> None:
+    rights = [right for right in LINES[role] if right != word]
+    async with acting(admin, fresh_redis, role, rights) as bench:
+        if word == "+eval":  # what a server needs that does not know the script
+            admin.script_flush()
+        with pytest.raises(RedisUnavailable, match="what its user may not"):
+            await ROLES[role](bench)
+
+
+@on_each
+async def test_a_user_can_not_touch_another_deployment(admin: "redis.Redis", fresh_redis: str) -> None:
+    async with acting(admin, fresh_redis, "worker", LINES["worker"]) as bench:
+        url = bench.settings.url.reveal()
+        async with RedisBench(url, prefix="other") as other:
+            with pytest.raises(RedisUnavailable, match="what its user may not"):
+                await other.streams.make_groups(POLLING, [SHARD])
+            with pytest.raises(RedisUnavailable, match="what its user may not"):
+                await settle(other.settings, ShardsSettings())
+
+
+async def test_a_wrong_password_is_said_and_not_shown(fresh_redis: str) -> None:
+    wrong = re.sub("//.*@", "//worker:s3cr3t@", fresh_redis)
+    with pytest.raises(RedisUnavailable, match="credentials") as caught:
+        await settle(RedisSettings(url=Secret(wrong)), ShardsSettings())
+    assert "s3cr3t" not in str(caught.value) + repr(caught.value)
+
+
+async def test_two_deployments_share_a_redis_and_never_meet(fresh_redis: str) -> None:
+    async with RedisBench(fresh_redis, "a") as one, RedisBench(fresh_redis, "ab") as two:
+        for bench, count in ((one, 3), (two, 5)):
+            await settle(bench.settings, ShardsSettings(count=8 + count))
+            lease = LeaderLease(Scripts(bench.topology), bench.keys, f"leader {count}".replace(" ", ""), 6.0, Clock())
+            assert await lease.take(bench.streams, SHARDS)
+            await Presence(bench.topology, bench.keys, Clock()).beat(f"w{count}", [POLLING])
+            assert [one.answer for one in await dispatch(bench, part_of(count), epoch=lease.epoch)] == ["ok"]
+        before = await everything(two)
+
+        taken = await read(one)
+        assert len(taken) == 3
+        assert not await finish(one, settled(taken, emits=1))
+        await bench_round(one)
+
+        assert await everything(two) == before
+        assert len(await read(two)) == 5
+        workers = await Presence(one.topology, one.keys, Clock()).workers()
+        assert [worker.id for worker in workers] == ["w3"]
+
+
+async def bench_round(bench: RedisBench) -> None:
+    """Whatever else touches keys."""
+    await bench.streams.sweep(POLLING, "w", SHARD, 0, START, 100)
+    await bench.streams.promote(POLLING, SHARDS, 100)
+    await bench.streams.retire(POLLING, SHARD, [])
+    await bench.streams.dispatch(10**13, HIGH_WATER, [part_of(1, shard=8)])
+
+
+async def everything(bench: RedisBench) -> dict[bytes, Any]:
+    """All keys of a deployment, with their content but for idle times."""
+    names = await bench.run("KEYS", f"{bench.keys.prefix}:*")
+    return {name: await bench.run("DUMP", name.decode()) for name in names if b":leader" not in name}
