@@ -1,0 +1,112 @@
+"""The settler: decisions go out together, and none is forgotten while Redis is away."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from streampoll.model import QueueClass
+from streampoll.shards.entries import Delivered
+from streampoll.shards.memory import MemoryStreams
+from streampoll.shards.memory_server import MemoryServer
+from streampoll.worker.port import Bury, Disposition, Emit, Finish, Release, Retry
+from streampoll.worker.settle import Settler
+from tests.waiting import eventually_async
+from tests.worker_support import POLLING, entry, row
+
+ROW = Finish((Emit(QueueClass.RESULTS, row("j", 60, b"ok")),))
+
+
+@dataclass
+class Bench:
+    """Entries held by consumer w1, and what became of them."""
+
+    server: MemoryServer
+    settler: Settler
+    held: list[Delivered]
+    settled: list[tuple[bytes, bool]] = field(default_factory=list)
+    calls: list[int] = field(default_factory=list)  # entries in each call of finish
+
+    async def say(self, *dispositions: Disposition) -> None:
+        """Decide on the entries, in order, and wait until all is told."""
+        for delivered, disposition in zip(self.held, dispositions, strict=True):
+            self.settler.add(delivered, disposition)
+        await eventually_async(lambda: not self.settler.unsettled)
+
+    async def figures(self):
+        return (await MemoryStreams(self.server).figures([0]))[0].queues
+
+
+@asynccontextmanager
+async def holding(count: int) -> AsyncIterator[Bench]:
+    """Hold entries; the settler runs until the block ends."""
+    server = MemoryServer(now_ms=lambda: 1_000_000)
+
+    class Counting(MemoryStreams):
+        async def finish(self, queue, consumer, settled):
+            bench.calls.append(sum(map(len, settled.values())))
+            return await super().finish(queue, consumer, settled)
+
+    streams = Counting(server)
+    await streams.add(POLLING, 0, [entry() for _ in range(count)])
+    await streams.make_groups(POLLING, [0])
+    held = await streams.read(POLLING, [0], "w1", count, 0)
+    settled: list[tuple[bytes, bool]] = []
+    settler = Settler(POLLING, "w1", streams, 2000, lambda delivered, ours: settled.append((delivered.id, ours)))
+    bench = Bench(server, settler, held, settled)
+    task = asyncio.create_task(settler.run())
+    try:
+        yield bench
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+
+
+async def test_decisions_made_together_are_told_in_one_call() -> None:
+    async with holding(100) as bench:
+        await bench.say(*[ROW] * 100)
+        assert bench.calls == [100]
+        assert (await bench.figures())[QueueClass.RESULTS].length == 100
+
+
+async def test_each_disposition_does_what_it_says() -> None:
+    async with holding(4) as bench:
+        await bench.say(ROW, Bury("why not", ROW.emits), Retry(entry(), 60.0), Release("not now"))
+        found = await bench.figures()
+        polling = found[POLLING]
+        assert (polling.length, polling.pending, polling.delayed, polling.dead) == (1, 1, 1, 1)
+        assert found[QueueClass.RESULTS].length == 2
+        assert bench.server.shard(0).dead[POLLING][0].cause == "why not"
+        assert all(ours for _, ours in bench.settled)
+
+
+async def test_what_went_to_another_meanwhile_is_reported_and_emits_nothing() -> None:
+    async with holding(2) as bench:
+        thief = await MemoryStreams(bench.server).sweep(POLLING, "thief", 0, 0, b"0-0", 1)
+        await bench.say(ROW, ROW)
+        taken = thief.entries[0].id
+        assert sorted(bench.settled) == sorted((each.id, each.id != taken) for each in bench.held)
+        assert (await bench.figures())[QueueClass.RESULTS].length == 1
+
+
+async def test_while_redis_is_away_decisions_are_kept_and_told_once_when_it_is_back() -> None:
+    async with holding(3) as bench:
+        bench.server.away = True
+        for delivered in bench.held:
+            bench.settler.add(delivered, ROW)
+        await eventually_async(lambda: len(bench.calls) >= 2)
+        assert bench.settler.unsettled == 3
+        assert bench.settled == []
+        bench.server.away = False
+        await eventually_async(lambda: not bench.settler.unsettled)
+        assert len(bench.settled) == 3
+        assert (await bench.figures())[QueueClass.RESULTS].length == 3
+
+
+async def test_an_answer_that_was_lost_leaves_one_row() -> None:
+    async with holding(1) as bench:
+        bench.settler.add(bench.held[0], ROW)
+        await eventually_async(lambda: not bench.settler.unsettled)
+        bench.settler.add(bench.held[0], ROW)  # as after a reply that never came
+        await eventually_async(lambda: not bench.settler.unsettled)
+        assert (await bench.figures())[QueueClass.RESULTS].length == 1
