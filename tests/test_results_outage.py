@@ -159,3 +159,26 @@ async def test_too_many_clients_is_unavailable(fresh_database: str) -> None:
     finally:
         await connection.execute("DROP ROLE narrow")
         await connection.close()
+
+
+async def test_a_probe_that_passes_where_rows_do_not_is_no_return(
+    fresh_database: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A full disk may have room for the probe's one row: the store announced the return, failed, announced, failed …"""
+    async with bench(fresh_database) as b:
+        await b.handle(result_entry("r1"))
+        await b.connection.execute(
+            "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$ BEGIN RAISE EXCEPTION 'No space left on device' USING ERRCODE = '53100'; END $$"
+        )
+        await b.connection.execute(
+            "CREATE TRIGGER full_disk BEFORE INSERT ON polls FOR EACH STATEMENT EXECUTE FUNCTION full_disk()"
+        )
+        for _ in range(3):
+            await b.store.ready()
+            assert isinstance((await b.store.handle([delivered(result_entry("r2"))]))[0], Release)
+        await b.connection.execute("DROP FUNCTION full_disk() CASCADE")
+        await b.store.ready()
+        assert await b.handle(result_entry("r2")) == [Finish()]
+    said = [record.getMessage() for record in caplog.records if "PostgreSQL" in record.getMessage()]
+    assert [("wait in Redis" in line, "takes writes again" in line) for line in said] == [(True, False), (False, True)]

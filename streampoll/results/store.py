@@ -28,7 +28,7 @@ from streampoll.worker.port import Bury, Disposition, Finish, Release, Retry
 
 _QUERIES = load_queries("store.sql")
 _LOG = logging.getLogger(__name__)
-_PROBE_FIRST_S, _PROBE_MOST_S = 0.25, 10.0
+_PROBE_FIRST_S, _PROBE_MOST_S = 0.25, 3.0
 _MAINTAIN_EVERY_S = 3600.0
 _AFTER_A_BUG_S = 30.0
 
@@ -43,19 +43,19 @@ class Store:
         self._writer = Writer(self._postgres)
         self._writable = False  # not known to be, until the first probe
         self._reported = False  # its absence has been logged
+        self._delay_s = 0.0  # before the next probe; only rows end it: a probe may pass where they don't (a full disk)
         self._maintain_at = 0.0
         self.figures = StoreFigures()
 
     async def ready(self) -> None:
         """Return once PostgreSQL takes writes; probes with back-off, and says once when it goes and when it is back."""
-        delay_s = _PROBE_FIRST_S
         while not self._writable:
+            await asyncio.sleep(self._delay_s * random.uniform(0.5, 1.0))
             try:
                 await self._probe()
             except PostgresUnavailable as error:
                 self._report_away(error)
-                await asyncio.sleep(delay_s * random.uniform(0.5, 1.0))
-                delay_s = min(2 * delay_s, _PROBE_MOST_S)
+                self._wait_longer()
         await self._maintain()
 
     async def handle(self, batch: Sequence[Delivered]) -> Sequence[Disposition]:
@@ -90,6 +90,7 @@ class Store:
                 return {**await self._store(first), **await self._store(second)}
             await self._store_refusal(records[0], refusal)
             return {id(records[0]): str(refusal)}
+        self._report_back()
         self._note(records, now)
         return {}
 
@@ -122,17 +123,25 @@ class Store:
         async with self._postgres.transaction() as connection:
             await connection.execute(_QUERIES["probe"])
         self._writable = True
-        if self._reported:
-            _LOG.warning("results: PostgreSQL takes writes again")
-        self._reported = False
 
     def _report_away(self, error: PostgresUnavailable) -> None:
         if self._writable:  # it was there: what is remembered may be of another database by the time it is back
             self._writer.forget()
+            self._wait_longer()
         self._writable = False
         if not self._reported:
             _LOG.error("results: rows wait in Redis; %s", error)
         self._reported = True
+
+    def _wait_longer(self) -> None:
+        self._delay_s = min(max(2 * self._delay_s, _PROBE_FIRST_S), _PROBE_MOST_S)
+
+    def _report_back(self) -> None:
+        """Rows were written."""
+        self._delay_s = 0.0
+        if self._reported:
+            _LOG.warning("results: PostgreSQL takes writes again")
+        self._reported = False
 
     async def _maintain(self) -> None:
         """Make days ahead and drop old ones, each hour; a failure waits for the next, as rows make their own days."""
