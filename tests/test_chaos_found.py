@@ -4,11 +4,16 @@ import asyncio
 import socket
 import struct
 
+import pytest
 import uvloop
 
 from streampoll.config.secret import Secret
+from streampoll.config.settings import RedisSettings
 from streampoll.errors import RedisUnavailable
 from streampoll.shards.connection import connect, guarded
+from streampoll.shards.open import open_topology
+from streampoll.shards.topology import Command
+from tests.chaos.proxy import Link
 from tests.waiting import eventually_async
 
 
@@ -41,3 +46,22 @@ def test_a_connection_that_was_reset_while_idle_is_an_outage_and_not_a_bug() -> 
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(use_a_reset_connection())
+
+
+async def test_connections_that_are_half_open_cost_one_time_out_and_not_one_each(fresh_redis: str) -> None:
+    """With four connections in the pool polling stood still for four time-outs of 6 s."""
+    link = Link(int(fresh_redis.rpartition(":")[2].partition("/")[0]))
+    port = await link.open()
+    url = Secret(fresh_redis.replace(f":{link.upstream}/", f":{port}/"))
+    topology = open_topology(RedisSettings(url=url), read_timeout_s=0.3)
+    ping = [Command("k", ("ECHO", "k"))]
+    await asyncio.gather(*(topology.run(ping) for _ in range(4)))
+
+    link.half_open()
+
+    with pytest.raises(RedisUnavailable):
+        await topology.run(ping)
+    assert await topology.run(ping) == [b"k"]
+    await topology.close()
+    link.close()
+    await eventually_async(lambda: not link.lines)

@@ -34,3 +34,24 @@ def test_a_clock_that_is_off_is_warned_of_once_and_cleared_once(caplog: pytest.L
         "this host's clock is -5.0 s off Redis; polls follow Redis",
         "this host's clock agrees with Redis again",
     ]
+
+
+def test_an_answer_that_took_long_does_not_move_a_clock_that_it_does_not_prove_wrong() -> None:
+    """Packets to Redis were dropped for 5 s: half of that was taken for an offset, and slots followed it."""
+    clock = Clock(wall=lambda: 0.0)
+    clock.observe(100_000, sent=100.0, received=100.0)
+
+    clock.observe(100_000, sent=100.0, received=105.0)
+    assert clock.offset_s == 0.0
+
+    clock.observe(104_000, sent=100.0, received=103.0)
+    assert clock.offset_s == 1.0
+
+
+def test_an_answer_across_a_step_of_the_hosts_clock_is_not_believed() -> None:
+    clock = Clock(wall=lambda: 0.0)
+    clock.observe(100_000, sent=100.0, received=100.0)
+
+    clock.observe(101_000, sent=101.0, received=61.0)
+
+    assert clock.offset_s == 0.0

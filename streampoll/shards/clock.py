@@ -13,7 +13,7 @@ from pathlib import Path
 log = logging.getLogger(__name__)
 
 WARN_S = 1.0
-
+QUICK_S = 0.1
 
 TEST_OFFSET_FILE = "STREAMPOLL_TEST_CLOCK_OFFSET_FILE"
 
@@ -32,6 +32,7 @@ class Clock:
 
     def __init__(self, wall: Callable[[], float] | None = None) -> None:
         self.wall = wall or host_clock()  # this host's, seconds since the epoch
+        self._read = False
         self._warned = False
         self.offset_s = 0.0
 
@@ -40,8 +41,17 @@ class Clock:
         return self.wall() + self.offset_s
 
     def observe(self, redis_ms: int, sent: float, received: float) -> None:
-        """Take a reading of TIME that was asked for at `sent` and came at `received` (this host's wall clock)."""
-        self.offset_s = redis_ms / 1000 - (sent + received) / 2
+        """Take a reading of TIME that was asked for at `sent` and came at `received` (this host's wall clock).
+
+        It says that the offset lies between two bounds, as far apart as the answer took. A quick one is taken in the
+        middle; a slow one (a network that stood still) only corrects what it proves wrong.
+        """
+        redis_s, took_s = redis_ms / 1000, received - sent
+        if not self._read or 0 <= took_s <= QUICK_S:
+            self._read = True
+            self.offset_s = redis_s - (sent + received) / 2
+        elif took_s > QUICK_S:
+            self.offset_s = min(max(self.offset_s, redis_s - received), redis_s - sent)
         if (abs(self.offset_s) > WARN_S) != self._warned:
             self._warned = not self._warned
             if self._warned:

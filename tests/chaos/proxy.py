@@ -84,13 +84,20 @@ class Link:
     lost: int = 0
     lines: set[Line] = field(default_factory=set)
     passing: asyncio.Event = field(default_factory=asyncio.Event)
+    server: "asyncio.Server | None" = None
 
     async def open(self) -> int:
         """Listen; return the port."""
         self.passing.set()
-        server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-        port: int = server.sockets[0].getsockname()[1]
+        self.server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        port: int = self.server.sockets[0].getsockname()[1]
         return port
+
+    def close(self) -> None:
+        """Listen no more, and end every connection."""
+        assert self.server is not None
+        self.server.close()
+        self.reset()
 
     def turn(self, mode: Mode) -> None:
         """Change the mode."""

@@ -59,6 +59,9 @@ hard_limit_s = {hard_limit_s}
 claim_idle_s = {claim_idle_s}
 hard_limit_s = {hard_limit_s}
 
+[postgres]
+command_timeout_s = 5
+
 [snmp]
 port = {port}
 timeout_s = 0.5
