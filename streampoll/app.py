@@ -53,7 +53,8 @@ from streampoll.shards.streams import RedisStreams
 from streampoll.snmp.plan import CollectPlan
 from streampoll.worker.beat import Beat
 from streampoll.worker.child import ChildContext
-from streampoll.worker.consume import BLOCK_MS, Consumer, Surroundings
+from streampoll.worker.attempt import Surroundings
+from streampoll.worker.consume import BLOCK_MS, Consumer
 from streampoll.worker.crew import Role
 from streampoll.worker.membership import Membership
 from streampoll.worker.policy import Rules

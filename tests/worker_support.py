@@ -9,7 +9,8 @@ from streampoll.model import QueueClass, Status
 from streampoll.shards.entries import Delivered, Entry, Kind
 from streampoll.shards.memory import MemoryStreams
 from streampoll.shards.memory_server import MemoryServer
-from streampoll.worker.consume import Consumer, Surroundings
+from streampoll.worker.attempt import Surroundings
+from streampoll.worker.consume import Consumer
 from streampoll.worker.port import Disposition, Emit, Finish, Limits
 from streampoll.worker.slots import Slots
 

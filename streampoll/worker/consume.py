@@ -8,19 +8,15 @@ the renewal of what is held and the sweep of what others left behind. The loop n
 import asyncio
 import logging
 import random
-import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from enum import Enum, auto
 
 from streampoll.errors import UnavailableError
 from streampoll.model import QueueClass, Status
 from streampoll.shards.entries import VERSION, Delivered
-from streampoll.shards.port import WorkStreams
+from streampoll.worker.attempt import Attempt, Counts, Ended, Surroundings
 from streampoll.worker.port import Bury, Disposition, Finish, Handler, Limits, Release
 from streampoll.worker.settle import Settler
-from streampoll.worker.slots import Slots
 
 log = logging.getLogger(__name__)
 
@@ -31,58 +27,6 @@ _SMALL = 32
 _SWEPT_AT_ONCE = 100
 _RETIRE_EVERY = 60  # sweeps
 _BACK_OFF_S = (0.25, 2.0)
-
-
-class Ended(Enum):
-    """Why we cancelled an attempt."""
-
-    SOFT_LIMIT = auto()
-    LOST = auto()  # the lease went to somebody else, or could not be renewed in time
-    DRAIN = auto()
-
-
-@dataclass(slots=True, eq=False)
-class Attempt:
-    """A batch that the handler is at."""
-
-    batch: Sequence[Delivered]
-    started: float  # monotonic
-    task: "asyncio.Task[None] | None" = None
-    ended: Ended | None = None
-
-    def cancel(self, why: Ended) -> None:
-        """End it early; the first reason counts."""
-        if self.ended is None and self.task is not None:
-            self.ended = why
-            self.task.cancel()
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What the consumers of one process share."""
-
-    consumer: str
-    streams: WorkStreams
-    slots: Slots
-    homes: Callable[[QueueClass], Sequence[int]]  # shards this process is the home of, now
-    live: Callable[[], Sequence[str]]  # consumers that may still read
-    beat: Callable[[], None]  # the loop lives: called whenever a read or renewal returns or fails
-    monotonic: Callable[[], float] = time.monotonic
-
-
-@dataclass(slots=True)
-class Counts:
-    """What a consumer has done since it started."""
-
-    read: int = 0
-    done: int = 0
-    claimed: int = 0
-    lost: int = 0  # leases lost; what had been done for them was thrown away
-    payloads_lost: int = 0
-    failed: int = 0  # attempts that did not run to their end
-    read_at: float = 0.0  # monotonic, when a read last came back; 0.0: none has
-    by_shard: dict[int, int] = field(default_factory=lambda: defaultdict(int))  # done
-    claimed_by_shard: dict[int, int] = field(default_factory=lambda: defaultdict(int))
 
 
 class Consumer:
