@@ -1,160 +1,55 @@
-"""Which plan is in force: what is wanted, what PostgreSQL has committed, what Redis saw last."""
+"""Which plan is in force, and from which tick on."""
 
 from collections.abc import Mapping, Sequence
 
-import pytest
-
-from streampoll.coordinator.line import Line
-from streampoll.coordinator.plan import Plan, PlanTerms, build_plan, empty_plan
-from streampoll.coordinator.planning import AHEAD_S, Place, Planning, PlanRow
+from streampoll.coordinator.line import Line, Pace
+from streampoll.coordinator.plan import Plan, PlanTerms, build_plan
+from streampoll.coordinator.planning import Place, Planning, PlanRow
 from streampoll.coordinator.schedule import Every
-from streampoll.errors import PostgresUnavailable
 from streampoll.model import Device
-from streampoll.shards.port import Progress, mark_of
 
-PLACE = ("j", 0)
-NOW = 1000
+PLAN = build_plan(PlanTerms("j", 0, Every(1)), [Device("sw", "sw")], "p")
 
 
-class Plans:
-    """A `PlanStore` in memory."""
+class FakeStore:
+    """Holds the plans in force, as PostgreSQL would."""
 
     def __init__(self) -> None:
-        self.rows: dict[Place, tuple[int, int]] = {}
-        self.away = False
+        self.plans: dict[Place, tuple[int, int]] = {}
 
     async def current(self) -> Mapping[Place, tuple[int, int]]:
-        if self.away:
-            raise PostgresUnavailable("PostgreSQL: away")
-        return dict(self.rows)
+        return self.plans
 
     async def commit(self, rows: Sequence[PlanRow]) -> None:
-        if self.away:
-            raise PostgresUnavailable("PostgreSQL: away")
-        self.rows |= {(row.job, row.shard): (row.plan_id, row.valid_from) for row in rows}
+        for row in rows:
+            self.plans[row.job, row.shard] = row.plan_id, row.valid_from
 
 
-def plan_of(count: int) -> Plan:
-    devices = [Device(f"sw{n}", f"10.0.0.{n}") for n in range(count)]
-    return build_plan(PlanTerms("j", 0, Every(1, spread=False)), devices, "")
-
-
-def term(planning: Planning, *, mark: int = 0, plan: int = 0) -> dict[Place, Line]:
-    """Begin a term in which Redis remembers this dispatch."""
-    return planning.resume([{"j": Progress(mark, plan)} if mark else {}], NOW)
-
-
-async def test_a_first_plan_is_in_force_once_committed_from_the_lines_next_tick_on() -> None:
-    store, plan = Plans(), plan_of(3)
+async def new_term(store: FakeStore, tick: int, plan: Plan = PLAN) -> Line:
+    """A leader that begins at a tick, and finds no mark in Redis."""
     planning = Planning(store)
     planning.want([plan])
-    lines = term(planning)
-    assert lines[PLACE].plan is None
-    assert planning.behind
-
-    await planning.commit(lines, NOW + 5)
-
-    assert lines[PLACE].plan is plan
-    assert store.rows == {PLACE: (plan.id, NOW)}
-    assert not planning.behind
+    lines = planning.resume([{}], tick)
+    await planning.commit(lines, tick)
+    return lines["j", 0]
 
 
-async def test_a_plan_that_redis_saw_is_in_force_without_postgres() -> None:
-    store, plan = Plans(), plan_of(3)
-    store.away = True
-    planning = Planning(store)
-    planning.want([plan])
+async def test_a_plan_whose_first_tick_nobody_came_to_is_dispatched_from_there():
+    """A leader died between the commit of the first plan and its first dispatch: those ticks were promised."""
+    store = FakeStore()
+    await new_term(store, 100)
 
-    lines = term(planning, mark=mark_of(NOW - 5, 0), plan=plan.id)
+    line = await new_term(store, 130)
 
-    assert lines[PLACE].plan is plan
-    assert not planning.behind
-
-
-async def test_while_postgres_is_away_the_plan_before_stays() -> None:
-    store, old, new = Plans(), plan_of(3), plan_of(4)
-    planning = Planning(store)
-    planning.want([old])
-    lines = term(planning, mark=mark_of(NOW - 1, 0), plan=old.id)
-    planning.want([new])
-    planning.refresh(lines, NOW)
-    store.away = True
-
-    with pytest.raises(PostgresUnavailable):
-        await planning.commit(lines, NOW)
-
-    assert lines[PLACE].latest is old
-    assert planning.behind
+    sends = line.wanted(130, Pace(grace_s=10, batch_size=10))
+    assert [(send.tick, send.tick_to, send.skipped) for send in sends] == [(100, 119, 20), (120, 0, 0)]
 
 
-async def test_a_change_takes_effect_a_little_after_its_commit() -> None:
-    store, old, new = Plans(), plan_of(3), plan_of(4)
-    planning = Planning(store)
-    planning.want([old])
-    lines = term(planning, mark=mark_of(NOW - 1, 0), plan=old.id)
-    planning.want([new])
-    planning.refresh(lines, NOW)
+async def test_another_plan_takes_the_place_of_one_whose_first_tick_nobody_came_to():
+    store = FakeStore()
+    await new_term(store, 100)
+    other = build_plan(PlanTerms("j", 0, Every(1)), [Device("other", "other")], "p")
 
-    await planning.commit(lines, NOW)
+    line = await new_term(store, 130, other)
 
-    assert store.rows == {PLACE: (new.id, NOW + AHEAD_S)}
-    assert lines[PLACE].plan is old
-    assert lines[PLACE].latest is new
-
-
-async def test_a_commit_that_came_too_late_is_made_again_for_a_later_tick() -> None:
-    store, old, new = Plans(), plan_of(3), plan_of(4)
-    planning = Planning(store)
-    planning.want([old])
-    lines = {PLACE: Line("j", 0, NOW + 60, mark_of(NOW + 60, 0))}  # it went on while PostgreSQL took its time
-    lines[PLACE].plan = old
-    planning.want([new])
-    planning.refresh(lines, NOW)
-
-    await planning.commit(lines, NOW)
-    assert planning.behind
-    assert lines[PLACE].latest is old
-    await planning.commit(lines, NOW + 61)
-
-    assert not planning.behind
-    assert store.rows == {PLACE: (new.id, NOW + 61 + AHEAD_S)}
-
-
-async def test_a_job_that_is_gone_gets_an_empty_plan_and_stays_silent() -> None:
-    store, old = Plans(), plan_of(3)
-    planning = Planning(store)
-    planning.want([old])
-    lines = term(planning, mark=mark_of(NOW - 1, 0), plan=old.id)
-    planning.want([])
-    planning.refresh(lines, NOW)
-
-    await planning.commit(lines, NOW)
-
-    assert lines[PLACE].latest is not None
-    assert lines[PLACE].latest.id == empty_plan(*PLACE).id
-    assert lines[PLACE].latest.devices == 0
-
-
-async def test_a_new_leader_adopts_what_the_old_one_had_committed_and_not_yet_dispatched() -> None:
-    store, plan = Plans(), plan_of(3)
-    store.rows[PLACE] = (plan.id, NOW - 1)
-    planning = Planning(store)
-    planning.want([plan])
-    lines = term(planning, mark=mark_of(NOW, 0), plan=7)  # Redis saw another plan last
-
-    await planning.commit(lines, NOW)
-
-    assert lines[PLACE].plan is plan
-    assert store.rows == {PLACE: (plan.id, NOW - 1)}  # not moved
-
-
-async def test_the_same_configuration_again_changes_nothing() -> None:
-    store, plan = Plans(), plan_of(3)
-    planning = Planning(store)
-    planning.want([plan])
-    lines = term(planning, mark=mark_of(NOW - 1, 0), plan=plan.id)
-    planning.want([plan_of(3)])
-
-    planning.refresh(lines, NOW)
-
-    assert not planning.behind
+    assert (line.tick, line.plan, store.plans["j", 0]) == (100, other, (other.id, 100))
