@@ -12,9 +12,13 @@ from tests.shards_support import (
     Bench,
     bodies,
     contents,
+    dispatch,
     finish,
     held,
     ids,
+    next_tick,
+    part_of,
+    previous_mark,
     queue_figures,
     release,
     settled,
@@ -30,6 +34,19 @@ async def a_sweep_claims_what_is_idle(bench: Bench) -> None:
 
     assert [(one.id, one.entry, one.delivery) for one in claimed] == [(taken[1].id, taken[1].entry, 2)]
     assert await swept(bench, "c", IDLE_MS) == []
+
+
+async def what_a_deleted_consumer_held_is_found_and_claimed(bench: Bench) -> None:
+    taken = await held(bench, 3)
+    await held(bench, 1, "other")
+    await dispatch(bench, part_of(2, previous=await previous_mark(bench), tick=await next_tick(bench)))
+    await bench.delete_consumer(POLLING, SHARD, "a")
+
+    first = await bench.streams.sweep(POLLING, "b", SHARD, 0, START, 1_000)
+    claimed = await swept(bench, "b")
+
+    assert (len(first.entries), first.adopted) == (1, 3)
+    assert [(one.id, one.delivery) for one in claimed[:3]] == [(one.id, 2) for one in taken]
 
 
 async def every_claim_counts_as_a_delivery(bench: Bench) -> None:

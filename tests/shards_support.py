@@ -50,6 +50,9 @@ class Bench(Protocol):
     async def delete_group(self, queue: QueueClass, shard: int) -> None:
         """Delete the consumer group."""
 
+    async def delete_consumer(self, queue: QueueClass, shard: int, consumer: str) -> None:
+        """Delete a consumer with what it holds."""
+
     async def delete_payload(self, queue: QueueClass, shard: int, entry_id: bytes) -> None:
         """Delete an entry, leaving it pending."""
 
@@ -81,6 +84,9 @@ class MemoryBench:
 
     async def delete_group(self, queue: QueueClass, shard: int) -> None:
         self.server.shard(shard).streams[queue].delete_group()
+
+    async def delete_consumer(self, queue: QueueClass, shard: int, consumer: str) -> None:
+        self.server.shard(shard).streams[queue].delete_consumer(consumer)
 
     async def delete_payload(self, queue: QueueClass, shard: int, entry_id: bytes) -> None:
         del self.server.shard(shard).streams[queue].entries[id_of(entry_id)]
@@ -132,6 +138,9 @@ class RedisBench:
 
     async def delete_group(self, queue: QueueClass, shard: int) -> None:
         await self.run("XGROUP", "DESTROY", self.keys.shard(shard).stream(queue), queue.value)
+
+    async def delete_consumer(self, queue: QueueClass, shard: int, consumer: str) -> None:
+        await self.run("XGROUP", "DELCONSUMER", self.keys.shard(shard).stream(queue), queue.value, consumer)
 
     async def delete_payload(self, queue: QueueClass, shard: int, entry_id: bytes) -> None:
         await self.run("XDEL", self.keys.shard(shard).stream(queue), entry_id)

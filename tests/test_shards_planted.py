@@ -115,6 +115,11 @@ BUGS = [
         recovering.a_lost_payload_is_counted_and_forgotten),
     Bug("sweep", "return { claimed[1],", "return { '0-0',", recovering.a_sweep_goes_on_at_its_cursor),
     Bug("sweep", "redis.call('HEXISTS', KEYS[2], entry[1])", "0", recovering.who_died_in_quarantine_is_known),
+    Bug("adopt", "entry[1], entry[1], 1) == 0 then", "entry[1], entry[1], 1) >= 0 then",
+        recovering.what_a_deleted_consumer_held_is_found_and_claimed),
+    Bug("adopt", "ms > born or ms > read_ms or (ms == read_ms and seq > read_seq)", "ms > born",
+        recovering.what_a_deleted_consumer_held_is_found_and_claimed),
+    Bug("adopt", "'FORCE', ", "", recovering.what_a_deleted_consumer_held_is_found_and_claimed),
     Bug("beat", "< now_ms - 60000", "< 0",
         leading.who_is_silent_for_a_minute_is_forgotten),
     # dead letters

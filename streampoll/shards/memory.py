@@ -29,6 +29,7 @@ from streampoll.shards.port import (
 )
 
 RELEASED = "released"  # the consumer that holds what was handed back
+_LOOKED_AT = 100
 _EARLY_S = 2
 _SILENT_MS = 60_000
 
@@ -172,7 +173,8 @@ class MemoryStreams:
             for n in claimed.ids
         ]
         crashed = frozenset(entry.id for entry in entries if entry.id in state.crashes[queue])
-        return Swept(text_of(claimed.cursor), entries, crashed, claimed.lost)
+        adopted = stream.adopt(RELEASED, idle_ms, _LOOKED_AT)
+        return Swept(text_of(claimed.cursor), entries, crashed, claimed.lost, adopted)
 
     async def mark(self, queue: QueueClass, consumer: str, shard: int, entry_id: bytes) -> bool:
         """Note that an entry starts in quarantine; False if it is not ours any more."""

@@ -105,6 +105,20 @@ class MemoryStream:
                 break
         return Claimed(next(looked_at, START), ids, lost)
 
+    def adopt(self, consumer: str, age_ms: int, count: int) -> int:
+        """Give old entries that were delivered and that nobody holds to a consumer, as idle as they are old."""
+        born = self._now_ms() - age_ms
+        old = [entry_id for entry_id in islice(self.entries, count) if entry_id[0] <= born]
+        orphans = [entry_id for entry_id in old if entry_id <= self._delivered and entry_id not in self.pending]
+        for entry_id in orphans:
+            self.pending[entry_id] = Pending(consumer, born, 1)
+        self.pending = dict(sorted(self.pending.items()))
+        return len(orphans)
+
+    def delete_consumer(self, consumer: str) -> None:
+        """Delete a consumer with what it holds (XGROUP DELCONSUMER)."""
+        self.pending = {entry_id: held for entry_id, held in self.pending.items() if held.consumer != consumer}
+
     def retire(self, live: Sequence[str], silent_ms: int) -> int:
         """Forget consumers that are not live, hold nothing and were silent for longer; return how many."""
         busy = {held.consumer for held in self.pending.values()}.union(live)

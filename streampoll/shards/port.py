@@ -112,6 +112,7 @@ class Swept:
     entries: Sequence[Delivered] = ()
     crashed: frozenset[bytes] = frozenset()  # ids that were in quarantine when their consumer died
     payloads_lost: int = 0  # pending entries whose payload is gone: data loss, an alarm
+    adopted: int = 0  # entries that nobody held any more (a consumer deleted by hand): the next sweep claims them
 
 
 @dataclass(frozen=True, slots=True)

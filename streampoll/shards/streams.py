@@ -35,6 +35,7 @@ from streampoll.shards.topology import Command, GroupRead, Topology
 QUEUES = tuple(QueueClass)
 _EMIT_KEY = {queue: 6 + n for n, queue in enumerate(QUEUES)}  # the streams follow five keys of finish.lua
 _RENEWED_AT_ONCE = 100
+_LOOKED_AT = 100  # of the oldest entries, for those that nobody holds
 
 
 class RedisStreams:
@@ -144,10 +145,12 @@ class RedisStreams:
         """Claim up to `count` entries idle for at least `idle_ms`, going on at `cursor`."""
         keys = self._shard(shard)
         leased = time.monotonic()
+        calls: list[Call] = [
+            ("sweep", [keys.stream(queue), keys.crashes(queue)], [queue.value, consumer, idle_ms, cursor, count]),
+            ("adopt", [keys.stream(queue)], [queue.value, idle_ms, _LOOKED_AT]),
+        ]
         try:
-            cursor, claimed, lost = await self._scripts.one(
-                "sweep", [keys.stream(queue), keys.crashes(queue)], [queue.value, consumer, idle_ms, cursor, count]
-            )
+            (cursor, claimed, lost), adopted = raise_errors(await self._scripts.run(calls))
         except exceptions.ResponseError as error:
             if "NOGROUP" not in str(error):
                 raise
@@ -157,6 +160,7 @@ class RedisStreams:
             [deliver(queue, shard, entry[0], entry[3], entry[1], leased) for entry in claimed],
             frozenset(entry[0] for entry in claimed if entry[2]),
             lost,
+            adopted,
         )
 
     async def mark(self, queue: QueueClass, consumer: str, shard: int, entry_id: bytes) -> bool:

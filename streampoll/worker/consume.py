@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from streampoll.errors import UnavailableError
 from streampoll.model import QueueClass, Status
 from streampoll.shards.entries import VERSION, Delivered
+from streampoll.shards.port import Swept
 from streampoll.worker.attempt import Attempt, Counts, Ended, Surroundings
 from streampoll.worker.port import Bury, Disposition, Finish, Handler, Limits, Release
 from streampoll.worker.settle import Settler
@@ -361,10 +362,11 @@ class Consumer:
                 self.queue, self._around.consumer, shard, self._idle_ms, self._cursors.get(shard, b"0-0"), room
             )
             self._cursors[shard] = swept.cursor
-            self._note(shard, len(swept.entries), swept.payloads_lost)
+            self._note(shard, swept)
             self._admit(swept.entries, swept.crashed)
 
-    def _note(self, shard: int, claimed: int, payloads_lost: int) -> None:
+    def _note(self, shard: int, swept: Swept) -> None:
+        claimed, payloads_lost = len(swept.entries), swept.payloads_lost
         self.counts.claimed += claimed
         self.counts.claimed_by_shard[shard] += claimed
         self.counts.payloads_lost += payloads_lost
@@ -372,6 +374,9 @@ class Consumer:
             log.info("%s: claimed %d entries of shard %d that were left by others", self.queue, claimed, shard)
         if payloads_lost:
             log.error("%s: %d entries of shard %d had lost their payload", self.queue, payloads_lost, shard)
+        if swept.adopted:
+            log.error("%s: %d entries of shard %d were held by nobody: was a consumer deleted by hand?",
+                      self.queue, swept.adopted, shard)  # fmt: skip
 
     # -- limits and the end
 
