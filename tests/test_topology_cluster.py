@@ -108,6 +108,13 @@ async def test_slots_are_moved_under_work_and_nothing_is_lost_or_doubled(
     assert masters.holder(slot_of(Keys().shard(5).open)) is masters.masters[3]
 
 
+@pytest.mark.parametrize(
+    "key", ["a", "{", "{}", "x{}y", "{a}b", "x{a}y{b}", "x{{a}}", "}{a", "sp:{07}:open", "sp:leader"]
+)
+def test_slots_are_those_of_redis(key: str, masters: TestCluster) -> None:
+    assert slot_of(key) == masters.masters[0].do("CLUSTER KEYSLOT", key)
+
+
 async def test_leader_beats_and_figures_go_to_their_own_slots(masters: TestCluster, bench: ClusterBench) -> None:
     keys = bench.keys
     assert len({slot_of(key) for key in (keys.leader, keys.workers, keys.meta, keys.worker("w"))}) == 4

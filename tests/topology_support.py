@@ -4,7 +4,7 @@ import os
 import secrets
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,6 +35,7 @@ class Server:
     mode: Sequence[str] = ()  # ("--sentinel",)
     password: str = ""
     tls: dict[str, Any] = field(default_factory=dict)  # how our own client connects
+    tls_lines: Callable[[int], Sequence[str]] | None = None  # lines of the configuration for a port with TLS
     port: int = field(default_factory=free_port)
     process: ServerProcess | None = None
 
@@ -43,7 +44,7 @@ class Server:
         self.directory.mkdir(exist_ok=True)
         configuration = self.directory / "redis.conf"
         if not configuration.exists():  # a Sentinel, and a node that is told to, keep what they know in theirs
-            port = () if self.tls else (f"port {self.port}",)
+            port = self.tls_lines(self.port) if self.tls_lines else (f"port {self.port}",)
             lines = ("bind 127.0.0.1", f"dir {self.directory}", *port, *self.options)
             configuration.write_text("\n".join(lines) + "\n")
         lock = os.open(self.directory / "lock", os.O_RDWR | os.O_CREAT)
@@ -63,7 +64,12 @@ class Server:
     def do(self, *words: Any) -> Any:
         """Run a command on this process."""
         client: redis.Redis = redis.Redis(
-            port=self.port, password=self.password or None, socket_timeout=5.0, retry=Retry(NoBackoff(), 0), **self.tls
+            host="127.0.0.1",
+            port=self.port,
+            password=self.password or None,
+            socket_timeout=5.0,
+            retry=Retry(NoBackoff(), 0),
+            **self.tls,
         )
         try:
             return client.execute_command(*words)
@@ -119,7 +125,7 @@ class TestCluster:
 
 
 @contextmanager
-def redis_cluster(directory: Path, replicas: bool = False, masters: int = 3) -> Iterator[TestCluster]:
+def redis_cluster(directory: Path, replicas: bool = False, masters: int = 3, **more: Any) -> Iterator[TestCluster]:
     """Run a Cluster; the last of four masters has no slots."""
     options = (
         "cluster-enabled yes", f"cluster-node-timeout {NODE_TIMEOUT_MS}", "cluster-require-full-coverage no",
@@ -129,7 +135,7 @@ def redis_cluster(directory: Path, replicas: bool = False, masters: int = 3) -> 
         nodes = []
         for _ in range(masters * (2 if replicas else 1)):
             port, bus = free_port(), free_port()
-            server = Server(directory / secrets.token_hex(4), (*options, f"cluster-port {bus}"), port=port)
+            server = Server(directory / secrets.token_hex(4), (*options, f"cluster-port {bus}"), port=port, **more)
             stack.callback(server.stop)
             server.start()
             nodes.append((server, bus))

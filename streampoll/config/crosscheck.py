@@ -6,6 +6,8 @@ A mistake is a fault; what works and is likely not meant is a notice.
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from urllib.parse import parse_qsl
 
 from streampoll.config.convert import Place
 from streampoll.config.credentials import DEFAULT, Credentials
@@ -16,14 +18,14 @@ from streampoll.config.settings import QueueSettings, RedisSettings, Settings, S
 from streampoll.model import Device, QueueClass
 from streampoll.snmp.plan import CollectPlan
 
+_POSTGRES_FILES = ("sslrootcert", "sslcert", "sslkey", "sslcrl")
 _POSTGRES = ("postgresql://", "postgres://")
 
 
 def check_settings(place: Place, settings: Settings) -> None:
     """Check the settings against each other."""
     _check_redis(place.at("redis"), settings.redis)
-    if not settings.postgres.dsn.reveal().startswith(_POSTGRES):
-        place.at("postgres", "dsn").fault("not a DSN of PostgreSQL", f"it begins with {', '.join(_POSTGRES)}")
+    _check_postgres(place.at("postgres", "dsn"), settings.postgres.dsn.reveal())
     worker = settings.worker
     if worker.dead_after_s < 2 * worker.heartbeat_s:
         place.at("worker", "dead_after_s").fault(
@@ -46,6 +48,14 @@ def check_settings(place: Place, settings: Settings) -> None:
         for queue, times in Counter(pool.queues).items():
             if times > 1:
                 place.at("pools", name, "queues").fault(f"'{queue}' is there {times} times", "name it once")
+
+
+def _check_postgres(place: Place, dsn: str) -> None:
+    if not dsn.startswith(_POSTGRES):
+        place.fault("not a DSN of PostgreSQL", f"it begins with {', '.join(_POSTGRES)}")
+    for name, file in parse_qsl(dsn.partition("?")[2]):
+        if name in _POSTGRES_FILES and not os.access(Path(file).expanduser(), os.R_OK):
+            place.fault(f"its {name} can't be read ({file})", "name a file that exists and that this user may read")
 
 
 def _check_redis(place: Place, redis: RedisSettings) -> None:

@@ -52,13 +52,16 @@ async def migrate(connection: Connection, known: Sequence[Migration] | None = No
 
 async def _apply(connection: Connection, known: Sequence[Migration]) -> list[str]:
     await _check_server(connection)
+    newest = max((migration.version for migration in known), default=0)
+    there = await connection.fetchval("SELECT to_regclass('schema_versions')") is not None
+    if there and await _version(connection) == newest:
+        return []  # before anything that only the tables' owner may
     await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
     await connection.execute(
         "CREATE TABLE IF NOT EXISTS schema_versions"
         " (version integer PRIMARY KEY, name text NOT NULL, applied timestamptz NOT NULL DEFAULT now())"
     )
-    present = await connection.fetchval("SELECT coalesce(max(version), 0) FROM schema_versions")
-    newest = max((migration.version for migration in known), default=0)
+    present = await _version(connection)
     if present > newest:
         raise UnfitServerError(
             f"PostgreSQL: the schema has version {present}, this release knows {newest}; upgrade streampoll"
@@ -70,6 +73,10 @@ async def _apply(connection: Connection, known: Sequence[Migration]) -> list[str
             "INSERT INTO schema_versions (version, name) VALUES ($1, $2)", migration.version, migration.name
         )
     return [migration.name for migration in todo]
+
+
+async def _version(connection: Connection) -> int:
+    return int(await connection.fetchval("SELECT coalesce(max(version), 0) FROM schema_versions"))
 
 
 async def _check_server(connection: Connection) -> None:

@@ -5,6 +5,7 @@ waits until PostgreSQL is well. So only the SQLSTATE classes that speak of the v
 thought of holds the work back, it does not throw rows away.
 """
 
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, Protocol
@@ -16,6 +17,7 @@ from streampoll.errors import ConfigError, Fault, PostgresUnavailable, Streampol
 
 _REFUSALS = ("22", "23", "54", "P0")  # data exception, integrity, program limit (a name too long to index), a trigger's
 _NO_PARTITION = "23514"
+_MIXED_UP = ("26000", "42P05")  # a prepared statement that is not there, or there already: another server than before
 
 
 class RowRefused(StreampollError):  # noqa: N818 - reads as the state it is
@@ -33,6 +35,37 @@ class Connection(Protocol):
     async def fetch(self, query: str, *args: object) -> list[Any]: ...
     async def fetchval(self, query: str, *args: object) -> Any: ...
     async def fetchrow(self, query: str, *args: object) -> Any: ...
+
+
+class _Pooled(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no types
+    """A connection through a pooler that gives each transaction a server of its own choice (pgbouncer).
+
+    A query is two messages, so outside a transaction one server would be told of it and another asked to run it. And
+    what is reset when a connection is given back is some server's session, never ours.
+    """
+
+    async def fetch(self, query: str, *args: object, **options: Any) -> Any:
+        return await self._within(super().fetch, query, *args, **options)
+
+    async def fetchval(self, query: str, *args: object, **options: Any) -> Any:
+        return await self._within(super().fetchval, query, *args, **options)
+
+    async def fetchrow(self, query: str, *args: object, **options: Any) -> Any:
+        return await self._within(super().fetchrow, query, *args, **options)
+
+    async def execute(self, query: str, *args: object, **options: Any) -> Any:
+        if not args:  # one message; and it may be a BEGIN
+            return await super().execute(query, **options)
+        return await self._within(super().execute, query, *args, **options)
+
+    def get_reset_query(self) -> str:
+        return ""
+
+    async def _within(self, call: Callable[..., Awaitable[Any]], *args: object, **options: Any) -> Any:
+        if self.is_in_transaction():
+            return await call(*args, **options)
+        async with self.transaction():
+            return await call(*args, **options)
 
 
 Prepare = Callable[[Connection], Awaitable[object]]
@@ -104,7 +137,9 @@ async def connected(settings: PostgresSettings) -> AsyncIterator[Connection]:
 
 
 def _options(settings: PostgresSettings) -> dict[str, Any]:
+    pooled = {} if settings.prepared_statements else {"statement_cache_size": 0, "connection_class": _Pooled}
     return {
+        **pooled,
         "dsn": settings.dsn.reveal(),
         "timeout": settings.connect_timeout_s,
         "command_timeout": settings.command_timeout_s,
@@ -117,6 +152,8 @@ def _dsn_named() -> Iterator[None]:
     """Name the setting where connecting fails on the DSN itself; its text is not repeated, it may hold a password."""
     try:
         yield
+    except ssl.SSLError:  # a certificate that is refused is a ValueError too
+        raise
     except ValueError:
         fault = Fault("postgres.dsn", "is not a DSN", "write postgresql://USER@HOST:PORT/DATABASE")
         raise ConfigError([fault]) from None
@@ -139,6 +176,12 @@ def _ours(error: asyncpg.PostgresError) -> StreampollError:
         return PartitionMissing(_line(error))
     if isinstance(error, asyncpg.DataError) or state[:2] in _REFUSALS:
         return RowRefused(_line(error))
+    if state in _MIXED_UP:
+        return PostgresUnavailable(
+            f"PostgreSQL: {_line(error)}; behind pgbouncer set postgres.prepared_statements = false"
+        )
+    if state == "42501":
+        return PostgresUnavailable(f"PostgreSQL: {_line(error)}; docs/security.md has the grants of each role")
     if state == "42P01":
         return PostgresUnavailable(f"PostgreSQL: {_line(error)}; run `streampoll migrate`")
     return PostgresUnavailable(f"PostgreSQL: {_line(error)}")

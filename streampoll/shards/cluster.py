@@ -167,7 +167,10 @@ class Cluster:
                     continue
                 except exceptions.ResponseError as refusal:
                     raise UnfitServerError(f"redis.url: no Redis Cluster ({refusal}); write redis://…") from None
-                self._slots, self._stale = read_slots(reply, node), False
+                slots = read_slots(reply, node)
+                if any(not port for _, port in slots.nodes):
+                    raise UnfitServerError("redis.url: the Cluster does not tell its TLS ports; set 'tls-cluster yes'")
+                self._slots, self._stale = slots, False
                 return
             if not self._slots.nodes:
                 raise error or _nobody(None)
