@@ -43,8 +43,9 @@ def main() -> int:
         print(json.dumps(as_json(verdict)))
     else:
         print(matrix(verdict), f"\n{equation(verdict)}", sep="\n")
-    for complaint in verdict.complaints:
-        print(f"RED: {complaint}", file=sys.stderr)
+    for kind, complaints in (("WRONG", verdict.wrong), ("SLOW", verdict.slow)):
+        for complaint in complaints:
+            print(f"{kind}: {complaint}", file=sys.stderr)
     print(f"{'green' if verdict.passed else 'RED'}; seed {seed}", file=sys.stderr)
     return 0 if verdict.passed else 1
 

@@ -63,7 +63,8 @@ def as_json(verdict: Verdict) -> dict[str, Any]:
         "seed": verdict.seed,
         "passed": verdict.passed,
         "bar_s": BAR_S,
-        "complaints": verdict.complaints,
+        "wrong": verdict.wrong,
+        "slow": verdict.slow,
         "audit": verdict.audit.as_json(),
         "faults": [
             {

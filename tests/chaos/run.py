@@ -56,6 +56,11 @@ class Event:
     figures: dict[str, Any] = field(default_factory=dict)
 
     @property
+    def name(self) -> str:
+        """Which fault, and when."""
+        return f"{self.fault.name} at {time.strftime('%H:%M:%S', time.gmtime(self.began))}"
+
+    @property
     def lasted_s(self) -> float:
         """How long the fault was there."""
         return self.ended - self.began
@@ -73,12 +78,15 @@ class Verdict:
     seed: int
     events: list[Event]
     audit: AuditReport
-    complaints: list[str]  # anything that makes it red
+    wrong: list[str]  # polls that are missing or doubled, a process that ended unasked, a bug's traceback, …
+    slow: list[
+        str
+    ]  # later normal, or dearer, than what is promised; a machine that is busy with other things may be why
 
     @property
     def passed(self) -> bool:
-        """True if nothing is wrong."""
-        return not self.complaints
+        """True if there is nothing to complain of."""
+        return not self.wrong and not self.slow
 
 
 def run(options: Options, say: Say) -> Verdict:
@@ -93,8 +101,8 @@ def run(options: Options, say: Say) -> Verdict:
         events = [_torment(torment, fault, say) for fault in _schedule(options, rng)]
         for event, after in zip(events, [*events[1:], None], strict=True):
             event.until = after.began if after else time.time()
-        complaints = list(_wind_down(system))
-        return _judge(system, options, events, began, complaints)
+        wrong = list(_wind_down(system))
+        return _judge(system, options, events, began, wrong)
 
 
 def _schedule(options: Options, rng: random.Random) -> Iterator[Fault]:
@@ -162,8 +170,8 @@ def _open(system: System) -> dict[str, int]:
         }
 
 
-def _judge(system: System, options: Options, events: list[Event], began: int, complaints: list[str]) -> Verdict:
-    interval_s = system.scale.fast_s
+def _judge(system: System, options: Options, events: list[Event], began: int, wrong: list[str]) -> Verdict:
+    interval_s, slow = system.scale.fast_s, list[str]()
     whole = _audit(system.dsn, began, int(time.time()))
     for event in events:
         first, last = int(event.began) - interval_s, int(event.until) - interval_s - 1
@@ -171,26 +179,26 @@ def _judge(system: System, options: Options, events: list[Event], began: int, co
         event.figures = _audit(system.dsn, first, last).total.as_json()
         at = normal_from(event.ticks, WITHIN_S)
         event.normal_s = None if at is None else max(0.0, at - event.measured)
-        complaints += _complaints(event, system.scale)
+        slow += _too_slow(event, system.scale)
+        if event.figures.get("lost") and not event.fault.loses:
+            wrong.append(f"{event.name}: {event.figures['lost']} lost, though Redis lost nothing by it")
     tally = whole.total.tally
     if tally.missing or tally.duplicates:
-        complaints.append(f"missing {tally.missing}, duplicates {tally.duplicates}")
-    complaints += _unasked(system)
-    return Verdict(options.seed, events, whole, complaints)
+        wrong.append(f"missing {tally.missing}, duplicates {tally.duplicates}")
+        wrong += [str(shortfall) for shortfall in tally.shortfalls if shortfall.count > shortfall.lost][:20]
+    wrong += _unasked(system)
+    return Verdict(options.seed, events, whole, wrong, slow)
 
 
-def _complaints(event: Event, scale: Scale) -> Iterator[str]:
-    name = f"{event.fault.name} at {time.strftime('%H:%M:%S', time.gmtime(event.began))}"
+def _too_slow(event: Event, scale: Scale) -> Iterator[str]:
     if event.normal_s is None:
-        yield f"{name}: polling was not normal again before the next fault"
+        yield f"{event.name}: polling was not normal again before the next fault"
     elif event.normal_s > BAR_S:
-        yield f"{name}: polling was normal again after {event.normal_s:.1f} s (bar: {BAR_S} s)"
+        yield f"{event.name}: polling was normal again after {event.normal_s:.1f} s (bar: {BAR_S} s)"
     rate = scale.devices / scale.fast_s + scale.devices / scale.slow_s
     allowed = rate * (event.lasted_s + scale.fast_s)
     if event.cost > allowed:
-        yield f"{name}: cost {event.cost} polls, {allowed:.0f} allowed"
-    if event.figures.get("lost") and not event.fault.loses:
-        yield f"{name}: {event.figures['lost']} lost, though Redis lost nothing by it"
+        yield f"{event.name}: cost {event.cost} polls, {allowed:.0f} allowed"
 
 
 def _unasked(system: System) -> Iterator[str]:
