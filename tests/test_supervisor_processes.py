@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from streampoll.worker.supervisor import TICK_S
 from tests.supervisor_support import Supervised, alive
 from tests.waiting import eventually
 
@@ -261,3 +262,20 @@ def test_a_closed_terminal_ends_it_instead_of_a_reload(start: Start) -> None:
 
     assert supervised.wait() == 0
     assert len(supervised.events("down")) == 1
+
+
+def test_a_parent_that_was_frozen_goes_on_as_if_nothing_had_been(start: Start) -> None:
+    """It took the garbage that sigtimedwait answers then for a signal, and died or drained its crew."""
+    supervised = start("processes=1")
+    pids = supervised.wait_up(1)
+
+    for _ in range(3):
+        supervised.send(signal.SIGSTOP)
+        over = time.monotonic() + TICK_S + 0.1
+        eventually(lambda over=over: time.monotonic() > over)
+        supervised.send(signal.SIGCONT)
+
+    os.kill(pids[0], signal.SIGKILL)
+    assert len(supervised.wait_up(2)) == 2
+    supervised.send(signal.SIGTERM)
+    assert supervised.wait() == 0

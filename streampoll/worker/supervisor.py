@@ -1,7 +1,7 @@
 """The parent process: forks its crews before anything else exists, then only watches.
 
 It has no event loop, thread, socket or TLS object, so a fork copies nothing that would break in two processes. Its
-signals are blocked and taken one at a time by `sigtimedwait`: no handler ever runs between two lines of it.
+signals are blocked and taken one at a time from a queue: no handler ever runs between two lines of it.
 
     SIGTERM, SIGINT   drain the crews, one after another in their order, and exit; a second one kills
     SIGHUP            read the configuration again and replace the children one by one; where it says that the
@@ -20,6 +20,7 @@ from collections.abc import Callable, Sequence
 
 from streampoll.errors import StreampollError
 from streampoll.worker.crew import Crew, Role
+from streampoll.worker.signals import SignalQueue
 
 log = logging.getLogger(__name__)
 
@@ -68,11 +69,17 @@ class Supervisor:
         return self._code
 
     def _watch(self) -> None:
+        received = SignalQueue(_SIGNALS)
+        try:
+            self._watch_until_done(received)
+        finally:
+            received.close()
+
+    def _watch_until_done(self, received: SignalQueue) -> None:
         awake_since = last = self._clock()
         while self._tick(awake_since):
-            received = signal.sigtimedwait(_SIGNALS, TICK_S)
-            if received:
-                self._heed(received.si_signo)
+            if number := received.wait(TICK_S):
+                self._heed(number)
             now = self._clock()
             if now - last > _LATE_S:
                 log.warning("the supervisor itself did not run for %.1f s", now - last)
