@@ -91,7 +91,7 @@ def test_sighup_reads_everything_again_and_a_broken_file_leaves_the_old(system: 
         running.process.send_signal(signal.SIGHUP)
     eventually(lambda: not any(map(alive, leading + polling)), START_S)
 
-    assert len(coordinator.children + worker.children) == 2
+    eventually(lambda: len(coordinator.children + worker.children) == 2, START_S)
     stored = system.count()
     eventually(lambda: system.polled(stored + 200), START_S)
     system.settle()
