@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -96,11 +97,15 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 
 @pytest.fixture(scope="module")
-def tls_postgres(certificates: Authority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+def tls_postgres(certificates: Authority) -> Iterator[EmbeddedPostgres]:
     """Debian's PostgreSQL, which has TLS; the embedded one has not."""
-    directory = tmp_path_factory.mktemp("postgres")
-    for parent in (directory, *directory.parents[:2]):
-        parent.chmod(0o755)
+    with tempfile.TemporaryDirectory(prefix="streampoll-test-") as made:
+        directory = Path(made)
+        directory.chmod(0o755)
+        yield from _tls_postgres(certificates, directory)
+
+
+def _tls_postgres(certificates: Authority, directory: Path) -> Iterator[EmbeddedPostgres]:
     options = PostgresOptions(program=Path("/usr/lib/postgresql/15/bin"), shared_buffers_mb=16)
     with EmbeddedPostgres(directory / "server", options) as server:
         made, key = (give(file, directory / "server") for file in certificates.issue("db", hosts="IP:127.0.0.1"))

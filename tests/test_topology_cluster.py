@@ -89,6 +89,29 @@ def holder_of_line(cluster: TestCluster, shard: int) -> Server:
     return holder_of(cluster, Keys().shard(shard).open)
 
 
+async def test_a_master_that_stays_frozen_holds_up_its_own_shards_only(
+    masters: TestCluster, bench: ClusterBench
+) -> None:
+    frozen = holder_of(masters, "{00}")
+    assert frozen.process is not None
+    async with Traffic(bench.streams) as traffic:
+        await traffic.more()
+        others = [line for line in traffic.lines if holder_of_line(masters, line.shard) is not frozen]
+        os.kill(frozen.process.pid, signal.SIGSTOP)
+        try:
+            await eventually_async(lambda: traffic.away > 0, 15)
+            before = [line.tick for line in others]
+            # each look would take three seconds, did it wait for the frozen one
+            await eventually_async(lambda: all(n.tick > at + 15 for n, at in zip(others, before, strict=True)), 20)
+        finally:
+            os.kill(frozen.process.pid, signal.SIGCONT)
+        await traffic.more()
+        await traffic.drained()
+
+    assert set(traffic.stored.values()) == {1}
+    assert len(traffic.stored) == traffic.due
+
+
 async def test_slots_are_moved_under_work_and_nothing_is_lost_or_doubled(
     masters: TestCluster, bench: ClusterBench
 ) -> None:

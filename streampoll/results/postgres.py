@@ -37,37 +37,6 @@ class Connection(Protocol):
     async def fetchrow(self, query: str, *args: object) -> Any: ...
 
 
-class _Pooled(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no types
-    """A connection through a pooler that gives each transaction a server of its own choice (pgbouncer).
-
-    A query is two messages, so outside a transaction one server would be told of it and another asked to run it. And
-    what is reset when a connection is given back is some server's session, never ours.
-    """
-
-    async def fetch(self, query: str, *args: object, **options: Any) -> Any:
-        return await self._within(super().fetch, query, *args, **options)
-
-    async def fetchval(self, query: str, *args: object, **options: Any) -> Any:
-        return await self._within(super().fetchval, query, *args, **options)
-
-    async def fetchrow(self, query: str, *args: object, **options: Any) -> Any:
-        return await self._within(super().fetchrow, query, *args, **options)
-
-    async def execute(self, query: str, *args: object, **options: Any) -> Any:
-        if not args:  # one message; and it may be a BEGIN
-            return await super().execute(query, **options)
-        return await self._within(super().execute, query, *args, **options)
-
-    def get_reset_query(self) -> str:
-        return ""
-
-    async def _within(self, call: Callable[..., Awaitable[Any]], *args: object, **options: Any) -> Any:
-        if self.is_in_transaction():
-            return await call(*args, **options)
-        async with self.transaction():
-            return await call(*args, **options)
-
-
 Prepare = Callable[[Connection], Awaitable[object]]
 
 
@@ -137,9 +106,11 @@ async def connected(settings: PostgresSettings) -> AsyncIterator[Connection]:
 
 
 def _options(settings: PostgresSettings) -> dict[str, Any]:
-    pooled = {} if settings.prepared_statements else {"statement_cache_size": 0, "connection_class": _Pooled}
+    # Without a cache asyncpg prepares unnamed statements and sends nothing between parsing and running one that would
+    # let pgbouncer change the server.
+    cache = {} if settings.prepared_statements else {"statement_cache_size": 0}
     return {
-        **pooled,
+        **cache,
         "dsn": settings.dsn.reveal(),
         "timeout": settings.connect_timeout_s,
         "command_timeout": settings.command_timeout_s,
