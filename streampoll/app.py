@@ -65,7 +65,7 @@ from streampoll.worker.slots import Slots
 
 log = logging.getLogger(__name__)
 
-_READ_MARGIN_S = 5.0  # a blocked read may answer this much late before its connection is given up
+_READ_MARGIN_S = 3.0  # a blocked read may answer this much late before its connection is given up
 _DRAIN_ORDER = (  # what makes work for others ends first
     QueueClass.POLLING, QueueClass.WORKFLOWS, QueueClass.ANALYSIS, QueueClass.NOTIFICATIONS, QueueClass.RESULTS,
 )  # fmt: skip

@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+from dataclasses import replace
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -10,6 +12,7 @@ from streampoll.errors import ConfigError, PostgresUnavailable
 from streampoll.results import store as store_module
 from streampoll.results.postgres import Postgres, connected
 from streampoll.worker.port import Finish, Release
+from tests.chaos.proxy import Link
 from tests.results_proxy import proxied
 from tests.results_support import NOON, Bench, bench, delivered, result_entry, settings_of
 from tests.waiting import eventually_async
@@ -182,3 +185,26 @@ async def test_a_probe_that_passes_where_rows_do_not_is_no_return(
         assert await b.handle(result_entry("r2")) == [Finish()]
     said = [record.getMessage() for record in caplog.records if "PostgreSQL" in record.getMessage()]
     assert [("wait in Redis" in line, "takes writes again" in line) for line in said] == [(True, False), (False, True)]
+
+
+async def test_connections_that_are_half_open_cost_one_time_out_and_not_one_each(fresh_database: str) -> None:
+    parts = urlsplit(fresh_database)
+    assert parts.port is not None
+    link = Link(parts.port)
+    port = await link.open()
+    dsn = parts._replace(netloc=f"{parts.username}:{parts.password}@127.0.0.1:{port}").geturl()
+    postgres = Postgres(replace(settings_of(dsn), command_timeout_s=0.5))
+
+    async def ask() -> int:
+        async with postgres.transaction() as connection:
+            await asyncio.sleep(0)
+            return await connection.fetchval("SELECT 1")
+
+    assert await asyncio.gather(ask(), ask()) == [1, 1]
+    link.half_open()
+    with pytest.raises(PostgresUnavailable):
+        await ask()
+    assert await asyncio.gather(ask(), ask()) == [1, 1]
+    await postgres.close()
+    link.close()
+    await eventually_async(lambda: not link.lines)

@@ -17,6 +17,7 @@ from streampoll.errors import ConfigError, Fault, PostgresUnavailable, Streampol
 
 _REFUSALS = ("22", "23", "54", "P0")  # data exception, integrity, program limit (a name too long to index), a trigger's
 _NO_PARTITION = "23514"
+_BROKEN = (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.InternalClientError, asyncpg.PostgresConnectionError)
 _MIXED_UP = ("26000", "42P05")  # a prepared statement that is not there, or there already: another server than before
 
 
@@ -70,8 +71,17 @@ class Postgres:
                     self._prepare = None
                 async with connection.transaction():
                     yield connection
+            except _BROKEN:
+                self._drop(pool)
+                raise
             finally:
                 await pool.release(connection)
+
+    def _drop(self, pool: asyncpg.Pool) -> None:
+        """Give up all connections: where one broke unseen they all did, and each would cost a time-out of its own."""
+        if self._pool is pool:
+            self._pool = None
+        pool.terminate()
 
     async def close(self) -> None:
         """Close the connections; waits for no statement longer than a second."""

@@ -37,11 +37,11 @@ class LeaderLease:
         least = 0
         if newer or not self.held:
             least = max(await streams.epochs(shards), default=0) + 1
-        sent, sent_monotonic = self._clock.wall(), self._monotonic()
+        sent, sent_monotonic = self._clock.ticks(), self._monotonic()
         epoch, now_ms, holder = await self._scripts.one(
             "lead", [self._keys.leader], [self._id, self._lease_ms, least, int(newer)]
         )
-        self._clock.observe(now_ms, sent, self._clock.wall())
+        self._clock.observe(now_ms, sent, self._clock.ticks())
         self.epoch, self.holder = int(epoch), holder.decode()
         if self.epoch:
             self._until = sent_monotonic + self._lease_ms / 1000

@@ -52,9 +52,9 @@ class Presence:
         return [_worker(name, said) for name, said in zip(flat[0::2], flat[1::2], strict=True)]
 
     async def _look_at_the_clock(self) -> None:
-        sent = self._clock.wall()
+        sent = self._clock.ticks()
         seconds, microseconds = await self._one(self._keys.leader, "TIME")
-        self._clock.observe(int(seconds) * 1000 + int(microseconds) // 1000, sent, self._clock.wall())
+        self._clock.observe(int(seconds) * 1000 + int(microseconds) // 1000, sent, self._clock.ticks())
 
     async def _one(self, key: str, *words: Any) -> Any:
         return raise_errors(await self._topology.run([Command(key, words)]))[0]

@@ -40,6 +40,7 @@ count = {shards}
 
 [coordinator]
 lease_s = 4
+grace_s = {fast_s}
 
 [worker]
 drain_s = 5
