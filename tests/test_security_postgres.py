@@ -180,14 +180,7 @@ async def test_everything_works_through_pgbouncer_in_transaction_mode(bouncer: s
 
 
 async def test_many_sessions_share_two_servers(bouncer: str) -> None:
-    """Sessions that alternate would meet each other's prepared statements, were there any."""
-    through = settings(bouncer, prepared_statements=False)
-    async with connected(through) as one, connected(through) as two, connected(through) as three:
-        await on_both_servers(one, two)
-        for _ in range(10):
-            for connection in (one, two, three):
-                assert await connection.fetchval("SELECT $1::int", 7) == 7
-                assert (await connection.fetchrow("SELECT $1::text AS x", "y"))["x"] == "y"
+    await alternate(settings(bouncer, prepared_statements=False))
 
 
 async def on_both_servers(one: Connection, two: Connection) -> None:
