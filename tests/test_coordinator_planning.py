@@ -53,3 +53,13 @@ async def test_another_plan_takes_the_place_of_one_whose_first_tick_nobody_came_
     line = await new_term(store, 130, other)
 
     assert (line.tick, line.plan, store.plans["j", 0]) == (100, other, (other.id, 100))
+
+
+async def test_who_leads_no_more_commits_no_plan() -> None:
+    store = FakeStore()
+    planning = Planning(store, leads=lambda: False)
+    planning.want([PLAN])
+
+    await planning.commit(planning.resume([{}], 100), 100)
+
+    assert (store.plans, planning.behind) == ({}, True)

@@ -6,6 +6,7 @@ import asyncpg
 import pytest
 
 from streampoll.coordinator.planning import PlanRow
+from streampoll.errors import PostgresUnavailable
 from streampoll.errors import UnfitServerError
 from streampoll.results.migrations import Migration, load_migrations, migrate
 from streampoll.results.partitions import day_of, day_of_partition, partition_name
@@ -110,6 +111,19 @@ async def test_plans_never_overlap_and_leave_no_hole(
     async with bench(fresh_database) as b:
         await (await _commit(b, *commits)).close()
         assert await _spans(b) == spans
+
+
+async def test_a_plan_that_does_not_find_what_it_replaces_is_refused_with_all_beside_it(fresh_database: str) -> None:
+    """A leader that was asleep when another took over must not put its plans in the place of the other's."""
+    async with bench(fresh_database) as b:
+        plans = await _commit(b, (1, 100), (2, 200))
+        asleep = [PlanRow(9, "other", 3, 90, BODY, (0, 0)), PlanRow(8, "j", 3, 190, BODY, (1, 100))]
+        with pytest.raises(PostgresUnavailable, match="another leader"):
+            await plans.commit(asleep)
+        assert await _spans(b) == [(1, 100, 200), (2, 200, None)]
+        await plans.commit([PlanRow(8, "j", 3, 300, BODY, (2, 200))])
+        assert await plans.current() == {("j", 3): (8, 300)}
+        await plans.close()
 
 
 async def test_a_thousand_plans_are_one_commit(fresh_database: str) -> None:

@@ -52,7 +52,7 @@ class Coordinator:
         self._shards = range(shards)
         self._high_water = memory_high_water
         self._ports = ports
-        self._planning = Planning(ports.plans)
+        self._planning = Planning(ports.plans, lambda: ports.lease.held)
         self._losses = Losses(ports.losses, ports.streams, self._shards)
         self._lines: dict[Place, Line] = {}
         self._skipped: Counter[str] = Counter()  # polls by job, since this term began

@@ -6,7 +6,7 @@ remembers having dispatched just this one, it is known to be committed, and a ne
 """
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -31,6 +31,7 @@ class PlanRow:
     shard: int
     valid_from: int  # tick
     body: Mapping[str, Any]  # Plan.summary()
+    replaces: tuple[int, int] | None = None  # (id, first tick) it must find in force, (0, 0): none; None: whatever is
 
 
 class PlanStore(Protocol):
@@ -43,14 +44,22 @@ class PlanStore(Protocol):
         """Make plans the ones in force from their tick on, ending those before; idempotent, one transaction.
 
         A plan that is in force already under the same id only has its first tick moved.
+
+        Raises:
+            UnavailableError: not now; so also where a plan does not find in force what it replaces.
         """
 
 
 class Planning:
     """Brings lines and wanted plans together."""
 
-    def __init__(self, store: PlanStore) -> None:
+    def __init__(self, store: PlanStore, leads: Callable[[], bool] = lambda: True) -> None:
+        """`leads` says whether this process leads: a plan is committed only by who led after reading what it replaces.
+
+        So a leader that was asleep does harm at no point: another's plans are found in force in the place of those read.
+        """
         self._store = store
+        self._leads = leads
         self._wanted: dict[Place, Plan] = {}
         self._uncommitted: dict[Place, Plan] = {}
 
@@ -106,13 +115,14 @@ class Planning:
             if line.plan is None and line.fresh and committed[0]:  # who committed it did not come to its first tick
                 line.go_on_behind(committed[1] - 1)
             if line.plan is not None:
-                fresh.append(_row(plan, now + AHEAD_S))
+                fresh.append(_row(plan, now + AHEAD_S, committed))
             elif (committed[0] == plan.id and committed[1] <= line.tick) or not (committed[0] or plan.devices):
                 self._adopt(line, plan)
             else:
-                fresh.append(_row(plan, line.tick))
-        if fresh:
-            await self._store.commit(fresh)
+                fresh.append(_row(plan, line.tick, committed))
+        if not fresh or not self._leads():
+            return
+        await self._store.commit(fresh)
         for row in fresh:
             self._take_up(lines[row.job, row.shard], row.valid_from)
 
@@ -135,5 +145,5 @@ def _in_force(line: Line, plan: Plan) -> bool:
     return line.latest is not None and line.latest.id == plan.id
 
 
-def _row(plan: Plan, valid_from: int) -> PlanRow:
-    return PlanRow(plan.id, plan.terms.job, plan.terms.shard, valid_from, plan.summary())
+def _row(plan: Plan, valid_from: int, replaces: tuple[int, int]) -> PlanRow:
+    return PlanRow(plan.id, plan.terms.job, plan.terms.shard, valid_from, plan.summary(), replaces)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from streampoll.coordinator.losses import Loss
 from streampoll.coordinator.planning import Place, PlanRow
+from streampoll.errors import PostgresUnavailable
 from streampoll.results.batch import signed
 from streampoll.results.names import job_names
 from streampoll.results.postgres import Connection, Postgres
@@ -72,8 +73,15 @@ async def commit_plans(connection: Connection, rows: Sequence[PlanRow]) -> None:
     """Make plans the ones in force from their tick on, ending those before, in the caller's transaction.
 
     At most one row a (job, shard). Idempotent; a plan in force under the same id only has its first tick moved.
+
+    Raises:
+        PostgresUnavailable: another leader has committed plans since what these replace was read; nothing is changed.
     """
     await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+    current = await current_plans(connection)
+    for row in rows:
+        if row.replaces is not None and current.get((row.job, row.shard), (0, 0)) != row.replaces:
+            raise PostgresUnavailable(f"another leader has committed a plan of job {row.job} meanwhile")
     ids = await job_names().ids(connection, {row.job for row in rows})
     jobs, shards = [ids[row.job] for row in rows], [row.shard for row in rows]
     plans, starts = [signed(row.plan_id) for row in rows], [row.valid_from for row in rows]
