@@ -224,7 +224,7 @@ class Deployment:
 
 def command(*arguments: str, where: Path) -> list[str]:
     """Return the argv of a `streampoll` command on a configuration."""
-    return [str(Path(sys.executable).with_name("streampoll")), *arguments, "--config", str(where)]
+    return [sys.executable, "-m", "streampoll", *arguments, "--config", str(where)]
 
 
 def simulated(count: int, first: int = 0) -> list[str]:

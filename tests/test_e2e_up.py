@@ -101,9 +101,8 @@ def test_up_with_a_broken_configuration_says_so_and_nothing_goes_on(at_home: Dep
 
 def demo(directory: Path, *options: str) -> "subprocess.Popen[str]":
     environ = {**os.environ, "TMPDIR": str(directory)}
-    program = str(Path(sys.executable).with_name("streampoll"))
     return subprocess.Popen(
-        [program, "demo", "--devices", "50", *options], env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        [sys.executable, "-m", "streampoll", "demo", "--devices", "50", *options], env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
 

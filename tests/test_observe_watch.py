@@ -20,7 +20,8 @@ ILL = Stats(0.0, troubles=["Redis: refused"])
 
 
 def console(terminal: bool = False) -> Console:
-    return Console(file=io.StringIO(), width=80, height=24, force_terminal=terminal)
+    environ = {"TERM": "xterm"}  # not that of whoever runs the tests: a dumb terminal has no screen to take
+    return Console(file=io.StringIO(), width=80, height=24, force_terminal=terminal, _environ=environ)
 
 
 def written(console: Console) -> str:
