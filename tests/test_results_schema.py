@@ -6,8 +6,7 @@ import asyncpg
 import pytest
 
 from streampoll.coordinator.planning import PlanRow
-from streampoll.errors import PostgresUnavailable
-from streampoll.errors import UnfitServerError
+from streampoll.errors import PostgresUnavailable, UnfitServerError
 from streampoll.results.migrations import Migration, load_migrations, migrate
 from streampoll.results.partitions import day_of, day_of_partition, partition_name
 from streampoll.results.plans import PostgresPlans

@@ -56,7 +56,7 @@ class Planning:
     def __init__(self, store: PlanStore, leads: Callable[[], bool] = lambda: True) -> None:
         """`leads` says whether this process leads: a plan is committed only by who led after reading what it replaces.
 
-        So a leader that was asleep does harm at no point: another's plans are found in force in the place of those read.
+        So a leader that was asleep does no harm at any point: it finds another's plans in the place of those it read.
         """
         self._store = store
         self._leads = leads
