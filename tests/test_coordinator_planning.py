@@ -7,6 +7,7 @@ from streampoll.coordinator.plan import Plan, PlanTerms, build_plan
 from streampoll.coordinator.planning import Place, Planning, PlanRow
 from streampoll.coordinator.schedule import Every
 from streampoll.model import Device
+from streampoll.shards.port import Progress, mark_of
 
 PLAN = build_plan(PlanTerms("j", 0, Every(1)), [Device("sw", "sw")], "p")
 
@@ -53,6 +54,20 @@ async def test_another_plan_takes_the_place_of_one_whose_first_tick_nobody_came_
     line = await new_term(store, 130, other)
 
     assert (line.tick, line.plan, store.plans["j", 0]) == (100, other, (other.id, 100))
+
+
+async def test_a_plan_does_not_take_effect_at_a_tick_that_another_has_begun() -> None:
+    """A successor whose configuration is newer: the last tick was dispatched, at least in part, by the former plan."""
+    store = FakeStore()
+    store.plans["j", 0] = (7, 90)
+    planning = Planning(store)
+    planning.want([PLAN])
+    lines = planning.resume([{"j": Progress(mark_of(100, 0), 7)}], 103)
+
+    await planning.commit(lines, 103)
+
+    assert store.plans["j", 0] == (PLAN.id, 101)
+    assert [send.tick for send in lines["j", 0].wanted(101, Pace(10, 10))] == [101]
 
 
 async def test_who_leads_no_more_commits_no_plan() -> None:

@@ -66,6 +66,11 @@ class Line:
             self._tick, self._part = tick + 1, 0
             self.fresh = False
 
+    def leave_begun_tick(self) -> None:
+        """Go on from the next whole tick: some of this one was dispatched by another plan than will be in force."""
+        if self._part:
+            self._tick, self._part = self._tick + 1, 0
+
     def bring_back(self, now: int) -> int:
         """If the line is ahead of the clock, which went back, go on from the next tick; return by how many it was.
 

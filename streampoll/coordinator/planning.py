@@ -119,6 +119,7 @@ class Planning:
             elif (committed[0] == plan.id and committed[1] <= line.tick) or not (committed[0] or plan.devices):
                 self._adopt(line, plan)
             else:
+                line.leave_begun_tick()
                 fresh.append(_row(plan, line.tick, committed))
         if not fresh or not self._leads():
             return
