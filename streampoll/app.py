@@ -51,9 +51,9 @@ from streampoll.shards.scripts import Scripts
 from streampoll.shards.server import settle
 from streampoll.shards.streams import RedisStreams
 from streampoll.snmp.plan import CollectPlan
+from streampoll.worker.attempt import Surroundings
 from streampoll.worker.beat import Beat
 from streampoll.worker.child import ChildContext
-from streampoll.worker.attempt import Surroundings
 from streampoll.worker.consume import BLOCK_MS, Consumer
 from streampoll.worker.crew import Role
 from streampoll.worker.membership import Membership

@@ -101,10 +101,11 @@ def test_up_with_a_broken_configuration_says_so_and_nothing_goes_on(at_home: Dep
 
 def demo(directory: Path, *options: str) -> "subprocess.Popen[str]":
     environ = {**os.environ, "TMPDIR": str(directory)}
+    argv = [sys.executable, "-m", "streampoll", "demo", "--devices", "50", *options]
+    pipe = subprocess.PIPE
     return subprocess.Popen(
-        [sys.executable, "-m", "streampoll", "demo", "--devices", "50", *options], env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, text=True, start_new_session=True,
-    )  # fmt: skip
+        argv, env=environ, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True, start_new_session=True
+    )
 
 
 def ended(process: "subprocess.Popen[str]") -> tuple[int, str, str]:
