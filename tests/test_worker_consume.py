@@ -3,6 +3,7 @@
 import asyncio
 import time
 
+from streampoll.errors import RedisUnavailable
 from streampoll.model import QueueClass
 from streampoll.shards.memory import MemoryStreams
 from streampoll.shards.memory_server import MemoryServer
@@ -300,3 +301,19 @@ async def test_a_drain_waits_for_the_read_under_way_and_hands_back_what_it_bring
         await eventually_async(lambda: consumer.drained)
     swept = await MemoryStreams(server).sweep(POLLING, "w2", 0, 2000, b"0-0", 10)
     assert [delivered.delivery for delivered in swept.entries] == [1] * 3
+
+
+async def test_a_shard_that_is_away_alone_does_not_keep_the_others_from_being_swept():
+    class Partial(MemoryStreams):
+        async def sweep(self, queue, consumer, shard, *more):
+            if shard == 0:
+                raise RedisUnavailable("its node is down")
+            return await super().sweep(queue, consumer, shard, *more)
+
+    server = new_server()
+    streams = MemoryStreams(server)
+    await streams.add(POLLING, 1, [entry()])
+    await streams.make_groups(POLLING, [1])
+    await streams.read(POLLING, [1], "dead", 1, 0)
+    async with consuming(server, FakeHandler(), streams=Partial(server)) as consumer:
+        await eventually_async(lambda: consumer.counts.claimed == 1)

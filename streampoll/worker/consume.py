@@ -50,6 +50,7 @@ class Consumer:
         self._draining = False
         self._renewed = 0.0
         self._sweep_after = 0.0
+        self._shard_after: dict[int, float] = {}  # shards that were away by themselves are swept again from then on
         self._cursors: dict[int, bytes] = {}
         self._rotation = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -355,15 +356,26 @@ class Consumer:
         homes = list(self._around.homes(self.queue))
         await self._around.streams.promote(self.queue, homes, _SWEPT_AT_ONCE)
         for shard in homes:
+            now = self._around.monotonic()
             room = min(self._room_now(), _SWEPT_AT_ONCE)
-            if room <= 0 or self._around.monotonic() < self._sweep_after or self._draining:
+            if room <= 0 or now < self._sweep_after or self._draining:
                 return
+            if now >= self._shard_after.get(shard, 0.0):
+                await self._sweep_shard(shard, room)
+
+    async def _sweep_shard(self, shard: int, room: int) -> None:
+        """Sweep one shard; in a Cluster it may be the only one that is away, and then waits by itself."""
+        try:
             swept = await self._around.streams.sweep(
                 self.queue, self._around.consumer, shard, self._idle_ms, self._cursors.get(shard, b"0-0"), room
             )
-            self._cursors[shard] = swept.cursor
-            self._note(shard, swept)
-            self._admit(swept.entries, swept.crashed)
+        except UnavailableError as error:
+            log.debug("%s: shard %d: %s", self.queue, shard, error)
+            self._shard_after[shard] = self._around.monotonic() + self._limits.claim_idle_s / 3
+            return
+        self._cursors[shard] = swept.cursor
+        self._note(shard, swept)
+        self._admit(swept.entries, swept.crashed)
 
     def _note(self, shard: int, swept: Swept) -> None:
         claimed, payloads_lost = len(swept.entries), swept.payloads_lost
