@@ -17,7 +17,7 @@ from tests.chaos import faults_network, faults_postgres, faults_process, faults_
 from tests.chaos.fault import FAULTS, Fault
 from tests.chaos.report import as_json, equation, matrix
 from tests.chaos.run import Options, run
-from tests.chaos.system import Scale
+from tests.chaos.system import Scale, Servers
 
 
 def main() -> int:
@@ -27,9 +27,16 @@ def main() -> int:
         print("\n".join(f"{name:34} {fault.what}" for name, fault in FAULTS.items()))
         return 0
     seed = random.SystemRandom().randrange(1 << 32) if arguments.seed is None else arguments.seed
-    scale = Scale(devices=arguments.devices, processes=arguments.processes)
+    servers = Servers.SENTINEL if arguments.sentinel else Servers.ONE
+    scale = Scale(devices=arguments.devices, processes=arguments.processes, servers=servers)
     options = Options(
-        seed, arguments.minutes, _chosen(arguments.faults), scale, arguments.long, arguments.once, arguments.keep
+        seed,
+        arguments.minutes,
+        _chosen(arguments.faults, servers),
+        scale,
+        arguments.long,
+        arguments.once,
+        arguments.keep,
     )
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # by way of every `finally`
     began = time.monotonic()
@@ -58,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--once", action="store_true", help="each fault once, instead of --minutes")
     parser.add_argument("--devices", type=int, default=2000)
     parser.add_argument("--processes", type=int, default=2, help="worker processes of each of the two hosts")
+    parser.add_argument("--sentinel", action="store_true", help="run Redis as master and replica behind Sentinels")
     parser.add_argument("--long", type=float, default=60, help="seconds of a long outage")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the processes' logs there")
@@ -65,12 +73,18 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _chosen(text: str) -> list[Fault]:
-    names = [name for name in text.split(",") if name] or list(FAULTS)
+def _chosen(text: str, servers: Servers) -> list[Fault]:
+    names = [name for name in text.split(",") if name]
     unknown = [name for name in names if name not in FAULTS]
     if unknown:
         raise SystemExit(f"bin/chaos: there is no fault {unknown[0]!r}; --list shows them")
-    return [FAULTS[name] for name in names]
+    fit = [fault for fault in FAULTS.values() if fault.on in (None, servers)]
+    for name in names:
+        if FAULTS[name] not in fit:
+            raise SystemExit(
+                f"bin/chaos: {name} can't be done {'with' if servers is Servers.SENTINEL else 'without'} --sentinel"
+            )
+    return [fault for fault in fit if not names or fault.name in names]
 
 
 if __name__ == "__main__":

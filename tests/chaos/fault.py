@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from tests.chaos.system import System
+from tests.chaos.system import Servers, System
 
 
 @dataclass(slots=True)
@@ -39,17 +39,18 @@ class Fault:
     what: str  # for people
     inject: Inject
     loses: bool = False  # Redis loses data by it: polls may be `lost`, each put on record
+    on: Servers | None = None  # how Redis must run for it; None: either way
 
 
 FAULTS: dict[str, Fault] = {}
 
 
-def fault(what: str, loses: bool = False) -> Callable[[Inject], Inject]:
+def fault(what: str, loses: bool = False, on: Servers | None = None) -> Callable[[Inject], Inject]:
     """Add a function to the list of faults, under its own name."""
 
     def add(inject: Inject) -> Inject:
         name = inject.__name__.replace("_", "-")
-        FAULTS[name] = Fault(name, what, inject, loses)
+        FAULTS[name] = Fault(name, what, inject, loses, on)
         return inject
 
     return add

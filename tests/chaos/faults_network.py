@@ -7,10 +7,10 @@ from importlib.resources import files
 
 from tests.chaos.fault import FAULTS, Fault, Torment, fault
 from tests.chaos.proxy import Mode
-from tests.chaos.system import HOSTS, SERVERS, wait_for
+from tests.chaos.system import HOSTS, SERVERS, Servers, wait_for
 
 
-@fault("a host cut off from Redis and PostgreSQL: connections reset, none made")
+@fault("a host cut off from Redis and PostgreSQL: connections reset, none made", on=Servers.ONE)
 def host_cut_off(torment: Torment) -> float:
     host = torment.rng.choice(HOSTS)
     began = time.time()
@@ -23,7 +23,7 @@ def host_cut_off(torment: Torment) -> float:
     return began
 
 
-@fault("a host's packets dropped on the way to Redis and PostgreSQL")
+@fault("a host's packets dropped on the way to Redis and PostgreSQL", on=Servers.ONE)
 def host_packets_dropped(torment: Torment) -> float:
     host = torment.rng.choice(HOSTS)
     began = time.time()
@@ -35,14 +35,14 @@ def host_packets_dropped(torment: Torment) -> float:
     return began
 
 
-@fault("all packets to Redis dropped")
+@fault("all packets to Redis dropped", on=Servers.ONE)
 def redis_packets_dropped(torment: Torment) -> None:
     _all(torment, "redis", lambda name: torment.system.network.turn(name, Mode.HOLD))
     torment.wait(torment.rng.uniform(2, 8))
     _all(torment, "redis", lambda name: torment.system.network.turn(name, Mode.PASS))
 
 
-@fault("all packets to Redis and PostgreSQL 200 ms late")
+@fault("all packets to Redis and PostgreSQL 200 ms late", on=Servers.ONE)
 def network_slow(torment: Torment) -> None:
     for server in SERVERS:
         _all(torment, server, lambda name: torment.system.network.delay(name, 0.2))
@@ -51,13 +51,13 @@ def network_slow(torment: Torment) -> None:
         _all(torment, server, lambda name: torment.system.network.delay(name, 0.0))
 
 
-@fault("every connection to Redis and PostgreSQL reset")
+@fault("every connection to Redis and PostgreSQL reset", on=Servers.ONE)
 def network_reset(torment: Torment) -> None:
     for server in SERVERS:
         _all(torment, server, torment.system.network.reset)
 
 
-@fault("every connection to Redis half open: the server's end is gone, no client is told")
+@fault("every connection to Redis half open: the server's end is gone, no client is told", on=Servers.ONE)
 def redis_half_open(torment: Torment) -> None:
     _all(torment, "redis", torment.system.network.half_open)
 
@@ -124,7 +124,10 @@ def _add_losers() -> None:
     ):  # fmt: skip
         losers[script] = (what, _loser("redis", _digest(script)))
     for name, (what, lose) in losers.items():
-        FAULTS[f"reply-lost-{name}"] = Fault(f"reply-lost-{name}", f"the reply to {what}, carried out, is lost", lose)
+        on = None if name == "commit" else Servers.ONE
+        FAULTS[f"reply-lost-{name}"] = Fault(
+            f"reply-lost-{name}", f"the reply to {what}, carried out, is lost", lose, on=on
+        )
 
 
 _add_losers()

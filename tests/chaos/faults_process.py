@@ -5,7 +5,9 @@ import signal
 import time
 from collections.abc import Iterable
 from contextlib import suppress
+from pathlib import Path
 
+from streampoll.shards.ring import phase_of
 from tests.chaos.fault import Torment, fault
 from tests.chaos.system import CLAIM_IDLE_S, HARD_LIMIT_S, HOSTS, MAX_RSS_MB, wait_for
 
@@ -106,7 +108,36 @@ def segfault(torment: Torment) -> None:
     before = set(torment.system.workers())
     _poison_once(torment, "segfault")
     wait_for(lambda: before - set(torment.system.workers()), 5)
-    torment.system.killed.update(before - set(torment.system.workers()))
+    torment.system.forgive_crashes()
+
+
+@fault("a poll ends every process it is given to, until it is buried")
+def poison(torment: Torment) -> None:
+    """Its second delivery and its third come after the claim time each; the third is alone in its process."""
+    system = torment.system
+    slow_s = system.scale.slow_s
+    soon = (int(time.time()) + 4) % slow_s
+    names = (f"sim-{n:05}" for n in range(system.scale.devices))
+    device = next(name for name in names if phase_of(name, "slow", slow_s) == soon)
+    _poison(torment, device, "always slow segfault")
+    buried = wait_for(lambda: _dead_letters(torment), 4 + 4 * (CLAIM_IDLE_S + 5))
+    (system.poison / device).unlink()
+    system.forgive_crashes()
+    torment.tell("buried" if buried else "NOT BURIED")
+
+
+@fault("every poll of a device ends its process, for four rounds")
+def poison_in_every_round(torment: Torment) -> None:
+    device = f"sim-{torment.rng.randrange(torment.system.scale.devices):05}"
+    _poison(torment, device, "always light segfault")
+    torment.wait(4 * torment.system.scale.fast_s)
+    (torment.system.poison / device).unlink()
+    torment.system.forgive_crashes()
+
+
+def _dead_letters(torment: Torment) -> int:
+    with torment.system.redis_client() as client:
+        return sum(client.xlen(key) for key in client.scan_iter("sp:{*}:polling:dead"))
 
 
 def _leader(torment: Torment) -> int:
@@ -137,10 +168,14 @@ def _signal(pids: Iterable[int], number: int) -> None:
 def _poison_once(torment: Torment, order: str) -> None:
     """Have the next poll of one device do as the order says; wait until one has begun to."""
     device = f"sim-{torment.rng.randrange(torment.system.scale.devices):05}"
-    poison = torment.system.poison / device
+    dose = _poison(torment, device, order)
+    wait_for(lambda: not dose.exists(), torment.system.scale.fast_s + 5, 0.02)
+    dose.unlink(missing_ok=True)
+
+
+def _poison(torment: Torment, device: str, order: str) -> Path:
+    """Put poison into a device, whole or not at all."""
     new = torment.system.room / "poison.new"
     new.write_text(order)
-    new.rename(poison)
     torment.tell(f"{device}: {order}")
-    wait_for(lambda: not poison.exists(), torment.system.scale.fast_s + 5, 0.02)
-    poison.unlink(missing_ok=True)
+    return new.rename(torment.system.poison / device)

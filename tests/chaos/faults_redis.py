@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -10,16 +11,18 @@ import redis
 
 from streampoll.embedded.redis import EmbeddedRedis
 from tests.chaos.fault import Torment, fault
+from tests.chaos.system import Servers, wait_for
+from tests.topology_support import Server
 
 
-@fault("Redis killed (-9), back after 2 s with the same data", loses=True)
+@fault("Redis killed (-9), back after 2 s with the same data", loses=True, on=Servers.ONE)
 def redis_killed(torment: Torment) -> None:
     torment.system.redis.kill()
     torment.wait(2)
     _start(torment)
 
 
-@fault("Redis stopped for longer than leases last")
+@fault("Redis stopped for longer than leases last", on=Servers.ONE)
 def redis_away(torment: Torment) -> None:
     torment.system.redis.stop()
     torment.wait(min(12.0, torment.long_s))
@@ -35,7 +38,7 @@ def redis_paused(torment: Torment) -> None:
     torment.wait(seconds)
 
 
-@fault("freeze Redis")
+@fault("freeze Redis", on=Servers.ONE)
 def redis_frozen(torment: Torment) -> None:
     pid = torment.system.redis.pid
     seconds = torment.rng.uniform(3, 10)
@@ -59,7 +62,7 @@ def redis_flushed(torment: Torment) -> None:
         client.flushall()
 
 
-@fault("Redis back with nothing in it", loses=True)
+@fault("Redis back with nothing in it", loses=True, on=Servers.ONE)
 def redis_emptied(torment: Torment) -> None:
     torment.system.redis.kill()
     shutil.rmtree(_files(torment.system.redis, torment))
@@ -67,7 +70,7 @@ def redis_emptied(torment: Torment) -> None:
     _start(torment)
 
 
-@fault("Redis back with what it held some seconds ago", loses=True)
+@fault("Redis back with what it held some seconds ago", loses=True, on=Servers.ONE)
 def redis_set_back(torment: Torment) -> None:
     files = _files(torment.system.redis, torment)
     kept = files.with_name("kept")
@@ -97,6 +100,48 @@ def consumers_deleted(torment: Torment) -> None:
                     for consumer in client.xinfo_consumers(key, queue):
                         dropped += client.xgroup_delconsumer(key, queue, consumer["name"])
     torment.tell(f"{dropped} entries were pending")
+
+
+@fault("the master killed (-9), its replica promoted by Sentinel", loses=True, on=Servers.SENTINEL)
+def redis_failover_killed(torment: Torment) -> float:
+    watched = torment.system.sentinels
+    old = watched.master()
+    old.kill()
+    promoted = _promoted(torment, old)
+    old.start()
+    return promoted
+
+
+@fault("the master frozen, its replica promoted by Sentinel; it wakes and is made a replica", loses=True,
+       on=Servers.SENTINEL)  # fmt: skip
+def redis_failover_frozen(torment: Torment) -> float:
+    old = torment.system.sentinels.master()
+    assert old.process is not None
+    os.kill(old.process.pid, signal.SIGSTOP)
+    try:
+        promoted = _promoted(torment, old)
+    finally:
+        os.kill(old.process.pid, signal.SIGCONT)
+    return promoted
+
+
+@fault("SENTINEL FAILOVER: the master is replaced and lives on", loses=True, on=Servers.SENTINEL)
+def redis_failover_asked(torment: Torment) -> float:
+    watched = torment.system.sentinels
+    old = watched.master()
+    watched.sentinels[0].do("SENTINEL FAILOVER", watched.service)
+    return _promoted(torment, old)
+
+
+def _promoted(torment: Torment, old: object) -> float:
+    """Wait until every Sentinel names another master; return when that was."""
+    watched = torment.system.sentinels
+
+    def named(sentinel: Server) -> int:
+        return int(sentinel.do("SENTINEL GET-MASTER-ADDR-BY-NAME", watched.service)[1])
+
+    wait_for(lambda: watched.master() is not old and len(set(map(named, watched.sentinels))) == 1, 30, 0.2)
+    return time.time()
 
 
 def _files(server: EmbeddedRedis, torment: Torment) -> Path:

@@ -2,7 +2,7 @@
 
 A worker loads `poisonable` by STREAMPOLL_TEST_POLL_HOOK, an environment variable that nothing but tests sets. Poison is
 a file named after a device in the directory STREAMPOLL_TEST_POISON; its text says what the device does to its poller,
-once, or with "always" before it at every poll.
+once; or, as "always PROFILE …", at every poll by that profile.
 """
 
 import os
@@ -25,9 +25,13 @@ def poisonable(poll: Poll) -> Poll:
         dose = poison / target.device
         if dose.exists():
             order = dose.read_text()
-            if not order.startswith("always "):
+            if order.startswith("always "):
+                _, profile, order = order.split(" ", 2)
+                if target.profile != profile:
+                    return await poll(target, deadline)
+            else:
                 dose.unlink(missing_ok=True)
-            swallow(order.removeprefix("always "))
+            swallow(order)
         return await poll(target, deadline)
 
     return poll_poisoned

@@ -6,6 +6,7 @@ own. The harness itself reaches the servers directly.
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -13,8 +14,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -27,6 +29,7 @@ from streampoll.embedded.fleet.process import spawn
 from streampoll.embedded.postgres import EmbeddedPostgres
 from streampoll.embedded.redis import EmbeddedRedis, RedisOptions
 from tests.chaos.network import TOP, Network
+from tests.topology_support import Watched, watched_redis
 
 HOSTS = ("a", "b")
 SERVERS = ("redis", "postgres")
@@ -73,7 +76,7 @@ profile = "light"
 
 [jobs.slow]
 every = "{slow_s}s"
-profile = "light"
+profile = "slow"
 """
 _PROFILE = """\
 [scalars]
@@ -87,6 +90,13 @@ community = { env = "FLEET_COMMUNITY" }
 """
 
 
+class Servers(Enum):
+    """How Redis runs."""
+
+    ONE = "one"  # a server, reached over links
+    SENTINEL = "sentinel"  # a master and its replica, named by three Sentinels, reached directly
+
+
 @dataclass(frozen=True, slots=True)
 class Scale:
     """How much there is of everything."""
@@ -96,6 +106,7 @@ class Scale:
     slow_s: int = 60
     shards: int = 8
     processes: int = 2  # worker processes a host
+    servers: Servers = Servers.ONE
 
 
 @dataclass(slots=True)
@@ -157,7 +168,7 @@ class System:
     scale: Scale
     room: Path
     network: Network
-    redis: EmbeddedRedis
+    redis_servers: EmbeddedRedis | Watched
     postgres: EmbeddedPostgres
     daemons: dict[str, Daemon] = field(default_factory=dict)
     killed: set[int] = field(default_factory=set)  # pids that a fault ended: nobody need wonder about their end
@@ -167,8 +178,22 @@ class System:
         """PostgreSQL, reached directly."""
         return self.postgres.dsn.reveal()
 
+    @property
+    def redis(self) -> EmbeddedRedis:
+        """The one server."""
+        assert isinstance(self.redis_servers, EmbeddedRedis)
+        return self.redis_servers
+
+    @property
+    def sentinels(self) -> Watched:
+        """The master, its replica and the Sentinels."""
+        assert isinstance(self.redis_servers, Watched)
+        return self.redis_servers
+
     def redis_client(self, timeout_s: float = 5.0) -> Redis:
         """Redis, reached directly."""
+        if isinstance(self.redis_servers, Watched):
+            return Redis(host="127.0.0.1", port=self.redis_servers.master().port, socket_timeout=timeout_s)
         return Redis.from_url(self.redis.url.reveal(), socket_timeout=timeout_s)
 
     @property
@@ -197,6 +222,10 @@ class System:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
 
+    def forgive_crashes(self) -> None:
+        """Remember that the segmentation faults so far were ours."""
+        self.killed.update(int(pid) for pid in re.findall(r"\(pid (\d+)\): ended by SIGSEGV", self.said()))
+
     def restart_ended(self) -> None:
         """Start the daemons again whose parent has ended, as systemd does."""
         for daemon in self.daemons.values():
@@ -214,10 +243,10 @@ def running(scale: Scale, keep: Path | None = None) -> Iterator[System]:
     with ExitStack() as stack:
         room = stack.enter_context(_room(keep))
         port = stack.enter_context(_fleet(scale))
-        redis_server = stack.enter_context(EmbeddedRedis(room / "redis", RedisOptions(binary=_redis_binary())))
+        redis_servers = stack.enter_context(_redis(scale, room))
         postgres = stack.enter_context(EmbeddedPostgres(room / "postgres"))
         network = stack.enter_context(Network())
-        system = System(scale, room, network, redis_server, postgres)
+        system = System(scale, room, network, redis_servers, postgres)
         stack.callback(_end, system)
         _configure(system, port)
         for daemon in system.daemons.values():
@@ -242,6 +271,13 @@ def _room(keep: Path | None) -> Iterator[Path]:
             for log in (*room.glob("*.log"), *room.glob("*/server.log")):
                 shutil.copy(log, keep / f"{log.parent.name}-{log.name}" if log.name == "server.log" else keep)
         shutil.rmtree(room, ignore_errors=True)
+
+
+def _redis(scale: Scale, room: Path) -> AbstractContextManager[EmbeddedRedis | Watched]:
+    if scale.servers is Servers.SENTINEL:
+        (room / "redis").mkdir()
+        return watched_redis(room / "redis")
+    return EmbeddedRedis(room / "redis", RedisOptions(binary=_redis_binary()))
 
 
 def _redis_binary() -> Path | None:
@@ -280,7 +316,8 @@ def _configure(system: System, fleet_port: int) -> None:
             max_rss_mb=MAX_RSS_MB,
         )
     )
-    (where / "profiles" / "light.toml").write_text(_PROFILE)
+    for profile in ("light", "slow"):
+        (where / "profiles" / f"{profile}.toml").write_text(_PROFILE)
     (where / "credentials.toml").write_text(_CREDENTIALS)
     lines = [f"sim-{n:05},{device_address(n)}\n" for n in range(scale.devices)]
     (where / "inventory.csv").write_text("name,address\n" + "".join(lines))
@@ -301,11 +338,14 @@ def _ends_with_us() -> list[str]:
 def _environment(system: System, host: str) -> dict[str, str]:
     """Return a host's environment: servers by way of its links, and the hooks of the tests."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("STREAMPOLL_")}
-    ports = {"redis": system.redis.port, "postgres": system.postgres.port}
-    through = {kind: system.network.link(f"{host}-{kind}", port) for kind, port in ports.items()}
+    postgres = system.network.link(f"{host}-postgres", system.postgres.port)
+    if isinstance(system.redis_servers, Watched):
+        redis_url = system.redis_servers.url
+    else:
+        redis_url = _by_way_of(system.redis.url, system.network.link(f"{host}-redis", system.redis.port))
     return environ | {
-        "STREAMPOLL_REDIS_URL": _by_way_of(system.redis.url, through["redis"]),
-        "STREAMPOLL_POSTGRES_DSN": _by_way_of(system.postgres.dsn, through["postgres"]),
+        "STREAMPOLL_REDIS_URL": redis_url,
+        "STREAMPOLL_POSTGRES_DSN": _by_way_of(system.postgres.dsn, postgres),
         "STREAMPOLL_TEST_POLL_HOOK": "tests.chaos.hooks:poisonable",
         "STREAMPOLL_TEST_POISON": str(system.poison),
         "STREAMPOLL_TEST_CLOCK_OFFSET_FILE": str(system.room / f"clock-{host}"),
