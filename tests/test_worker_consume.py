@@ -7,6 +7,7 @@ from streampoll.errors import RedisUnavailable
 from streampoll.model import QueueClass
 from streampoll.shards.memory import MemoryStreams
 from streampoll.shards.memory_server import MemoryServer
+from streampoll.shards.port import Released
 from streampoll.worker.port import Release, Retry
 from tests.waiting import eventually_async
 from tests.worker_support import POLLING, FakeHandler, consuming, entry, finished
@@ -317,3 +318,24 @@ async def test_a_shard_that_is_away_alone_does_not_keep_the_others_from_being_sw
     await streams.read(POLLING, [1], "dead", 1, 0)
     async with consuming(server, FakeHandler(), streams=Partial(server)) as consumer:
         await eventually_async(lambda: consumer.counts.claimed == 1)
+
+
+async def test_what_an_outage_left_behind_is_taken_over_in_one_sweep_as_far_as_there_is_room():
+    """A hundred entries a shard and second made the backlog of ten seconds take as long again."""
+
+    class Counting(MemoryStreams):
+        sweeps = 0
+
+        async def promote(self, *more):
+            self.sweeps += 1
+            return await super().promote(*more)
+
+    server = await filled(450)
+    streams = Counting(server)
+    await streams.make_groups(POLLING, [0])
+    taken = await streams.read(POLLING, [0], "dead", 450, 0)
+    await streams.release(POLLING, "dead", Released(0, [each.id for each in taken]), 2000)
+    async with consuming(server, FakeHandler(), streams=streams, concurrency=1000, claim_idle_s=2.0):
+        await eventually_async(lambda: is_done(server))
+
+    assert streams.sweeps == 1

@@ -70,7 +70,11 @@ class Postgres:
                     await self._prepare(connection)
                     self._prepare = None
                 async with connection.transaction():
-                    yield connection
+                    try:
+                        yield connection
+                    except _BROKEN:
+                        self._drop(pool)  # at once: a ROLLBACK would wait for an answer too
+                        raise
             except _BROKEN:
                 self._drop(pool)
                 raise

@@ -26,6 +26,7 @@ QUARANTINE_FROM = 3  # from this delivery on, an entry runs alone
 _LINGER_S = 0.005  # after a small read: lets more come, so that a busy stream isn't read entry by entry
 _SMALL = 32
 _SWEPT_AT_ONCE = 100
+_SWEEPS_AT_ONCE = 10  # of a shard, where each is full: an outage may have left thousands
 _RETIRE_EVERY = 60  # sweeps
 _BACK_OFF_S = (0.25, 2.0)
 
@@ -356,15 +357,22 @@ class Consumer:
         homes = list(self._around.homes(self.queue))
         await self._around.streams.promote(self.queue, homes, _SWEPT_AT_ONCE)
         for shard in homes:
-            now = self._around.monotonic()
-            room = min(self._room_now(), _SWEPT_AT_ONCE)
-            if room <= 0 or now < self._sweep_after or self._draining:
-                return
-            if now >= self._shard_after.get(shard, 0.0):
-                await self._sweep_shard(shard, room)
+            for _ in range(_SWEEPS_AT_ONCE):
+                if not (room := self._sweepable(shard)) or not await self._sweep_shard(shard, room):
+                    break
 
-    async def _sweep_shard(self, shard: int, room: int) -> None:
-        """Sweep one shard; in a Cluster it may be the only one that is away, and then waits by itself."""
+    def _sweepable(self, shard: int) -> int:
+        """Return how many entries of a shard may be claimed now."""
+        now = self._around.monotonic()
+        if self._draining or now < max(self._sweep_after, self._shard_after.get(shard, 0.0)):
+            return 0
+        return max(0, min(self._room_now(), _SWEPT_AT_ONCE))
+
+    async def _sweep_shard(self, shard: int, room: int) -> bool:
+        """Sweep one shard; in a Cluster it may be the only one that is away, and then waits by itself.
+
+        True if it brought all that was asked for, so that there may be more.
+        """
         try:
             swept = await self._around.streams.sweep(
                 self.queue, self._around.consumer, shard, self._idle_ms, self._cursors.get(shard, b"0-0"), room
@@ -372,10 +380,11 @@ class Consumer:
         except UnavailableError as error:
             log.debug("%s: shard %d: %s", self.queue, shard, error)
             self._shard_after[shard] = self._around.monotonic() + self._limits.claim_idle_s / 3
-            return
+            return False
         self._cursors[shard] = swept.cursor
         self._note(shard, swept)
         self._admit(swept.entries, swept.crashed)
+        return len(swept.entries) == room
 
     def _note(self, shard: int, swept: Swept) -> None:
         claimed, payloads_lost = len(swept.entries), swept.payloads_lost
