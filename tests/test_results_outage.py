@@ -208,3 +208,29 @@ async def test_connections_that_are_half_open_cost_one_time_out_and_not_one_each
     await postgres.close()
     link.close()
     await eventually_async(lambda: not link.lines)
+
+
+async def test_who_waits_for_a_connection_is_not_told_of_the_one_that_broke(fresh_database: str) -> None:
+    """Each batch that had waited in the pool failed with it, and said so."""
+    async with proxied(fresh_database) as proxy:
+        postgres = Postgres(settings_of(proxy.dsn), connections=1)
+        busy = asyncio.Event()
+
+        async def hold() -> None:
+            async with postgres.transaction() as connection:
+                busy.set()
+                await connection.execute("SELECT pg_sleep(30)")
+
+        async def ask() -> int:
+            async with postgres.transaction() as connection:
+                return await connection.fetchval("SELECT 1")
+
+        holding = asyncio.create_task(hold())
+        await busy.wait()
+        waiting = [asyncio.create_task(ask()) for _ in range(3)]
+        await asyncio.sleep(0)
+        proxy.cut()
+        with pytest.raises(PostgresUnavailable):
+            await holding
+        assert await asyncio.gather(*waiting) == [1, 1, 1]
+        await postgres.close()

@@ -6,6 +6,7 @@ thought of holds the work back, it does not throw rows away.
 """
 
 import ssl
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, Protocol
@@ -52,6 +53,7 @@ class Postgres:
         self._connections = connections
         self._prepare = prepare
         self._pool: asyncpg.Pool | None = None
+        self._users: Counter[asyncpg.Pool] = Counter()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
@@ -62,30 +64,50 @@ class Postgres:
             RowRefused, PartitionMissing: see there.
         """
         with mapped_errors():
-            pool = await self._ready_pool()
-            with _dsn_named():
-                connection = await pool.acquire()
-            try:
-                if self._prepare is not None:
-                    await self._prepare(connection)
-                    self._prepare = None
-                async with connection.transaction():
-                    try:
+            async with self._using_pool() as pool:
+                with _dsn_named():
+                    connection = await pool.acquire()
+                try:
+                    async with self._begun(connection):
                         yield connection
-                    except _BROKEN:
-                        self._drop(pool)  # at once: a ROLLBACK would wait for an answer too
-                        raise
-            except _BROKEN:
-                self._drop(pool)
-                raise
-            finally:
-                await pool.release(connection)
+                except _BROKEN:
+                    self._give_up(pool, connection)
+                    raise
+                finally:
+                    await pool.release(connection)
 
-    def _drop(self, pool: asyncpg.Pool) -> None:
-        """Give up all connections: where one broke unseen they all did, and each would cost a time-out of its own."""
+    @asynccontextmanager
+    async def _begun(self, connection: Any) -> AsyncIterator[None]:
+        """Begin and end a transaction; on a connection that broke there is no waiting for a ROLLBACK."""
+        if self._prepare is not None:
+            await self._prepare(connection)
+            self._prepare = None
+        async with connection.transaction():
+            try:
+                yield
+            except _BROKEN:
+                connection.terminate()
+                raise
+
+    @asynccontextmanager
+    async def _using_pool(self) -> AsyncIterator[asyncpg.Pool]:
+        """Lend the pool; one that was given up meanwhile is ended by the last who has it."""
+        pool = await self._ready_pool()
+        self._users[pool] += 1
+        try:
+            yield pool
+        finally:
+            self._users[pool] -= 1
+            if not self._users[pool]:
+                del self._users[pool]
+                if pool is not self._pool:
+                    pool.terminate()
+
+    def _give_up(self, pool: asyncpg.Pool, connection: Any) -> None:
+        """Use none of the pool's connections any more: where one broke unseen they all did, each for a time-out."""
+        connection.terminate()
         if self._pool is pool:
             self._pool = None
-        pool.terminate()
 
     async def close(self) -> None:
         """Close the connections; waits for no statement longer than a second."""

@@ -44,6 +44,7 @@ class Store:
         self._writable = False  # not known to be, until the first probe
         self._reported = False  # its absence has been logged
         self._delay_s = 0.0  # before the next probe; only rows end it: a probe may pass where they don't (a full disk)
+        self._written = 0  # batches, in all
         self._maintain_at = 0.0
         self.figures = StoreFigures()
 
@@ -62,10 +63,12 @@ class Store:
         """Store a batch; answers only after the commit."""
         read = [read_entry(delivered) for delivered in batch]
         records = [record for record in read if not isinstance(record, Unreadable)]
+        written = self._written
         try:
             refused = await self._store(records) if records else {}
         except PostgresUnavailable as error:
-            self._report_away(error)
+            if self._written == written:  # else others were stored meanwhile: it is the connection that was lost
+                self._report_away(error)
             return [Release(str(error))] * len(batch)
         return [_disposition(delivered, record, refused) for delivered, record in zip(batch, read, strict=True)]
 
@@ -138,6 +141,7 @@ class Store:
 
     def _report_back(self) -> None:
         """Rows were written."""
+        self._written += 1
         self._delay_s = 0.0
         if self._reported:
             _LOG.warning("results: PostgreSQL takes writes again")
