@@ -29,6 +29,7 @@ class Bench:
     dsn: str
     store: Store
     connection: asyncpg.Connection
+    clock: list[float]  # the store's, one number
 
     async def handle(self, *entries: Entry, delivery: int = 1) -> Sequence[Disposition]:
         await self.store.ready()
@@ -54,10 +55,11 @@ def settings_of(dsn: str, **changes: float) -> PostgresSettings:
 async def bench(dsn: str, now: float = NOON + 2.5, store_dsn: str = "", **settings: float) -> AsyncIterator[Bench]:
     connection = await asyncpg.connect(dsn)
     chosen = settings_of(store_dsn or dsn, **{"partitions_ahead_days": 1, **settings})
-    store = Store(chosen, lambda: now, Postgres(chosen))
+    clock = [now]
+    store = Store(chosen, lambda: clock[0], Postgres(chosen))
     try:
         await migrate(connection)
-        yield Bench(dsn, store, connection)
+        yield Bench(dsn, store, connection, clock)
     finally:
         await store.close()
         await connection.close()

@@ -14,6 +14,7 @@ from streampoll.shards.ring import device_hash
 from streampoll.worker.port import Bury, Finish, Release, Retry
 from tests.results_support import (
     NOON,
+    Bench,
     bench,
     delivered,
     dispatched,
@@ -21,6 +22,7 @@ from tests.results_support import (
     result,
     result_entry,
 )
+from tests.waiting import eventually_async
 
 
 async def test_results_become_rows_and_are_finished(fresh_database: str) -> None:
@@ -203,3 +205,22 @@ async def test_what_crashed_a_process_is_buried_and_what_a_bug_stopped_is_retrie
     async with bench(fresh_database) as b:
         assert isinstance(b.store.fail(delivered(result_entry()), Status.CRASHED, "killed"), Bury)
         assert isinstance(b.store.fail(delivered(result_entry()), Status.ERROR, "bug"), Retry)
+
+
+async def test_a_row_is_as_late_as_when_it_is_inserted_however_long_its_batch_waited(fresh_database: str) -> None:
+    """Batches behind one that hung looked as if they had been stored in time."""
+    async with bench(fresh_database) as b:
+        await b.handle(result_entry("r1"))
+        await b.connection.execute("BEGIN")
+        await b.connection.execute("LOCK TABLE jobs IN ACCESS EXCLUSIVE MODE")
+        waiting = asyncio.create_task(b.handle(result_entry("r2", job="another")))
+        await eventually_async(lambda: _waits_for_a_lock(b))
+        b.clock[0] += 5.0
+        await b.connection.execute("ROLLBACK")
+        await waiting
+        late = await b.connection.fetch("SELECT stored_ms FROM polls ORDER BY stored_ms")
+    assert late[1]["stored_ms"] - late[0]["stored_ms"] == 5_000
+
+
+async def _waits_for_a_lock(b: Bench) -> bool:
+    return bool(await b.connection.fetchval("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"))

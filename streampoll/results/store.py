@@ -40,7 +40,7 @@ class Store:
         self._settings = settings
         self._now = now
         self._postgres = postgres or Postgres(settings)
-        self._writer = Writer(self._postgres)
+        self._writer = Writer(self._postgres, now)
         self._writable = False  # not known to be, until the first probe
         self._reported = False  # its absence has been logged
         self._delay_s = 0.0  # before the next probe; only rows end it: a probe may pass where they don't (a full disk)
@@ -84,9 +84,8 @@ class Store:
 
     async def _store(self, records: Sequence[Record]) -> Mapping[int, str]:
         """Write the records; return the causes of those refused, by the record's `id()`."""
-        now = self._now()
         try:
-            await self._writer.write(records, now)
+            await self._writer.write(records)
         except RowRefused as refusal:
             if len(records) > 1:
                 first, second = halves(records)
@@ -94,7 +93,7 @@ class Store:
             await self._store_refusal(records[0], refusal)
             return {id(records[0]): str(refusal)}
         self._report_back()
-        self._note(records, now)
+        self._note(records, self._now())
         return {}
 
     async def _store_refusal(self, record: Record, refusal: RowRefused) -> None:
@@ -107,7 +106,7 @@ class Store:
             Outcome(Status.ERROR, f"PostgreSQL refused the row: {refusal}"), Trace(now, 0.0, 0.0, 0.0, now, 0, "")
         )
         try:
-            await self._writer.write([replace(record, status=Status.ERROR, payload=payload)], now)
+            await self._writer.write([replace(record, status=Status.ERROR, payload=payload)])
         except RowRefused:
             _LOG.error("results: nor an error row for %s; only the dead letter has it", _target(record))
 

@@ -4,7 +4,7 @@ One INSERT … SELECT FROM unnest(…) for all rows: as fast as COPY into a stag
 figures are in benchmarks/store.py), with one round trip, no temporary table, and it works through pgbouncer.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from streampoll.model import LedgerEntry, Result
@@ -28,13 +28,14 @@ class _Ids:
 class Writer:
     """Turns records into rows. Knows nothing of entries, leases or retries."""
 
-    def __init__(self, postgres: Postgres) -> None:
+    def __init__(self, postgres: Postgres, now: Callable[[], float]) -> None:
         self._postgres = postgres
+        self._now = now  # asked when rows are about to be inserted: a batch may have waited for its connection
         self._devices = device_names()
         self._jobs = job_names()
         self._days: set[int] = set()  # days known to have partitions
 
-    async def write(self, records: Sequence[Record], now: float) -> None:
+    async def write(self, records: Sequence[Record]) -> None:
         """Commit the records, all or none; to write them again changes nothing.
 
         Raises:
@@ -43,10 +44,10 @@ class Writer:
         """
         _check_slots(records)
         try:
-            await self._write(records, now)
+            await self._write(records)
         except PartitionMissing:  # dropped by retention since we looked
             self._days.clear()
-            await self._write(records, now)
+            await self._write(records)
 
     def forget(self) -> None:
         """Drop what is remembered about the database: after an outage it may be another one."""
@@ -54,14 +55,14 @@ class Writer:
         self._devices.forget()
         self._jobs.forget()
 
-    async def _write(self, records: Sequence[Record], now: float) -> None:
+    async def _write(self, records: Sequence[Record]) -> None:
         results = [record for record in records if isinstance(record, Result)]
         ledger = [record for record in records if isinstance(record, LedgerEntry)]
         await self._ensure_days(records)
         ids = await self._ids(records, results)
         async with self._postgres.transaction() as connection:
             if results:
-                await _insert_results(connection, results, ids, now)
+                await _insert_results(connection, results, ids, self._now())
             if ledger:
                 await _insert_ledger(connection, ledger, ids)
 
