@@ -19,6 +19,9 @@ class Plans:
             raise PostgresUnavailable("PostgreSQL: away")
         return dict(self.rows)
 
+    async def began(self, places: Sequence[Place]) -> Mapping[Place, int]:
+        return {place: self.rows[place][1] for place in places if place in self.rows}
+
     async def commit(self, rows: Sequence[PlanRow]) -> None:
         if self.away:
             raise PostgresUnavailable("PostgreSQL: away")

@@ -17,13 +17,18 @@ class FakeStore:
 
     def __init__(self) -> None:
         self.plans: dict[Place, tuple[int, int]] = {}
+        self.firsts: dict[Place, int] = {}
 
     async def current(self) -> Mapping[Place, tuple[int, int]]:
         return self.plans
 
+    async def began(self, places: Sequence[Place]) -> Mapping[Place, int]:
+        return {place: self.firsts[place] for place in places if place in self.firsts}
+
     async def commit(self, rows: Sequence[PlanRow]) -> None:
         for row in rows:
             self.plans[row.job, row.shard] = row.plan_id, row.valid_from
+            self.firsts.setdefault((row.job, row.shard), row.valid_from)
 
 
 async def new_term(store: FakeStore, tick: int, plan: Plan = PLAN) -> Line:
@@ -54,6 +59,18 @@ async def test_another_plan_takes_the_place_of_one_whose_first_tick_nobody_came_
     line = await new_term(store, 130, other)
 
     assert (line.tick, line.plan, store.plans["j", 0]) == (100, other, (other.id, 100))
+
+
+async def test_a_plan_that_was_changed_before_its_first_tick_is_dispatched_from_its_beginning() -> None:
+    """Two leaders died before they dispatched anything, the second after it had committed a change."""
+    store = FakeStore()
+    await new_term(store, 100)
+    other = build_plan(PlanTerms("j", 0, Every(1)), [Device("other", "other")], "p")
+    store.plans["j", 0] = (other.id, 130)
+
+    line = await new_term(store, 128, other)
+
+    assert (line.tick, store.plans["j", 0]) == (100, (other.id, 100))
 
 
 async def test_a_plan_does_not_take_effect_at_a_tick_that_another_has_begun() -> None:

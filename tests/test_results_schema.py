@@ -125,6 +125,13 @@ async def test_a_plan_that_does_not_find_what_it_replaces_is_refused_with_all_be
         await plans.close()
 
 
+async def test_the_first_tick_of_any_plan_is_known(fresh_database: str) -> None:
+    async with bench(fresh_database) as b:
+        plans = await _commit(b, (1, 100), (2, 200))
+        assert await plans.began([("j", 3), ("j", 4), ("other", 3)]) == {("j", 3): 100}
+        await plans.close()
+
+
 async def test_a_thousand_plans_are_one_commit(fresh_database: str) -> None:
     async with bench(fresh_database) as b:
         plans = PostgresPlans(Postgres(settings_of(b.dsn)))

@@ -40,6 +40,9 @@ class PlanStore(Protocol):
     async def current(self) -> Mapping[Place, tuple[int, int]]:
         """Return the plan in force of each (job, shard): (id, tick it is valid from)."""
 
+    async def began(self, places: Sequence[Place]) -> Mapping[Place, int]:
+        """Return the first tick of any plan of a (job, shard), for those that have one."""
+
     async def commit(self, rows: Sequence[PlanRow]) -> None:
         """Make plans the ones in force from their tick on, ending those before; idempotent, one transaction.
 
@@ -109,11 +112,10 @@ class Planning:
             UnavailableError: PostgreSQL is away; the lines keep the plan they have.
         """
         current = await self._store.current()
+        await self._go_back(lines)
         fresh: list[PlanRow] = []
         for place, plan in list(self._uncommitted.items()):
             line, committed = lines[place], current.get(place, (0, 0))
-            if line.plan is None and line.fresh and committed[0]:  # who committed it did not come to its first tick
-                line.go_on_behind(committed[1] - 1)
             if line.plan is not None:
                 fresh.append(_row(plan, now + AHEAD_S, committed))
             elif (committed[0] == plan.id and committed[1] <= line.tick) or not (committed[0] or plan.devices):
@@ -126,6 +128,13 @@ class Planning:
         await self._store.commit(fresh)
         for row in fresh:
             self._take_up(lines[row.job, row.shard], row.valid_from)
+
+    async def _go_back(self, lines: Mapping[Place, Line]) -> None:
+        """Let lines of which nothing was ever dispatched begin where a plan did: who committed it came no further."""
+        fresh = [place for place in self._uncommitted if lines[place].fresh and lines[place].plan is None]
+        if fresh:
+            for place, first in (await self._store.began(fresh)).items():
+                lines[place].go_on_behind(first - 1)
 
     def _take_up(self, line: Line, valid_from: int) -> None:
         """Put a committed plan in force; committed too late for its tick, it is committed again for a later one."""

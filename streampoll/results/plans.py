@@ -30,6 +30,13 @@ class PostgresPlans:
         async with self._postgres.transaction() as connection:
             return await current_plans(connection)
 
+    async def began(self, places: Sequence[Place]) -> Mapping[Place, int]:
+        """Return the first tick of any plan of a (job, shard), for those that have one."""
+        jobs, shards = [job for job, _ in places], [shard for _, shard in places]
+        async with self._postgres.transaction() as connection:
+            rows = await connection.fetch(_QUERIES["began"], jobs, shards)
+        return {(row["job"], row["shard"]): row["tick"] for row in rows}
+
     async def commit(self, rows: Sequence[PlanRow]) -> None:
         """Make plans the ones in force from their tick on; see `commit_plans`."""
         async with self._postgres.transaction() as connection:

@@ -4,6 +4,14 @@ SELECT j.name AS job, p.shard, p.id, extract(epoch FROM p.valid_from)::bigint AS
 FROM plans p JOIN jobs j ON j.id = p.job
 WHERE p.valid_to IS NULL
 
+-- name: began
+-- The first tick of any plan of each (job, shard).
+SELECT j.name AS job, p.shard, extract(epoch FROM min(p.valid_from))::bigint AS tick
+FROM unnest($1::text[], $2::smallint[]) AS given (job, shard)
+JOIN jobs j ON j.name = given.job
+JOIN plans p ON p.job = j.id AND p.shard = given.shard
+GROUP BY j.name, p.shard
+
 -- name: withdraw_same
 -- A plan that is in force under the same id only has its first tick moved: taken out here, its former reopened below.
 DELETE FROM plans p
