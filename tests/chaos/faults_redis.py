@@ -59,11 +59,13 @@ def redis_connections_killed(torment: Torment) -> None:
 @fault("FLUSHALL", loses=True)
 def redis_flushed(torment: Torment) -> None:
     with torment.system.redis_client() as client:
+        _when_much_is_in_flight()
         client.flushall()
 
 
 @fault("Redis back with nothing in it", loses=True, on=Servers.ONE)
 def redis_emptied(torment: Torment) -> None:
+    _when_much_is_in_flight()
     torment.system.redis.kill()
     shutil.rmtree(_files(torment.system.redis, torment))
     torment.wait(1)
@@ -131,6 +133,11 @@ def redis_failover_asked(torment: Torment) -> float:
     old = watched.master()
     watched.sentinels[0].do("SENTINEL FAILOVER", watched.service)
     return _promoted(torment, old)
+
+
+def _when_much_is_in_flight() -> None:
+    """Wait for the moment after a second has been dispatched."""
+    time.sleep(1.02 - time.time() % 1)
 
 
 def _promoted(torment: Torment, old: object) -> float:
