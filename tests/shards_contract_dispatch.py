@@ -94,6 +94,23 @@ async def an_older_leader_is_fenced(bench: Bench) -> None:
     assert await bench.streams.epochs([SHARD]) == [EPOCH]
 
 
+async def a_leader_that_dispatched_nothing_yet_fences_the_older_ones(bench: Bench) -> None:
+    await dispatch(bench, part_of(1))
+    assert await bench.streams.fence(EPOCH + 1, [SHARD, 8])
+
+    late = part_of(1, tick=TICK + 1, previous=mark_of(TICK, 0))
+    assert await dispatch(bench, late) == [Dispatched(Answer.FENCED, EPOCH + 1)]
+    assert await bench.streams.epochs([SHARD, 8]) == [EPOCH + 1, EPOCH + 1]
+
+
+async def an_older_leader_fences_nobody(bench: Bench) -> None:
+    assert await bench.streams.fence(EPOCH, [SHARD])
+
+    assert not await bench.streams.fence(EPOCH - 1, [8, SHARD])
+
+    assert await bench.streams.epochs([SHARD]) == [EPOCH]
+
+
 async def a_newer_leader_goes_on(bench: Bench) -> None:
     await dispatch(bench, part_of(1))
 

@@ -111,6 +111,11 @@ async def a_full_redis_still_has_a_leader(bench: Bench) -> None:
         assert await lease.take(bench.streams, [SHARD])
 
 
+async def a_full_redis_lets_a_new_leader_begin(bench: Bench) -> None:
+    async with full(bench) as redis:
+        assert await redis.streams.fence(7, [SHARD])
+
+
 async def a_full_redis_still_has_homes(bench: Bench) -> None:
     async with full(bench) as redis:
         presence = Presence(redis.topology, redis.keys, Clock())

@@ -152,6 +152,10 @@ class StreamsMachine(RuleBasedStateMachine):
         self._dispatch(self.last, epoch, random.choice([2, 1_000]))
 
     @operation(epoch=range(1, 4))
+    def fence(self, epoch: int) -> None:
+        self.agreed(lambda bench, _: bench.streams.fence(epoch, SHARDS))
+
+    @operation(epoch=range(1, 4))
     def dispatch_again(self, epoch: int) -> None:
         if self.last:
             self._dispatch(self.last, epoch, 1_000)

@@ -49,6 +49,7 @@ async def coordinator(bench: RedisBench) -> None:
     lease = LeaderLease(Scripts(bench.topology), bench.keys, "c", 6.0, Clock())
     assert await lease.take(bench.streams, SHARDS)
     assert await lease.take(bench.streams, SHARDS, newer=True)
+    assert await bench.streams.fence(lease.epoch, SHARDS)
     assert [one.answer for one in await dispatch(bench, part_of(2), epoch=lease.epoch)] == ["ok"]
     assert (await bench.streams.progress(SHARDS))[0]
     assert await bench.streams.fill() >= 0

@@ -124,6 +124,8 @@ class Coordinator:
 
     async def _term(self) -> None:
         """Lead until the lease is lost or we are told to stop."""
+        if not await self._ports.streams.fence(self._ports.lease.epoch, self._shards):
+            raise Fenced
         progress = await self._ports.streams.progress(self._shards)
         self._skipped.clear()
         self._lines = self._planning.resume(progress, floor(self._ports.now()))

@@ -235,6 +235,12 @@ class MemoryStreams:
             return Dispatched(Answer.EARLY, stored)
         return None
 
+    async def fence(self, epoch: int, shards: Sequence[int]) -> bool:
+        """Have the shards refuse leaders of older epochs from now on; False if one has seen a newer one."""
+        for shard in map(self._server.shard, shards):
+            shard.epoch = max(shard.epoch, epoch)
+        return all(self._server.shard(shard).epoch == epoch for shard in shards)
+
     async def add(self, queue: QueueClass, shard: int, entries: Sequence[Entry]) -> list[bytes]:
         """Add ad hoc entries; return their ids."""
         state = self._server.shard(shard, adds=True)

@@ -202,6 +202,9 @@ class DispatchStreams(Protocol):
     async def dispatch(self, epoch: int, high_water: int, parts: Sequence[Dispatch]) -> list[Dispatched]:
         """Dispatch parts in order, pipelined; answers in the same order."""
 
+    async def fence(self, epoch: int, shards: Sequence[int]) -> bool:
+        """Have the shards refuse leaders of older epochs from now on; False if one has seen a newer one."""
+
     async def add(self, queue: QueueClass, shard: int, entries: Sequence[Entry]) -> list[bytes]:
         """Add ad hoc entries; return their ids."""
 

@@ -239,6 +239,11 @@ class RedisStreams:
             *(key for queue in QUEUES for key in (keys.stream(queue), keys.delayed(queue))),
         ]
 
+    async def fence(self, epoch: int, shards: Sequence[int]) -> bool:
+        """Have the shards refuse leaders of older epochs from now on; False if one has seen a newer one."""
+        calls = [("fence", [self._shard(shard).epoch], [epoch]) for shard in shards]
+        return all(int(stored) == epoch for stored in raise_errors(await self._scripts.run(calls)))
+
     async def epochs(self, shards: Sequence[int]) -> list[int]:
         """Read the highest leader epoch that each shard has seen; 0 where none has."""
         keys = [self._shard(shard).epoch for shard in shards]
