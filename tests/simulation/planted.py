@@ -1,0 +1,151 @@
+"""The mistakes that the design names, each made on purpose, with the law it breaks and where that shows."""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from streampoll.errors import UnavailableError
+from streampoll.model import QueueClass, Status
+from streampoll.results.batch import Record
+from streampoll.results.store import Store
+from streampoll.shards.entries import Delivered
+from streampoll.shards.memory import MemoryStreams
+from streampoll.shards.memory_server import MemoryShard
+from streampoll.shards.memory_stream import Pending, id_of
+from streampoll.shards.port import Dispatch, Dispatched, Settled, Swept
+from streampoll.worker.consume import QUARANTINE_FROM, Consumer
+from streampoll.worker.port import Disposition
+from tests.simulation import laws, scenarios
+from tests.simulation.redis import Client
+from tests.simulation.world import Scenario
+
+Gone = frozenset[tuple[int, bytes]]
+Work = Mapping[int, Sequence[Settled]]
+
+
+class TwoCalls(Client):
+    """Acknowledges in one call and emits in another."""
+
+    async def finish(self, queue: QueueClass, consumer: str, settled: Work) -> Gone:
+        bare = {shard: [replace(item, emits=()) for item in items] for shard, items in settled.items()}
+        streams = self._redis.streams
+        gone = await self._call("finish", lambda: streams.finish(queue, consumer, bare))
+        for shard, items in settled.items():
+            for target, entry in (emit for item in items if (shard, item.id) not in gone for emit in item.emits):
+                await self._call("emit", lambda to=target, one=entry, at=shard: streams.add(to, at, [one]))
+        return gone
+
+
+class AnybodyFinishes(MemoryStreams):
+    """Finishes without asking who holds the entry."""
+
+    def _finish(
+        self, queue: QueueClass, consumer: str, shard: MemoryShard, items: Sequence[Settled]
+    ) -> Iterable[Settled]:
+        for item in items:
+            shard.streams[queue].pending[id_of(item.id)] = Pending(consumer, 0, 1)
+        return super()._finish(queue, consumer, shard, items)
+
+
+class NothingDeleted(MemoryStreams):
+    """Acknowledges and does not delete."""
+
+    async def finish(self, queue: QueueClass, consumer: str, settled: Work) -> Gone:
+        streams = {shard: self._server.shard(shard).streams[queue] for shard in settled}
+        before = {shard: dict(stream.entries) for shard, stream in streams.items()}
+        gone = await super().finish(queue, consumer, settled)
+        for shard, stream in streams.items():
+            stream.entries = {**before[shard], **stream.entries}
+        return gone
+
+
+class AnybodyRenews(MemoryStreams):
+    """Renews with a bare XCLAIM, which takes the entry whoever holds it."""
+
+    async def renew(self, queue: QueueClass, consumer: str, held: Mapping[int, Sequence[bytes]]) -> Gone:
+        for shard, ids in held.items():
+            pending = self._server.shard(shard).streams[queue].pending
+            for entry_id in map(id_of, ids):
+                if entry_id in pending:
+                    pending[entry_id] = replace(pending[entry_id], consumer=consumer)
+        return await super().renew(queue, consumer, held)
+
+
+class SweepsFromTheStart(MemoryStreams):
+    """Forgets where the last sweep came to."""
+
+    async def sweep(
+        self, queue: QueueClass, consumer: str, shard: int, idle_ms: int, cursor: bytes, count: int
+    ) -> Swept:
+        return await super().sweep(queue, consumer, shard, idle_ms, b"0-0", count)
+
+
+class NoFence(MemoryStreams):
+    """Takes what any leader sends."""
+
+    def _refusal(self, shard: MemoryShard, epoch: int, part: Dispatch) -> Dispatched | None:
+        return super()._refusal(shard, max(epoch, shard.epoch), part)
+
+
+class NoMark(MemoryStreams):
+    """Takes a tick whether it was dispatched before or not."""
+
+    def _refusal(self, shard: MemoryShard, epoch: int, part: Dispatch) -> Dispatched | None:
+        stored = shard.progress[part.job].mark if part.job in shard.progress else 0
+        return super()._refusal(shard, epoch, replace(part, previous=stored))
+
+
+class AcknowledgesFirst(Store):
+    """Answers before the commit."""
+
+    async def _store(self, records: Sequence[Record]) -> Mapping[int, str]:
+        self._later = asyncio.get_running_loop().create_task(self._write(records))
+        return {}
+
+    async def _write(self, records: Sequence[Record]) -> None:
+        try:
+            await self._writer.write(records)
+        except UnavailableError:
+            return
+
+
+class BuriesByDeliveries(Consumer):
+    """Takes what was delivered three times for the culprit."""
+
+    def _verdict(self, delivered: Delivered, crashed: frozenset[bytes]) -> Disposition | None:
+        if delivered.delivery >= QUARANTINE_FROM and self.queue is QueueClass.POLLING:
+            return self._bury(delivered, Status.CRASHED, "delivered three times")
+        return super()._verdict(delivered, crashed)
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """A mistake, where it shows, and the laws that it breaks (whichever is seen first)."""
+
+    name: str
+    scenario: Scenario
+    breaks: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def _mistake(name: str, scenario: Scenario, *breaks: str, **made: Any) -> Mistake:
+    return Mistake(name, replace(scenario, **made), breaks)
+
+
+MISTAKES = [
+    _mistake("acknowledge and emit in two calls", scenarios.PLAIN, laws.NOTHING_MISSING, client=TwoCalls),
+    _mistake(
+        "owner check of finish removed", scenarios.FROZEN, laws.OPEN_IS_UNFINISHED, laws.ONE_OUTCOME,
+        streams=AnybodyFinishes,
+    ),
+    _mistake("fence removed", scenarios.LEADERS, laws.OLD_LEADERS_ARE_FENCED, streams=NoFence),
+    _mistake("mark not checked", scenarios.LEADERS, laws.DISPATCHED_ONCE, streams=NoMark),
+    _mistake("XDEL removed", scenarios.PLAIN, laws.OPEN_IS_UNFINISHED, streams=NothingDeleted),
+    _mistake("commit after acknowledge", scenarios.PLAIN, laws.NOTHING_MISSING, store=AcknowledgesFirst),
+    _mistake("owner check of renew removed", scenarios.FROZEN, laws.LEASES_HOLD, streams=AnybodyRenews),
+    _mistake("sweep without the cursor", scenarios.CROWD, laws.IN_TIME, streams=SweepsFromTheStart),
+    _mistake("burial by deliveries only", scenarios.POISON, laws.INNOCENT, consumer=BuriesByDeliveries),
+]  # fmt: skip

@@ -1,0 +1,70 @@
+"""What is run: each scenario brings out another part of the protocol."""
+
+from dataclasses import replace
+
+from tests.simulation.nemesis import (
+    CLOCK,
+    CRASH,
+    FREEZE,
+    HARMLESS,
+    LOST_REPLY,
+    NO_DATA,
+    OLDER_DATA,
+    TABLES_AWAY,
+    Torments,
+)
+from tests.simulation.world import JobOf, Scenario
+
+_AT_ONCE = JobOf("slow", 60, ("d1", "d4", "d5", "d6", "d7"), spread=False)
+
+PLAIN = Scenario()
+CHANGE = Scenario(added="d9")
+POISON = Scenario(poison=("d4",), jobs=(PLAIN.jobs[0], _AT_ONCE))
+POISONS = Scenario(
+    poison=("d4", "d7"), active_s=40, jobs=(JobOf("fast", 10, ("d7", "d2")), _AT_ONCE), polls_last_s=(0.3, 2.5)
+)
+FROZEN = Scenario(
+    torments=Torments((FREEZE,), most=4, gap=60),
+    jobs=(JobOf("slow", 40, ("d1", "d2", "d3", "d4"), spread=False),),
+    polls_last_s=(2.5, 18.0),
+)
+# Leaders that freeze as they dispatch, and plans that can't be committed.
+LEADERS = Scenario(
+    torments=Torments(
+        (FREEZE, FREEZE, TABLES_AWAY, LOST_REPLY), most=6, gap=8, whom=("coordinator",), where="dispatch"
+    ),
+    jobs=(JobOf("often", 1, ("d1", "d2", "d3")), JobOf("slow", 4, ("d4", "d5"))),
+    added="d9",
+)
+# So many long polls that what a dead process leaves stands behind more held entries than one claim looks at.
+CROWD = Scenario(
+    torments=Torments((CRASH,), most=2, gap=60),
+    jobs=(JobOf("slow", 60, tuple(f"d{number}" for number in range(64)), spread=False),),
+    polls_last_s=(18.0,) * 15 + (0.3,),
+    concurrency=58,
+    shards=1,
+)
+
+SCENARIOS = {
+    "plain": PLAIN,
+    "change": CHANGE,
+    "poison": POISON,
+    "poisons": POISONS,
+    "leaders": LEADERS,
+    "frozen": FROZEN,
+    "crowd": CROWD,
+}
+"""What must hold whatever breaks, as long as Redis keeps what it was told and its clock goes on."""
+
+
+def with_torments(scenario: Scenario, *kinds: str) -> Scenario:
+    """Return a scenario in which more may go wrong."""
+    return replace(scenario, torments=replace(scenario.torments, kinds=HARMLESS + kinds))
+
+
+HARDER = {
+    "older-data": with_torments(PLAIN, OLDER_DATA),
+    "no-data": with_torments(PLAIN, NO_DATA),
+    "clock": with_torments(PLAIN, CLOCK),
+}
+"""Redis loses data, or its clock steps."""
