@@ -26,6 +26,7 @@ from streampoll.config.load import (
     load_profiles,
     source_directory,
 )
+from streampoll.config.profile_port import PollPlan
 from streampoll.config.settings import PoolSettings, QueueSettings, Settings
 from streampoll.config.watch import changes
 from streampoll.coordinator.dispatch import Coordinator, Ports
@@ -36,7 +37,8 @@ from streampoll.errors import ConfigError, StreampollError, UnavailableError
 from streampoll.model import QueueClass
 from streampoll.observe.snapshot import Known, RedisStats
 from streampoll.pollers.handler import Poll, PollHandler, PollPorts
-from streampoll.pollers.snmp import SnmpPoller
+from streampoll.pollers.protocols import make_router
+from streampoll.pollers.router import Router
 from streampoll.results.codec import encode_payload
 from streampoll.results.migrations import migrate
 from streampoll.results.plans import PostgresPlans
@@ -50,7 +52,6 @@ from streampoll.shards.presence import Presence, new_worker_id
 from streampoll.shards.scripts import Scripts
 from streampoll.shards.server import settle
 from streampoll.shards.streams import RedisStreams
-from streampoll.snmp.plan import CollectPlan
 from streampoll.worker.attempt import Surroundings
 from streampoll.worker.beat import Beat
 from streampoll.worker.child import ChildContext
@@ -134,14 +135,14 @@ def worker_role(files: Files, settings: Settings, name: str, pool: PoolSettings)
     credentials = load_credentials(files.where, settings, files.environ)
 
     def run_child(context: ChildContext) -> int:
-        poller = SnmpPoller(settings.snmp, profiles, credentials)
+        router = make_router(settings, profiles, credentials)
         watch = partial(_watch_profiles, files, settings, profiles)
-        return run_loop(_serve_worker(context, settings, name, pool, poller, watch))
+        return run_loop(_serve_worker(context, settings, name, pool, router, watch))
 
     return Role(f"worker-{name}" if name else "worker", run_child, rules)
 
 
-async def _watch_profiles(files: Files, settings: Settings, profiles: dict[str, CollectPlan]) -> None:
+async def _watch_profiles(files: Files, settings: Settings, profiles: dict[str, PollPlan]) -> None:
     """Take up changed profiles from the next poll on; wrong ones are refused, and the old ones stay."""
     async for names in changes(source_directory(files.where), (f"{settings.paths.profiles}/*.toml",)):
         try:
@@ -155,14 +156,14 @@ async def _watch_profiles(files: Files, settings: Settings, profiles: dict[str, 
 
 
 async def _serve_worker(
-    context: ChildContext, settings: Settings, name: str, pool: PoolSettings, poller: SnmpPoller, watch: Background
+    context: ChildContext, settings: Settings, name: str, pool: PoolSettings, router: Router, watch: Background
 ) -> int:
     stopped = _stop_signal()
     if not await _until_settled(settings, context.beat, stopped):
         return 0
     async with open_redis(settings) as side:
         build = _WorkerBuild(settings, pool, side, context.beat, new_worker_id())
-        handlers = build.handlers(poller)
+        handlers = build.handlers(router)
         process = WorkerProcess(build.parts(name, context.index, handlers, (watch,)))
         told = asyncio.create_task(_when(stopped, process.stop), name="stop")
         try:
@@ -182,18 +183,15 @@ class _WorkerBuild:
     beat: Beat
     id: str
 
-    def handlers(self, poller: SnmpPoller) -> dict[QueueClass, Handler]:
+    def handlers(self, router: Router) -> dict[QueueClass, Handler]:
         """Make the handler of each class that the pool serves."""
-        return {queue: self._handler(queue, poller) for queue in _DRAIN_ORDER if queue in self.pool.queues}
+        return {queue: self._handler(queue, router) for queue in _DRAIN_ORDER if queue in self.pool.queues}
 
-    def _handler(self, queue: QueueClass, poller: SnmpPoller) -> Handler:
+    def _handler(self, queue: QueueClass, router: Router) -> Handler:
         if queue is QueueClass.POLLING:
             return PollHandler(
-                PollPorts(
-                    _hooked(poller.poll), encode_payload, self.side.clock.now, self.id, self.settings.snmp.wall_limit_s,
-                    poller.close,
-                )
-            )  # fmt: skip
+                PollPorts(_hooked(router.poll), encode_payload, self.side.clock.now, self.id, router.close)
+            )
         if queue is QueueClass.RESULTS:
             postgres = Postgres(self.settings.postgres, prepare=migrate)
             return Store(self.settings.postgres, self.side.clock.now, postgres)

@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from streampoll.config.credentials import Credentials
+from streampoll.config.profile_port import PollPlan
 from streampoll.config.profiles import read_profiles
 from streampoll.config.report import Report
 from streampoll.config.secret import Secret
-from streampoll.config.settings import SnmpSettings
+from streampoll.config.settings import Settings
 from streampoll.model import Outcome, Status, Target
-from streampoll.pollers.snmp import SnmpPoller
+from streampoll.pollers.protocols import make_router
 from streampoll.snmp.credential import Community
 from streampoll.snmp.plan import CollectPlan, Kind, Metric, TableSpec
 from tests.snmp_support import SnmpdAgent
@@ -24,7 +26,7 @@ SOME_MACHINES = {  # what net-snmp's agent has for some devices, or on some mach
 NAME = 'a = { oid = "1.3.6.1.2.1.1.5.0" }'
 
 
-def read(directory: Path, **files: str) -> tuple[dict[str, CollectPlan], Report]:
+def read(directory: Path, **files: str) -> tuple[dict[str, PollPlan], Report]:
     for name, text in files.items():
         (directory / f"{name}.toml").write_text(text)
     report = Report()
@@ -146,10 +148,17 @@ async def test_a_real_agent_answers_a_built_in_profile(tmp_path: Path, name: str
         assert all(isinstance(row[1 + table.columns.index("ifHCInOctets")], int) for row in table.rows)
 
 
-async def poll(plans: dict[str, CollectPlan], agent: SnmpdAgent, profile: str) -> Outcome:
-    poller = SnmpPoller(SnmpSettings(), plans, {"c": Community(Secret("public"))})
+async def poll(plans: dict[str, PollPlan], agent: SnmpdAgent, profile: str) -> Outcome:
+    poller = make_router(Settings(), plans, Credentials.of("snmp", {"c": Community(Secret("public"))}))
     try:
         target = Target("lab", agent.address[0], agent.port, profile, "c", {})
         return await poller.poll(target, asyncio.get_running_loop().time() + 20)
     finally:
         await poller.close()
+
+
+def test_a_profile_of_a_strange_protocol_is_refused(tmp_path: Path) -> None:
+    _, report = read(tmp_path, mine='protocol = "smtp"')
+    assert [(fault.where, fault.what) for fault in report.faults] == [
+        ("profiles/mine.toml:1: protocol", "no protocol 'smtp'")
+    ]

@@ -5,28 +5,29 @@ import logging
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import Any
 
 import pytest
 import pytest_asyncio
 
+from streampoll.config.credentials import Credentials
 from streampoll.config.secret import Secret
-from streampoll.config.settings import SnmpSettings
+from streampoll.config.settings import Settings, SnmpSettings
 from streampoll.errors import ConfigError, Fault
 from streampoll.model import Outcome, Scalar, Status, Target
+from streampoll.pollers.protocols import make_router
 from streampoll.pollers.resolver import Resolver, canonical
+from streampoll.pollers.router import Router
 from streampoll.pollers.snmp import SnmpPoller
-from streampoll.snmp.credential import Community, Credential, UsmUser, Version
+from streampoll.snmp.credential import Community, UsmUser, Version
 from streampoll.snmp.plan import CollectPlan, Kind, Metric
 from tests.snmp_peer_support import ScriptedPeer, in_turn, silent
 from tests.snmp_support import SnmpdAgent
 
 PLANS = {"names": CollectPlan("names", (Metric("name", (1, 3, 6, 1, 2, 1, 1, 5, 0), Kind.TEXT),))}
 WORD = "s3cret-community-word"
-CREDENTIALS: Mapping[str, Credential] = {
-    "public": Community(Secret("public")),
-    "hidden": Community(Secret(WORD)),
-    "user": UsmUser("plain"),
-}
+KNOWN = {"public": Community(Secret("public")), "hidden": Community(Secret(WORD)), "user": UsmUser("plain")}
+CREDENTIALS = Credentials.of("snmp", KNOWN)
 
 
 @pytest.fixture(scope="module")
@@ -36,14 +37,19 @@ def snmpd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SnmpdAgent]:
 
 
 @pytest_asyncio.fixture
-async def poller() -> AsyncIterator[SnmpPoller]:
-    poller = SnmpPoller(SnmpSettings(timeout_s=5.0), PLANS, CREDENTIALS)
+async def poller() -> AsyncIterator[Router]:
+    poller = routed()
     yield poller
     await poller.close()
 
 
+def routed(profiles: Mapping[str, CollectPlan] = PLANS, credentials: Credentials = CREDENTIALS, **snmp: Any) -> Router:
+    settings = Settings(snmp=SnmpSettings(**{"timeout_s": 5.0, **snmp}))
+    return make_router(settings, profiles, credentials)
+
+
 async def poll(
-    poller: SnmpPoller,
+    poller: Router,
     port: int,
     address: str = "127.0.0.1",
     profile: str = "names",
@@ -56,12 +62,12 @@ async def poll(
 
 
 @pytest.mark.parametrize("credential", ["public", "user"])
-async def test_a_target_is_polled_by_its_names(poller: SnmpPoller, snmpd: SnmpdAgent, credential: str) -> None:
+async def test_a_target_is_polled_by_its_names(poller: Router, snmpd: SnmpdAgent, credential: str) -> None:
     outcome = await poll(poller, snmpd.port, credential=credential)
     assert (outcome.status, outcome.values) == (Status.OK, {"name": "agent-under-test"})
 
 
-async def test_a_host_name_is_resolved(poller: SnmpPoller, snmpd: SnmpdAgent, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_host_name_is_resolved(poller: Router, snmpd: SnmpdAgent, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
 
     async def getaddrinfo(host: str, *_: object, **__: object) -> list[object]:
@@ -74,7 +80,7 @@ async def test_a_host_name_is_resolved(poller: SnmpPoller, snmpd: SnmpdAgent, mo
     assert asked == ["router.example"]
 
 
-async def test_a_name_without_an_address_is_unreachable(poller: SnmpPoller, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_name_without_an_address_is_unreachable(poller: Router, monkeypatch: pytest.MonkeyPatch) -> None:
     async def getaddrinfo(*_: object, **__: object) -> list[object]:
         raise OSError(-2, "Name or service not known")
 
@@ -102,7 +108,7 @@ async def test_numeric_addresses_need_no_resolver(monkeypatch: pytest.MonkeyPatc
     assert await Resolver().resolve("10.0.0.1") == "10.0.0.1"
 
 
-async def test_an_unknown_profile_is_named_with_those_known(poller: SnmpPoller) -> None:
+async def test_an_unknown_profile_is_named_with_those_known(poller: Router) -> None:
     outcome = await poll(poller, 161, profile="nmaes")
     assert (outcome.status, outcome.error) == (
         Status.CONFIG,
@@ -110,7 +116,7 @@ async def test_an_unknown_profile_is_named_with_those_known(poller: SnmpPoller) 
     )
 
 
-async def test_an_unknown_credential_is_named_with_those_known(poller: SnmpPoller) -> None:
+async def test_an_unknown_credential_is_named_with_those_known(poller: Router) -> None:
     outcome = await poll(poller, 161, credential="pubic")
     assert (outcome.status, outcome.error) == (
         Status.CONFIG,
@@ -119,22 +125,39 @@ async def test_an_unknown_credential_is_named_with_those_known(poller: SnmpPolle
 
 
 async def test_a_credential_whose_secret_can_not_be_read_says_so() -> None:
-    class Broken(dict[str, Credential]):
-        def __getitem__(self, name: str) -> Credential:
+    class Broken(Credentials):
+        def __getitem__(self, name: str) -> Any:
             raise ConfigError([Fault(f"credential '{name}'", "SNMP_COMMUNITY is not set")])
 
-    poller = SnmpPoller(SnmpSettings(), PLANS, Broken())
-    outcome = await poll(poller, 161)
+    outcome = await poll(routed(credentials=Broken.of("snmp", KNOWN)), 161)
     assert (outcome.status, "SNMP_COMMUNITY is not set" in outcome.error) == (Status.CONFIG, True)
 
 
-async def test_overrides_of_time_out_and_retries_are_applied(poller: SnmpPoller) -> None:
+async def test_overrides_of_time_out_and_retries_are_applied(poller: Router) -> None:
     async with ScriptedPeer(silent) as peer:
         outcome = await asyncio.wait_for(poll(poller, peer.address[1], timeout_s=0.02, retries=3), 3)
     assert (outcome.status, outcome.requests) == (Status.TIMEOUT, 4)
 
 
-async def test_an_override_of_the_version_is_applied(poller: SnmpPoller) -> None:
+async def test_a_poll_ends_by_its_protocols_wall_limit() -> None:
+    async with ScriptedPeer(silent) as peer:
+        outcome = await asyncio.wait_for(poll(routed(wall_limit_s=0.05), peer.address[1]), 3)
+    assert outcome.status is Status.TIMEOUT
+
+
+async def test_the_first_credential_of_the_protocol_is_used(snmpd: SnmpdAgent) -> None:
+    class Mixed(Credentials):
+        def protocol(self, name: str) -> str:
+            return {"shell": "ssh"}.get(name) or super().protocol(name)
+
+    poller = routed(credentials=Mixed.of("snmp", KNOWN))
+    outcomes = [await poll(poller, snmpd.port, credential=names) for names in ("shell, public", "shell")]
+    await poller.close()
+    assert [outcome.status for outcome in outcomes] == [Status.OK, Status.CONFIG]
+    assert outcomes[1].error == "no credential for snmp among 'shell'"
+
+
+async def test_an_override_of_the_version_is_applied(poller: Router) -> None:
     async with ScriptedPeer(silent) as peer:
         for version in (1, "2c"):
             await poll(poller, peer.address[1], timeout_s=0.02, retries=0, version=version)
@@ -146,12 +169,12 @@ async def test_an_override_of_the_version_is_applied(poller: SnmpPoller) -> None
     "overrides",
     [{"timeout_s": "2s"}, {"timeout_s": 0}, {"retries": -1}, {"retries": 1.5}, {"window": True}, {"version": "4"}],
 )
-async def test_overrides_that_make_no_sense_are_told(poller: SnmpPoller, overrides: dict[str, Scalar]) -> None:
+async def test_overrides_that_make_no_sense_are_told(poller: Router, overrides: dict[str, Scalar]) -> None:
     outcome = await poll(poller, 161, **overrides)  # type: ignore[arg-type]
     assert (outcome.status, f"snmp.{next(iter(overrides))}" in outcome.error) == (Status.CONFIG, True)
 
 
-async def test_all_jobs_share_an_agents_window(poller: SnmpPoller) -> None:
+async def test_all_jobs_share_an_agents_window(poller: Router) -> None:
     async with ScriptedPeer(in_turn(silent)) as peer:
         polls = [asyncio.create_task(poll(poller, peer.address[1], timeout_s=0.3, retries=0)) for _ in range(4)]
         await asyncio.wait(polls, timeout=0.15)
@@ -165,10 +188,11 @@ async def test_no_secret_shows_in_outcomes_or_logs(
     engine: str, snmpd: SnmpdAgent, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    poller = SnmpPoller(SnmpSettings(engine=engine), PLANS, CREDENTIALS)  # type: ignore[arg-type]
+    poller = routed(engine=engine)
     outcome = await poll(poller, snmpd.port, credential="hidden", timeout_s=0.1, retries=0)
+    snmp = poller.poller(CollectPlan)
     await poller.close()
-    shown = f"{outcome!r} {outcome.error} {caplog.text} {CREDENTIALS!r} {vars(poller)!r}"
+    shown = f"{outcome!r} {outcome.error} {caplog.text} {CREDENTIALS!r} {vars(poller)!r} {vars(snmp)!r}"
     assert outcome.status is Status.TIMEOUT
     assert WORD not in shown
 
@@ -178,8 +202,11 @@ def test_a_process_without_v3_never_imports_pysnmp() -> None:
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
 
 
-async def test_the_counters_are_unknown_before_the_first_request(poller: SnmpPoller, snmpd: SnmpdAgent) -> None:
-    assert (poller.counters, poller.receive_drops) == (None, None)
+async def test_the_counters_are_unknown_before_the_first_request(poller: Router, snmpd: SnmpdAgent) -> None:
+    snmp = SnmpPoller(SnmpSettings())
+    assert (snmp.counters, snmp.receive_drops) == (None, None)
     await poll(poller, snmpd.port)
-    assert poller.counters is not None
-    assert (poller.counters.sent, poller.counters.received, poller.receive_drops) == (1, 1, 0)
+    polled = poller.poller(CollectPlan)
+    assert isinstance(polled, SnmpPoller)
+    assert polled.counters is not None
+    assert (polled.counters.sent, polled.counters.received, polled.receive_drops) == (1, 1, 0)

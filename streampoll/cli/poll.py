@@ -2,9 +2,10 @@
 
 import asyncio
 import json
+import math
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,10 +30,10 @@ from streampoll.config.secret import Secret
 from streampoll.config.settings import Settings
 from streampoll.errors import ConfigError, Fault
 from streampoll.model import Device, Outcome, Status, Target
-from streampoll.pollers.snmp import SnmpPoller
+from streampoll.pollers.protocols import make_router
+from streampoll.pollers.router import Router
 from streampoll.results.render import cell_text, named_rows, shown
-from streampoll.snmp.credential import Community, Credential, Version
-from streampoll.snmp.plan import CollectPlan
+from streampoll.snmp.credential import Community, Version
 
 _AD_HOC = "--community-env"
 
@@ -73,7 +74,7 @@ def command(host: str, config: Path, as_json: bool, **options: Any) -> int:
     asked = {"snmp.version": options["snmp_version"]} if options["snmp_version"] else {}
     target = Target(host, device.address, device.port, profile, name, {**device.overrides, **asked})
     began = time.monotonic()
-    outcome = asyncio.run(_poll(SnmpPoller(settings.snmp, profiles, credentials), target, settings.snmp.wall_limit_s))
+    outcome = asyncio.run(_poll(make_router(settings, profiles, credentials), target))
     duration_ms = int((time.monotonic() - began) * 1000)
     if as_json:
         click.echo(json.dumps(_as_json(host, outcome, duration_ms), ensure_ascii=False))
@@ -82,11 +83,11 @@ def command(host: str, config: Path, as_json: bool, **options: Any) -> int:
     return 2 if outcome.status is Status.CONFIG else 0 if outcome.status.answered else 1
 
 
-async def _poll(poller: SnmpPoller, target: Target, limit_s: float) -> Outcome:
+async def _poll(router: Router, target: Target) -> Outcome:
     try:
-        return await poller.poll(target, asyncio.get_running_loop().time() + limit_s)
+        return await router.poll(target, math.inf)
     finally:
-        await poller.close()
+        await router.close()
 
 
 def _find_device(name: str, config: Path, settings: Settings) -> Device | None:
@@ -101,7 +102,7 @@ def _ad_hoc_device(host: str) -> Device:
     return Device(host, address, port)
 
 
-def _chosen_profile(name: str, profiles: Mapping[str, CollectPlan]) -> str:
+def _chosen_profile(name: str, profiles: Iterable[str]) -> str:
     if name not in profiles:
         hint = nearest(name, profiles) or f"known are {', '.join(sorted(profiles))}"
         raise ConfigError([Fault("--profile", f"there is no profile {name!r}", hint)])
@@ -112,12 +113,10 @@ def _is_configured(config: Path) -> bool:
     return config.suffix == ".toml" or (config / FILE).exists()
 
 
-def _credentials(
-    config: Path, settings: Settings, name: str, variable: str | None
-) -> tuple[Mapping[str, Credential], str]:
+def _credentials(config: Path, settings: Settings, name: str, variable: str | None) -> tuple[Credentials, str]:
     """Return the credentials to choose from, and the name to choose."""
     if variable is None:
-        known: Credentials = load_credentials(config, settings, os.environ)
+        known = load_credentials(config, settings, os.environ)
         if (name or "default") not in known:
             what = f"there is no credential {name or 'default'!r}"
             raise ConfigError([Fault("--credential", what, _way_out(known))])
@@ -127,10 +126,10 @@ def _credentials(
         raise ConfigError(
             [Fault(_AD_HOC, f"the variable {variable} is not set", f"run {variable}=… streampoll poll …")]
         )
-    return {_AD_HOC: Community(Secret(community), Version.V2C)}, _AD_HOC
+    return Credentials.of("snmp", {_AD_HOC: Community(Secret(community), Version.V2C)}), _AD_HOC
 
 
-def _way_out(known: Mapping[str, Credential]) -> str:
+def _way_out(known: Credentials) -> str:
     if known:
         return f"known are {', '.join(known)}"
     return f"put the community into a variable and name that with {_AD_HOC}"

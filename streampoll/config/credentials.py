@@ -18,41 +18,40 @@ A file with a secret in it must be its owner's alone, and so must credentials.to
 coordinator never resolves one; a worker does at the first poll that names it.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from streampoll.config.convert import Place, read_table
-from streampoll.config.keeping import Keeping, SecretSource, read_source
+from streampoll.config.convert import Place
+from streampoll.config.credential_snmp import read_snmp
+from streampoll.config.keeping import Keeping
+from streampoll.config.recipe import Recipe, RecipeReader
 from streampoll.config.report import Report, nearest, shorten
-from streampoll.config.secret import Secret
 from streampoll.config.source import read_toml
 from streampoll.errors import ConfigError, Fault
-from streampoll.snmp.credential import AuthProtocol, Community, Credential, PrivProtocol, UsmUser, Version
 
 DEFAULT = "default"  # the name that a device without one uses
 
-_VERSIONS = {"1": Version.V1, "2c": Version.V2C, "2": Version.V2C, "3": Version.V3}
+_READERS: Final[Mapping[str, RecipeReader]] = {"snmp": read_snmp}
 
 
-@dataclass(frozen=True, slots=True)
-class _Recipe:
-    """How a credential is made once its secrets are read."""
-
-    secrets: Mapping[str, SecretSource]
-    make: Callable[[Mapping[str, Secret]], Credential]
-
-
-class Credentials(Mapping[str, Credential]):
+class Credentials(Mapping[str, Any]):
     """Credentials by name, each resolved when it is first asked for and kept. "" is the default's name."""
 
-    def __init__(self, recipes: Mapping[str, _Recipe], keeping: Keeping) -> None:
+    def __init__(self, recipes: Mapping[str, Recipe], keeping: Keeping) -> None:
         self._recipes = recipes
         self._keeping = keeping
-        self._resolved: dict[str, Credential] = {}
+        self._resolved: dict[str, Any] = {}
 
-    def __getitem__(self, name: str) -> Credential:
+    @classmethod
+    def of(cls, protocol: str, known: Mapping[str, Any]) -> "Credentials":
+        """Return credentials of one protocol that are at hand."""
+        made = cls({name: Recipe({}, dict, protocol) for name in known}, Keeping(Path(), {}))
+        made._resolved.update(known)
+        return made
+
+    def __getitem__(self, name: str) -> Any:
         """Return a credential.
 
         Raises:
@@ -76,7 +75,15 @@ class Credentials(Mapping[str, Credential]):
     def __repr__(self) -> str:
         return f"Credentials({', '.join(self._recipes)})"
 
-    def _resolve(self, name: str, recipe: _Recipe) -> Credential:
+    def names(self) -> list[str]:
+        """Return all names, in the order of the file."""
+        return list(self._recipes)
+
+    def protocol(self, name: str) -> str:
+        """Return what a credential is for, without a look at its secrets. Raises KeyError if there is none."""
+        return self._recipes[name or DEFAULT].protocol
+
+    def _resolve(self, name: str, recipe: Recipe) -> Any:
         secrets = {key: self._keeping.fetch(source, f"credential '{name}'") for key, source in recipe.secrets.items()}
         try:
             return recipe.make(secrets)
@@ -101,73 +108,13 @@ def read_credentials(path: Path, shown: str, environ: Mapping[str, str], report:
     return Credentials(found, keeping)
 
 
-def _recipe(data: Any, place: Place) -> _Recipe | None:
+def _recipe(data: Any, place: Place) -> Recipe | None:
     """Return the recipe of one credential by its protocol."""
     table = dict(place.table(data))
     protocol = table.pop("protocol", "snmp")
-    reader = _PROTOCOLS.get(protocol) if isinstance(protocol, str) else None
+    reader = _READERS.get(protocol) if isinstance(protocol, str) else None
     if reader is None:
-        place.at("protocol").fault(f"no protocol {shorten(protocol)}", nearest(str(protocol), _PROTOCOLS))
+        place.at("protocol").fault(f"no protocol {shorten(protocol)}", nearest(str(protocol), _READERS))
         return None
-    return reader(table, place)
-
-
-def _snmp(table: dict[str, Any], place: Place) -> _Recipe | None:
-    """Return the recipe of a community (v1, v2c) or a user (v3), as `version` says."""
-    version = _VERSIONS.get(str(table.pop("version", "2c")).lower().removeprefix("v"))
-    if version is None:
-        place.at("version").fault("not a version of SNMP", 'write "1", "2c" or "3"')
-        return None
-    return _user(table, place) if version is Version.V3 else _community(table, version, place)
-
-
-@dataclass(frozen=True, slots=True)
-class _CommunityTable:
-    community: Any
-
-
-def _community(table: dict[str, Any], version: Version, place: Place) -> _Recipe | None:
-    read = read_table(_CommunityTable, table, place)
-    if read is None:
-        return None
-    source = read_source(read.community, place.at("community"))
-    if source is None:
-        return None
-    return _Recipe({"community": source}, lambda secrets: Community(secrets["community"], version))
-
-
-@dataclass(frozen=True, slots=True)
-class _UserTable:
-    user: str
-    auth_protocol: AuthProtocol = AuthProtocol.NONE
-    auth_key: Any = None
-    priv_protocol: PrivProtocol = PrivProtocol.NONE
-    priv_key: Any = None
-    context: str = ""
-
-
-def _user(table: dict[str, Any], place: Place) -> _Recipe | None:
-    read = read_table(_UserTable, table, place)
-    if read is None:
-        return None
-    before = len(place.report.faults)
-    secrets = {}
-    for key, used in (("auth_key", read.auth_protocol != "none"), ("priv_key", read.priv_protocol != "none")):
-        value = getattr(read, key)
-        if used != (value is not None):
-            protocol = key.replace("key", "protocol")
-            place.at(key).fault(f"{key} and {protocol} go together", f'set both, or neither: {protocol} = "…"')
-        source = read_source(value, place.at(key)) if value is not None else None
-        if source is not None:
-            secrets[key] = source
-    if read.priv_protocol != "none" and read.auth_protocol == "none":
-        place.at("priv_protocol").fault("privacy needs authentication", 'name an auth_protocol, as "sha256"')
-    if len(place.report.faults) > before:
-        return None
-    return _Recipe(secrets, lambda found: UsmUser(
-        read.user, read.auth_protocol, found.get("auth_key", Secret("")),
-        read.priv_protocol, found.get("priv_key", Secret("")), read.context,
-    ))  # fmt: skip
-
-
-_PROTOCOLS: dict[str, Callable[[dict[str, Any], Place], _Recipe | None]] = {"snmp": _snmp}
+    recipe = reader(table, place)
+    return None if recipe is None else replace(recipe, protocol=protocol)

@@ -12,11 +12,11 @@ from urllib.parse import parse_qsl
 from streampoll.config.convert import Place
 from streampoll.config.credentials import DEFAULT, Credentials
 from streampoll.config.jobs import Job
+from streampoll.config.profile_port import PollPlan
 from streampoll.config.redis_url import Kind, RedisUrlError, parse_redis_url
 from streampoll.config.report import SHOWN, nearest
 from streampoll.config.settings import QueueSettings, RedisSettings, Settings, SnmpSettings
 from streampoll.model import Device, QueueClass
-from streampoll.snmp.plan import CollectPlan
 
 _POSTGRES_FILES = ("sslrootcert", "sslcert", "sslkey", "sslcrl")
 _POSTGRES = ("postgresql://", "postgres://")
@@ -94,7 +94,7 @@ def check_whole(
     settings: Settings,
     jobs: Sequence[Job],
     devices: Sequence[Device],
-    profiles: Mapping[str, CollectPlan],
+    profiles: Mapping[str, PollPlan],
     credentials: Credentials,
 ) -> None:
     """Check that what is named exists, and that every job polls something."""
@@ -104,10 +104,11 @@ def check_whole(
         _check_job(place.at("jobs", job.name), job, devices, profiles)
         _check_interval(place.at("jobs", job.name), job, settings.snmp)
     _check_names("profile", (device.profile for device in devices), profiles, place)
-    _check_names("credential", (device.credential or DEFAULT for device in devices), credentials, place)
+    names = (name.strip() for device in devices for name in (device.credential or DEFAULT).split(","))
+    _check_names("credential", names, credentials, place)
 
 
-def _check_job(place: Place, job: Job, devices: Sequence[Device], profiles: Mapping[str, CollectPlan]) -> None:
+def _check_job(place: Place, job: Job, devices: Sequence[Device], profiles: Mapping[str, PollPlan]) -> None:
     """Check a job's profile and what it selects."""
     if job.profile and job.profile not in profiles:
         place.at("profile").fault(f"no profile '{job.profile}'", nearest(job.profile, profiles))

@@ -16,6 +16,7 @@ from streampoll.config.credentials import Credentials, read_credentials
 from streampoll.config.crosscheck import check_settings, check_whole
 from streampoll.config.inventory import read_inventory
 from streampoll.config.jobs import Job, read_jobs
+from streampoll.config.profile_port import PollPlan
 from streampoll.config.profiles import read_profiles
 from streampoll.config.report import Report
 from streampoll.config.sections import read_settings
@@ -23,7 +24,6 @@ from streampoll.config.settings import Settings
 from streampoll.config.source import Source, read_toml
 from streampoll.errors import Fault
 from streampoll.model import Device
-from streampoll.snmp.plan import CollectPlan
 
 FILE = "streampoll.toml"
 
@@ -37,7 +37,7 @@ class Configuration:
     settings: Settings
     jobs: tuple[Job, ...]
     devices: tuple[Device, ...]
-    profiles: Mapping[str, CollectPlan]
+    profiles: Mapping[str, PollPlan]
     credentials: Credentials
     notices: tuple[Fault, ...]  # what works, and a person should know
     fingerprint: str  # of everything above but secrets: the same text means that nothing has changed
@@ -81,7 +81,7 @@ def load_jobs(where: Path) -> tuple[Job, ...]:
     return jobs
 
 
-def load_profiles(where: Path, settings: Settings) -> Mapping[str, CollectPlan]:
+def load_profiles(where: Path, settings: Settings) -> Mapping[str, PollPlan]:
     """Return every profile by name, the built-in ones too."""
     report = Report()
     shown = settings.paths.profiles

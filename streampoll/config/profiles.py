@@ -1,16 +1,7 @@
-"""Profiles: what to collect, as TOML, compiled to a `CollectPlan`. The name is the file's name.
+"""Profiles: what to ask of a device, as TOML, compiled to a plan of its protocol. The name is the file's name.
 
+    protocol = "snmp"                         # the default; profile_snmp.py and its siblings read the rest
     extends = ["system"]                      # takes over all of theirs; what is named again here replaces it
-
-    [scalars]
-    ifNumber = { oid = "1.3.6.1.2.1.2.1.0", type = "integer" }
-
-    [tables.interfaces]
-    key = "ifName"                            # the column that names a row to people
-    [tables.interfaces.columns]
-    ifName       = { oid = "1.3.6.1.2.1.31.1.1.1.1", type = "text" }
-    ifHCInOctets = { oid = "1.3.6.1.2.1.31.1.1.1.6", type = "counter", fallback = "1.3.6.1.2.1.2.2.1.10" }
-    ifOperStatus = { oid = "1.3.6.1.2.1.2.2.1.8", type = "integer", enum = { 1 = "up", 2 = "down" } }
 
 Built-in profiles are package data in `builtin/`; a directory of the user's is read over them, and a file there may
 replace a built-in of the same name.
@@ -18,57 +9,28 @@ replace a built-in of the same name.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
-
-from msgspec import Meta
+from typing import Any, Final
 
 from streampoll.config.convert import Place, read_table
+from streampoll.config.profile_port import PollPlan, ProfileReader
+from streampoll.config.profile_snmp import SnmpProfiles
 from streampoll.config.report import Report, nearest, shorten
 from streampoll.config.source import read_toml
-from streampoll.snmp.plan import CollectPlan, Kind, Metric, Oid, TableSpec
 
 BUILTIN = Path(__file__).parent / "builtin"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
-_OID = re.compile(r"\.?[012](?:\.\d{1,10}){1,127}")
-
-
-class _Type(StrEnum):
-    """The words for `Kind` in files."""
-
-    AUTO = "auto"
-    INTEGER = "integer"
-    COUNTER = "counter"
-    TICKS = "ticks"
-    TEXT = "text"
-    BYTES = "bytes"
-    OID = "oid"
-    IP = "ip"
+_READERS: Final[Mapping[str, ProfileReader]] = {"snmp": SnmpProfiles()}
 
 
 @dataclass(frozen=True, slots=True)
-class _MetricTable:
-    oid: str
-    type: _Type = _Type.AUTO
-    fallback: str = ""
-    enum: Any = None
+class _Head:
+    """The keys that all profiles have."""
 
-
-@dataclass(frozen=True, slots=True)
-class _TableTable:
-    columns: Any = field(default_factory=dict)  # absent where a profile only changes `key` of one that it extends
-    key: str = ""
-    max_rows: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
-
-
-@dataclass(frozen=True, slots=True)
-class _ProfileTable:
+    protocol: str = "snmp"
     extends: tuple[str, ...] = ()
-    scalars: Any = field(default_factory=dict)
-    tables: Any = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +38,11 @@ class _Draft:
     """A profile as its file has it, before `extends` is followed."""
 
     place: Place
-    extends: tuple[str, ...]
-    scalars: Mapping[str, Metric]
-    tables: Mapping[str, TableSpec]
+    head: _Head
+    part: Any  # the protocol's own draft
 
 
-def read_profiles(directory: Path, shown: str, report: Report) -> dict[str, CollectPlan]:
+def read_profiles(directory: Path, shown: str, report: Report) -> dict[str, PollPlan]:
     """Return every plan by name: the built-in ones, and those of `directory` (called `shown`) over them."""
     drafts: dict[str, _Draft] = {}
     for folder, name in ((BUILTIN, "built-in"), (directory, shown)):
@@ -104,130 +65,47 @@ def _read(path: Path, shown: str, report: Report) -> _Draft | None:
     if source is None:
         return None
     place = Place(source, report)
-    before = len(report.faults)
-    table = read_table(_ProfileTable, source.data, place)
-    if table is None:
+    rest = dict(source.data)
+    head = read_table(_Head, {key: rest.pop(key) for key in ("protocol", "extends") if key in rest}, place)
+    if head is None:
         return None
-    scalars = _metrics(table.scalars, place.at("scalars"))
-    tables = place.at("tables").table(table.tables)
-    specs = {name: _table(name, data, place.at("tables", name)) for name, data in tables.items()}
-    if len(report.faults) > before:
+    reader = _READERS.get(head.protocol)
+    if reader is None:
+        place.at("protocol").fault(f"no protocol {shorten(head.protocol)}", nearest(head.protocol, _READERS))
         return None
-    return _Draft(place, table.extends, scalars, {name: spec for name, spec in specs.items() if spec is not None})
+    part = reader.read(rest, place)
+    return None if part is None else _Draft(place, head, part)
 
 
-def _metrics(data: Any, place: Place) -> dict[str, Metric]:
-    """Return scalars or columns by name; wrong ones are faults."""
-    metrics = {name: _metric(name, each, place.at(name)) for name, each in place.table(data).items()}
-    return {name: metric for name, metric in metrics.items() if metric is not None}
-
-
-def _metric(name: str, data: Any, place: Place) -> Metric | None:
-    table = read_table(_MetricTable, data, place)
-    if table is None:
+def _compile(name: str, drafts: Mapping[str, _Draft]) -> PollPlan | None:
+    """Follow `extends` and compile what comes together; None with faults."""
+    mine = drafts[name]
+    before = len(mine.place.report.faults)
+    line = _ancestors(name, drafts)
+    for other in line:
+        if drafts[other].head.protocol != mine.head.protocol:
+            mine.place.at("extends").fault(
+                f"'{other}' is of protocol {drafts[other].head.protocol}", "extend profiles of the same protocol"
+            )
+    if len(mine.place.report.faults) > before:
         return None
-    oid = _oid(table.oid, place.at("oid"))
-    fallback = _oid(table.fallback, place.at("fallback")) if table.fallback else None
-    return Metric(name, oid, Kind[table.type.name], fallback, _enum(table.enum, place.at("enum")))
+    return _READERS[mine.head.protocol].compile(name, [drafts[each].part for each in line], mine.place)
 
 
-def _table(name: str, data: Any, place: Place) -> TableSpec | None:
-    table = read_table(_TableTable, data, place)
-    if table is None:
-        return None
-    columns = tuple(_metrics(table.columns, place.at("columns")).values())
-    return TableSpec(name, columns, table.key, table.max_rows)
-
-
-def _oid(text: str, place: Place) -> Oid:
-    """Return an OID as numbers; an empty one with a fault for text that isn't one."""
-    numbers = tuple(map(int, text.strip(".").split("."))) if _OID.fullmatch(text) else ()
-    if numbers and max(numbers) < 1 << 32 and (numbers[0] == 2 or numbers[1] < 40):
-        return numbers
-    place.fault(
-        f"{shorten(text)} is not an OID", 'write it in numbers, as "1.3.6.1.2.1.1.3.0" (snmptranslate -On NAME)'
-    )
-    return ()
-
-
-def _enum(data: Any, place: Place) -> tuple[tuple[int, str], ...]:
-    """Return the names of an enumeration's numbers."""
-    if data is None:
-        return ()
-    pairs = []
-    for number, word in place.table(data).items():
-        if re.fullmatch(r"-?\d+", number) and isinstance(word, str):
-            pairs.append((int(number), word))
-        else:
-            place.at(number).fault(f"{shorten(word)} for {number}", 'write numbers and their names, as { 1 = "up" }')
-    return tuple(sorted(pairs))
-
-
-def _compile(name: str, drafts: Mapping[str, _Draft]) -> CollectPlan | None:
-    """Follow `extends` and check what comes out; None with faults."""
-    place = drafts[name].place
-    before = len(place.report.faults)
-    scalars: dict[str, Metric] = {}
-    tables: dict[str, TableSpec] = {}
-    for draft in _ancestors(name, drafts):
-        scalars.update(draft.scalars)
-        for spec in draft.tables.values():
-            tables[spec.name] = _over(tables.get(spec.name), spec)
-    if len(place.report.faults) > before:
-        return None
-    plan = CollectPlan(name, tuple(scalars.values()), tuple(map(_settled, tables.values())))
-    _check(plan, place)
-    return plan if len(place.report.faults) == before else None
-
-
-def _ancestors(name: str, drafts: Mapping[str, _Draft]) -> list[_Draft]:
-    """Return the drafts that make up a profile, the ones extended first, each once."""
-    order: dict[str, _Draft] = {}
+def _ancestors(name: str, drafts: Mapping[str, _Draft]) -> list[str]:
+    """Return the names of what makes up a profile, the ones extended first, each once."""
+    order: dict[str, None] = {}
+    extends = drafts[name].place.at("extends")
 
     def visit(each: str, above: tuple[str, ...]) -> None:
-        for parent in drafts[each].extends:
+        for parent in drafts[each].head.extends:
             if parent in (*above, each):
-                drafts[name].place.at("extends").fault(f"'{parent}' extends itself", "break the circle")
+                extends.fault(f"'{parent}' extends itself", "break the circle")
             elif parent not in drafts:
-                drafts[name].place.at("extends").fault(f"no profile '{parent}'", nearest(parent, drafts))
+                extends.fault(f"no profile '{parent}'", nearest(parent, drafts))
             elif parent not in order:
                 visit(parent, (*above, each))
-        order[each] = drafts[each]
+        order[each] = None
 
     visit(name, ())
-    return list(order.values())
-
-
-def _over(base: TableSpec | None, spec: TableSpec) -> TableSpec:
-    """Return a table with another's columns and settings over it."""
-    if base is None:
-        return spec
-    columns = {column.name: column for column in (*base.columns, *spec.columns)}
-    return TableSpec(spec.name, tuple(columns.values()), spec.key or base.key, spec.max_rows or base.max_rows)
-
-
-def _settled(spec: TableSpec) -> TableSpec:
-    """Return a table with the default row cap where no file sets one."""
-    return spec if spec.max_rows else TableSpec(spec.name, spec.columns, spec.key)
-
-
-def _check(plan: CollectPlan, place: Place) -> None:
-    """Refuse a plan that collects nothing, has a table without columns or a key that is none, or asks twice."""
-    if not plan.scalars and not plan.tables:
-        place.fault("collects nothing", "name at least one scalar or table, or a profile to extend")
-    for spec in plan.tables:
-        here = place.at("tables", spec.name)
-        if not spec.columns:
-            here.fault("has no columns", f"name them in [tables.{spec.name}.columns]")
-        elif spec.key and spec.key not in {column.name for column in spec.columns}:
-            here.at("key").fault(f"'{spec.key}' is no column", nearest(spec.key, (each.name for each in spec.columns)))
-        _check_twice(spec.columns, here.at("columns"))
-    _check_twice(plan.scalars, place.at("scalars"))
-
-
-def _check_twice(metrics: tuple[Metric, ...], place: Place) -> None:
-    names: dict[Oid, str] = {}
-    for metric in metrics:
-        if metric.oid in names:
-            place.at(metric.name).fault(f"has the OID of '{names[metric.oid]}'", "leave one of them out")
-        names.setdefault(metric.oid, metric.name)
+    return list(order)

@@ -1,12 +1,13 @@
 """The handler of class polling: an entry becomes an outcome, and the outcome a row on its way to the store.
 
-    decode -> expired? -> poll (bounded by wall limit and expiry) -> result
+    decode -> expired? -> poll (until its expiry) -> result
 
 Whatever a device does ends as an `Outcome`; so does a bug of a poller, as status `error`.
 """
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -32,7 +33,6 @@ class PollPorts:
     encode: Encode
     now: Callable[[], float]  # wall-clock seconds of Redis
     consumer: str
-    wall_limit_s: float
     close: Callable[[], Awaitable[None]]
 
 
@@ -87,10 +87,8 @@ class PollHandler:
         return self._finish(delivered, entry, target.device, outcome, started)
 
     async def _poll(self, target: Target, entry: Entry, started: float) -> Outcome:
-        """Poll until the earlier of the wall limit and the entry's expiry; a bug is an outcome too."""
-        limit_s = self._ports.wall_limit_s
-        if entry.expiry:
-            limit_s = min(limit_s, entry.expiry - started)
+        """Poll until the entry's expiry at the latest; a bug is an outcome too."""
+        limit_s = entry.expiry - started if entry.expiry else math.inf
         try:
             return await self._ports.poll(target, asyncio.get_running_loop().time() + limit_s)
         except Exception as error:

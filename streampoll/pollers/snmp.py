@@ -1,4 +1,4 @@
-"""The SNMP poller: a target's names become an agent, a credential and a plan; the engine does the rest.
+"""The SNMP poller: a target becomes an agent, and the engine does the rest.
 
 Engines and sockets are made at the first poll, so in the forked child and in its loop. v3 goes to pysnmp, as does
 everything with `engine = "pysnmp"`; a process that polls only v1 and v2c never imports it.
@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import Final
 
 from streampoll.config.settings import SnmpSettings
-from streampoll.errors import ConfigError
 from streampoll.model import Outcome, Scalar, Status, Target
 from streampoll.pollers.resolver import Resolver
 from streampoll.snmp.client import Counters, WireEngine
@@ -37,14 +36,10 @@ class _Unusable(Exception):  # noqa: N818 - never leaves this module; becomes an
 
 
 class SnmpPoller:
-    """Polls targets over SNMP. Profiles and credentials are looked up by name at each poll."""
+    """Polls targets over SNMP."""
 
-    def __init__(
-        self, settings: SnmpSettings, plans: Mapping[str, CollectPlan], credentials: Mapping[str, Credential]
-    ) -> None:
+    def __init__(self, settings: SnmpSettings) -> None:
         self._settings = settings
-        self._plans = plans
-        self._credentials = credentials
         self._limits = Limits(
             settings.timeout_s,
             settings.retries,
@@ -70,16 +65,19 @@ class SnmpPoller:
         """Replies lost because the socket's buffer was full; None before the first request."""
         return self._wire.receive_drops if self._wire else None
 
-    async def poll(self, target: Target, deadline: float) -> Outcome:
+    @property
+    def wall_limit_s(self) -> float:
+        """A poll ends after this, with what it has."""
+        return self._settings.wall_limit_s
+
+    async def poll(self, target: Target, plan: CollectPlan, credential: Credential, deadline: float) -> Outcome:
         """Poll a target until `deadline` (the loop's time); whatever happens is an outcome."""
-        plan = self._plans.get(target.profile)
-        if plan is None:
-            return _unknown("profile", target.profile, self._plans)
         try:
-            credential = self._credential(target)
+            if (asked := target.overrides.get("snmp.version")) is not None:
+                credential = self._in_version(credential, asked)
             limits = self._limits if not target.overrides else _limits(self._limits, target.overrides)
             port = target.port or self._settings.port
-            agent = Agent((await self._resolve(target.address), port), credential, limits)
+            agent = Agent((await self._resolver.resolve(target.address), port), credential, limits)
         except _Unusable as error:
             return Outcome(Status.CONFIG, str(error))
         except OSError as error:
@@ -92,18 +90,6 @@ class SnmpPoller:
             await engine.close()
         self._engines.clear()
 
-    def _credential(self, target: Target) -> Credential:
-        """Look up a target's credential, in the version that its line asks for."""
-        try:
-            credential = self._credentials[target.credential]
-        except KeyError:
-            known = ", ".join(sorted(self._credentials)) or "none"
-            raise _Unusable(f"credential {target.credential!r} is not known to this worker; known: {known}") from None
-        except ConfigError as error:
-            raise _Unusable(str(error)) from None
-        asked = target.overrides.get("snmp.version")
-        return credential if asked is None else self._in_version(credential, asked)
-
     def _in_version(self, credential: Credential, asked: Scalar) -> Credential:
         """Return a community in another version; the same object each time, since engines know them by identity."""
         version = _VERSIONS.get(str(asked).removeprefix("v"))
@@ -115,9 +101,6 @@ class SnmpPoller:
         if key not in self._versions:
             self._versions[key] = credential, replace(credential, version=version)
         return self._versions[key][1]
-
-    async def _resolve(self, address: str) -> str:
-        return await self._resolver.resolve(address)
 
     def _collector(self, credential: Credential) -> Collector:
         """Find the collector on the engine for a credential, or make both."""
@@ -145,9 +128,3 @@ def _limits(limits: Limits, overrides: Mapping[str, Scalar]) -> Limits:
             raise _Unusable(f"override {key} = {value!r}: write a number of at least {least}")
         changes[name] = value * factor
     return replace(limits, **changes) if changes else limits  # type: ignore[arg-type]
-
-
-def _unknown(what: str, name: str, known: Mapping[str, object]) -> Outcome:
-    """Say that a name is not known here, and which are."""
-    names = ", ".join(sorted(known)) or "none"
-    return Outcome(Status.CONFIG, f"{what} {name!r} is not known to this worker; known: {names}")

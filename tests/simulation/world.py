@@ -286,7 +286,7 @@ class World:
         async def close() -> None:
             pass
 
-        return PollHandler(PollPorts(poll, encode, self.redis.now, process.name, 20.0, close))
+        return PollHandler(PollPorts(poll, encode, self.redis.now, process.name, close))
 
     def _store(self) -> Store:
         store = self.scenario.store(PostgresSettings(), self.redis.now, SimPostgres(self.tables))  # type: ignore[arg-type]

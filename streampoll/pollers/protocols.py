@@ -1,0 +1,19 @@
+"""Every protocol that is polled. A library that only one of them needs is imported when its first target comes."""
+
+from collections.abc import Mapping
+from functools import partial
+
+from streampoll.config.profile_port import PollPlan
+from streampoll.config.settings import Settings
+from streampoll.pollers.port import CredentialBook
+from streampoll.pollers.router import Protocol, Router
+from streampoll.pollers.snmp import SnmpPoller
+from streampoll.snmp.plan import CollectPlan
+
+
+def make_router(settings: Settings, profiles: Mapping[str, PollPlan], credentials: CredentialBook) -> Router:
+    """Make what polls a target of any protocol, found by the type of its profile's plan."""
+    protocols: dict[type, Protocol] = {
+        CollectPlan: Protocol("snmp", partial(SnmpPoller, settings.snmp)),
+    }
+    return Router(protocols, profiles, credentials)
