@@ -140,8 +140,10 @@ async def test_overrides_of_time_out_and_retries_are_applied(poller: Router) -> 
 
 
 async def test_a_poll_ends_by_its_protocols_wall_limit() -> None:
+    poller = routed(wall_limit_s=0.05)
     async with ScriptedPeer(silent) as peer:
-        outcome = await asyncio.wait_for(poll(routed(wall_limit_s=0.05), peer.address[1]), 3)
+        outcome = await asyncio.wait_for(poll(poller, peer.address[1]), 3)
+    await poller.close()
     assert outcome.status is Status.TIMEOUT
 
 
