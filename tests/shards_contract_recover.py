@@ -130,10 +130,20 @@ async def who_died_in_quarantine_is_known(bench: Bench) -> None:
     assert await bench.streams.mark(POLLING, "a", SHARD, taken[0].id)
     assert await bench.streams.mark(POLLING, "a", SHARD, taken[0].id)
 
-    claimed = await bench.streams.sweep(POLLING, "b", SHARD, 0, START, 10)
-    assert claimed.crashed == {taken[0].id}
-    again = await bench.streams.sweep(POLLING, "c", SHARD, 0, START, 10)
-    assert again.crashed == {taken[0].id}
+    for consumer in ("b", "c"):
+        claimed = await bench.streams.sweep(POLLING, consumer, SHARD, 0, START, 10)
+        assert (claimed.suspected, claimed.crashed) == ({taken[0].id}, frozenset())
+
+
+async def who_died_alone_is_known(bench: Bench) -> None:
+    taken = await held(bench, 2)
+    await bench.streams.mark(POLLING, "a", SHARD, taken[0].id)
+
+    assert await bench.streams.mark(POLLING, "a", SHARD, taken[0].id, alone=True)
+
+    for consumer in ("b", "c"):
+        claimed = await bench.streams.sweep(POLLING, consumer, SHARD, 0, START, 10)
+        assert (claimed.suspected, claimed.crashed) == (frozenset(), {taken[0].id})
 
 
 async def a_stale_worker_starts_nothing_in_quarantine(bench: Bench) -> None:
@@ -143,7 +153,7 @@ async def a_stale_worker_starts_nothing_in_quarantine(bench: Bench) -> None:
     assert not await bench.streams.mark(POLLING, "a", SHARD, taken[0].id)
     assert not await bench.streams.mark(POLLING, "a", 8, taken[0].id)
 
-    assert (await bench.streams.sweep(POLLING, "c", SHARD, 0, START, 10)).crashed == frozenset()
+    assert (await bench.streams.sweep(POLLING, "c", SHARD, 0, START, 10)).suspected == frozenset()
 
 
 async def who_survives_quarantine_is_not_remembered(bench: Bench) -> None:
@@ -158,7 +168,7 @@ async def who_survives_quarantine_is_not_remembered(bench: Bench) -> None:
 
     claimed = await bench.streams.sweep(POLLING, "b", SHARD, 0, START, 10)
 
-    assert (ids(claimed.entries), claimed.crashed) == ([taken[1].id], frozenset())
+    assert (ids(claimed.entries), claimed.suspected) == ([taken[1].id], frozenset())
     assert await bench.in_quarantine(POLLING, SHARD) == set()
 
 

@@ -258,16 +258,16 @@ class StreamsMachine(RuleBasedStateMachine):
         assert (model.cursor == START) == (redis.cursor == START)
         if model.cursor != START:
             assert self.known(0, queue, shard, [model.cursor]) == self.known(1, queue, shard, [redis.cursor])
-        assert sorted(self.known(0, queue, shard, list(model.crashed))) == sorted(
-            self.known(1, queue, shard, list(redis.crashed))
-        )
+        for noted in ("crashed", "suspected"):
+            sides = [list(getattr(swept, noted)) for swept in (model, redis)]
+            assert sorted(self.known(0, queue, shard, sides[0])) == sorted(self.known(1, queue, shard, sides[1]))
         assert model.payloads_lost == redis.payloads_lost == 0
 
-    @operation(queue=queues, shard=shards, consumer=consumers)
-    def mark(self, random: Random, queue: QueueClass, shard: int, consumer: str) -> None:
+    @operation(queue=queues, shard=shards, consumer=consumers, alone=[True, False])
+    def mark(self, random: Random, queue: QueueClass, shard: int, consumer: str, alone: bool) -> None:
         consumer, keys = self.entries_for(random, queue, shard, consumer)
         for key in keys:
-            self.agreed(lambda bench, side: bench.streams.mark(queue, consumer, shard, self.ids[key][side]))  # noqa: B023
+            self.agreed(lambda bench, side: bench.streams.mark(queue, consumer, shard, self.ids[key][side], alone))  # noqa: B023
 
     @operation(queue=queues, count=range(1, 6))
     def promote(self, queue: QueueClass, count: int) -> None:

@@ -1,40 +1,16 @@
 """The consume loop: what becomes of an entry, whatever the handler, the lease and the process do."""
 
 import asyncio
-import time
 
 from streampoll.errors import RedisUnavailable
 from streampoll.model import QueueClass
 from streampoll.shards.memory import MemoryStreams
-from streampoll.shards.memory_server import MemoryServer
 from streampoll.shards.port import Released
 from streampoll.worker.port import Release, Retry
 from tests.waiting import eventually_async
-from tests.worker_support import POLLING, FakeHandler, consuming, entry, finished
+from tests.worker_support import POLLING, FakeHandler, consuming, entry, filled, finished, is_done, new_server, rows
 
 RESULTS = QueueClass.RESULTS
-
-
-def new_server() -> MemoryServer:
-    return MemoryServer(now_ms=lambda: int(time.time() * 1000))
-
-
-async def filled(count: int = 1) -> MemoryServer:
-    server = new_server()
-    await MemoryStreams(server).add(POLLING, 0, [entry(slot=60 + n) for n in range(count)])
-    return server
-
-
-async def rows(server: MemoryServer) -> list[bytes]:
-    streams = MemoryStreams(server)
-    await streams.make_groups(RESULTS, [0])
-    read = await streams.read(RESULTS, [0], "reader", 10_000, 0)
-    return [delivered.entry.body for delivered in read if delivered.entry]
-
-
-async def is_done(server: MemoryServer) -> bool:
-    figures = (await MemoryStreams(server).figures([0]))[0]
-    return figures.queues[POLLING].length == 0 and figures.queues[POLLING].delayed == 0
 
 
 async def test_every_entry_is_served_and_leaves_one_row():
@@ -182,34 +158,6 @@ async def test_a_drain_hands_back_what_has_not_started_without_counting_the_deli
         await eventually_async(lambda: consumer.drained)
     swept = await MemoryStreams(server).sweep(POLLING, "w2", 0, 2000, b"0-0", 10)
     assert [delivered.delivery for delivered in swept.entries] == [1] * 6
-
-
-async def test_from_the_third_delivery_on_an_entry_runs_alone_and_dead_there_it_is_buried():
-    server = await filled()
-    streams = MemoryStreams(server)
-    await streams.make_groups(POLLING, [0])
-    [suspect] = await streams.read(POLLING, [0], "first", 1, 0)
-    for consumer in ("second", "third"):
-        await streams.sweep(POLLING, consumer, 0, 0, b"0-0", 1)
-    await streams.mark(POLLING, "third", 0, suspect.id)
-    async with consuming(server, FakeHandler(), claim_idle_s=2.0) as consumer:
-        await eventually_async(lambda: is_done(server))
-        assert consumer.counts.claimed == 1
-    [row] = await rows(server)
-    assert row.startswith(b"crashed: died 3 times")
-    assert (await streams.figures([0]))[0].queues[POLLING].dead == 1
-
-
-async def test_a_suspect_that_survives_quarantine_is_done_like_any_other():
-    server = await filled()
-    streams = MemoryStreams(server)
-    await streams.make_groups(POLLING, [0])
-    await streams.read(POLLING, [0], "first", 1, 0)
-    await streams.sweep(POLLING, "second", 0, 0, b"0-0", 1)
-    async with consuming(server, FakeHandler()):
-        await eventually_async(lambda: is_done(server))
-    assert await rows(server) == [b"ok"]
-    assert server.shard(0).crashes[POLLING] == {}
 
 
 async def test_garbage_is_handed_back_once_and_buried_the_second_time():

@@ -1,6 +1,7 @@
 """A consumer on streams in memory, with a handler that does as the test says."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -12,6 +13,7 @@ from streampoll.shards.memory_server import MemoryServer
 from streampoll.worker.attempt import Surroundings
 from streampoll.worker.consume import Consumer
 from streampoll.worker.port import Disposition, Emit, Finish, Limits
+from streampoll.worker.quarantine import Solitude
 from streampoll.worker.slots import Slots
 
 POLLING = QueueClass.POLLING
@@ -26,6 +28,28 @@ def entry(job: str = "j", slot: int = 60) -> Entry:
 
 def row(job: str, slot: int, body: bytes) -> Entry:
     return Entry(Kind.RESULT, job, slot, 0, body)
+
+
+def new_server() -> MemoryServer:
+    return MemoryServer(now_ms=lambda: int(time.time() * 1000))
+
+
+async def filled(count: int = 1) -> MemoryServer:
+    server = new_server()
+    await MemoryStreams(server).add(POLLING, 0, [entry(slot=60 + n) for n in range(count)])
+    return server
+
+
+async def rows(server: MemoryServer) -> list[bytes]:
+    streams = MemoryStreams(server)
+    await streams.make_groups(QueueClass.RESULTS, [0])
+    read = await streams.read(QueueClass.RESULTS, [0], "reader", 10_000, 0)
+    return [delivered.entry.body for delivered in read if delivered.entry]
+
+
+async def is_done(server: MemoryServer) -> bool:
+    figures = (await MemoryStreams(server).figures([0]))[0]
+    return figures.queues[POLLING].length == 0 and figures.queues[POLLING].delayed == 0
 
 
 class FakeHandler:
@@ -60,7 +84,12 @@ def finished(delivered: Delivered, body: bytes) -> Finish:
 
 @asynccontextmanager
 async def consuming(
-    server: MemoryServer, handler: FakeHandler, name: str = "w1", streams: MemoryStreams | None = None, **limits: object
+    server: MemoryServer,
+    handler: FakeHandler,
+    name: str = "w1",
+    streams: MemoryStreams | None = None,
+    solitude: Solitude | None = None,
+    **limits: object,
 ):
     """Run a consumer until the block ends, then cancel it as a killed process would."""
     around = Surroundings(
@@ -71,6 +100,7 @@ async def consuming(
         live=lambda: (name,),
         beat=lambda: None,
         monotonic=server.monotonic,
+        solitude=solitude or Solitude(),
     )
     consumer = Consumer(POLLING, handler, replace(LIMITS, **limits), around)
     tasks = [asyncio.create_task(part(), name=label) for label, part in consumer.tasks()]

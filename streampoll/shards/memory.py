@@ -28,6 +28,7 @@ from streampoll.shards.port import (
     Swept,
 )
 
+ALONE = " alone"  # what the note of an entry ends with that runs so
 RELEASED = "released"  # the consumer that holds what was handed back
 _LOOKED_AT = 100
 _EARLY_S = 2
@@ -172,16 +173,17 @@ class MemoryStreams:
             deliver(queue, shard, text_of(n), stream.entries[n], stream.pending[n].deliveries, leased)
             for n in claimed.ids
         ]
-        crashed = frozenset(entry.id for entry in entries if entry.id in state.crashes[queue])
+        notes = {entry.id: note for entry in entries if (note := state.crashes[queue].get(entry.id))}
+        crashed = frozenset(entry_id for entry_id, note in notes.items() if note.endswith(ALONE))
         adopted = stream.adopt(RELEASED, idle_ms, _LOOKED_AT)
-        return Swept(text_of(claimed.cursor), entries, crashed, claimed.lost, adopted)
+        return Swept(text_of(claimed.cursor), entries, crashed, claimed.lost, adopted, frozenset(notes) - crashed)
 
-    async def mark(self, queue: QueueClass, consumer: str, shard: int, entry_id: bytes) -> bool:
-        """Note that an entry starts in quarantine; False if it is not ours any more."""
+    async def mark(self, queue: QueueClass, consumer: str, shard: int, entry_id: bytes, alone: bool = False) -> bool:
+        """Note that an entry starts in quarantine, `alone` or beside others; False if it is not ours any more."""
         state = self._server.shard(shard)
         if not state.streams[queue].holds(consumer, id_of(entry_id)):
             return False
-        state.crashes[queue][entry_id] = consumer
+        state.crashes[queue][entry_id] = consumer + ALONE * alone
         return True
 
     async def promote(self, queue: QueueClass, shards: Sequence[int], count: int) -> int:

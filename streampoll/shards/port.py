@@ -110,9 +110,10 @@ class Swept:
 
     cursor: bytes  # where the next sweep goes on; b"0-0": the round is complete
     entries: Sequence[Delivered] = ()
-    crashed: frozenset[bytes] = frozenset()  # ids that were in quarantine when their consumer died
+    crashed: frozenset[bytes] = frozenset()  # ids that ran alone when their consumer died
     payloads_lost: int = 0  # pending entries whose payload is gone: data loss, an alarm
     adopted: int = 0  # entries that nobody held any more (a consumer deleted by hand): the next sweep claims them
+    suspected: frozenset[bytes] = frozenset()  # ids that were in quarantine, beside others, when their consumer died
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,8 +187,8 @@ class WorkStreams(Protocol):
     ) -> Swept:
         """Claim up to `count` entries idle for at least `idle_ms`, going on at `cursor`."""
 
-    async def mark(self, queue: QueueClass, consumer: str, shard: int, entry_id: bytes) -> bool:
-        """Note that an entry starts in quarantine; False if it is not ours any more."""
+    async def mark(self, queue: QueueClass, consumer: str, shard: int, entry_id: bytes, alone: bool = False) -> bool:
+        """Note that an entry starts in quarantine, `alone` or beside others; False if it is not ours any more."""
 
     async def promote(self, queue: QueueClass, shards: Sequence[int], count: int) -> int:
         """Move the delayed entries that are due into the streams, up to `count` a shard; return how many."""

@@ -158,16 +158,17 @@ class RedisStreams:
         return Swept(
             cursor,
             [deliver(queue, shard, entry[0], entry[3], entry[1], leased) for entry in claimed],
-            frozenset(entry[0] for entry in claimed if entry[2]),
+            frozenset(entry[0] for entry in claimed if entry[2] == 2),
             lost,
             adopted,
+            frozenset(entry[0] for entry in claimed if entry[2] == 1),
         )
 
-    async def mark(self, queue: QueueClass, consumer: str, shard: int, entry_id: bytes) -> bool:
-        """Note that an entry starts in quarantine; False if it is not ours any more."""
+    async def mark(self, queue: QueueClass, consumer: str, shard: int, entry_id: bytes, alone: bool = False) -> bool:
+        """Note that an entry starts in quarantine, `alone` or beside others; False if it is not ours any more."""
         keys = self._shard(shard)
         ours = await self._scripts.one(
-            "mark", [keys.stream(queue), keys.crashes(queue)], [queue.value, consumer, entry_id]
+            "mark", [keys.stream(queue), keys.crashes(queue)], [queue.value, consumer, entry_id, int(alone)]
         )
         return bool(ours)
 

@@ -10,6 +10,7 @@ from enum import Enum, auto
 from streampoll.model import QueueClass
 from streampoll.shards.entries import Delivered
 from streampoll.shards.port import WorkStreams
+from streampoll.worker.quarantine import Care, Solitude
 from streampoll.worker.slots import Slots
 
 
@@ -27,6 +28,7 @@ class Attempt:
 
     batch: Sequence[Delivered]
     started: float  # monotonic
+    care: Care = Care.NONE
     task: "asyncio.Task[None] | None" = None
     ended: Ended | None = None
 
@@ -48,6 +50,7 @@ class Surroundings:
     live: Callable[[], Sequence[str]]  # consumers that may still read
     beat: Callable[[], None]  # the loop lives: called whenever a read or renewal returns or fails
     monotonic: Callable[[], float] = time.monotonic
+    solitude: Solitude = field(default_factory=Solitude)
 
 
 @dataclass(slots=True)

@@ -2,7 +2,8 @@
 
 Each step calls the next and none both decides and acts: `_read` brings deliveries, `_admit` says what each needs,
 `_attempt` runs the handler and turns whatever happens into dispositions, the settler tells Redis. Beside the loop run
-the renewal of what is held and the sweep of what others left behind. The loop never sees an exception from a device.
+the renewal of what is held, the sweep of what others left behind, and the quarantine of what may have killed them. The
+loop never sees an exception from a device.
 """
 
 import asyncio
@@ -17,18 +18,18 @@ from streampoll.shards.entries import VERSION, Delivered
 from streampoll.shards.port import Swept
 from streampoll.worker.attempt import Attempt, Counts, Ended, Surroundings
 from streampoll.worker.port import Bury, Disposition, Finish, Handler, Limits, Release
+from streampoll.worker.quarantine import QUARANTINE_FROM, Care, Suspects
 from streampoll.worker.settle import Settler
+from streampoll.worker.sweep import Sweeper
 
 log = logging.getLogger(__name__)
 
 BLOCK_MS = 1_000  # how long a read waits: bounds what a change of homes or a drain waits for
-QUARANTINE_FROM = 3  # from this delivery on, an entry runs alone
 _LINGER_S = 0.005  # after a small read: lets more come, so that a busy stream isn't read entry by entry
 _SMALL = 32
-_SWEPT_AT_ONCE = 100
-_SWEEPS_AT_ONCE = 10  # of a shard, where each is full: an outage may have left thousands
-_RETIRE_EVERY = 60  # sweeps
+_QUIET_WITHIN = 2  # idle times: how long others may take to end where a suspect must run alone
 _BACK_OFF_S = (0.25, 2.0)
+_NOBODY_DIED = Swept(b"")
 
 
 class Consumer:
@@ -43,18 +44,17 @@ class Consumer:
         self._settler = Settler(queue, around.consumer, around.streams, self._idle_ms, self._settled)
         self._held: dict[tuple[int, bytes], Delivered] = {}
         self._waiting: deque[Delivered] = deque()
-        self._suspects: asyncio.Queue[Delivered] = asyncio.Queue()
+        self._suspects = Suspects(around.solitude, self._launch_one, _QUIET_WITHIN * limits.claim_idle_s)
+        self._sweeper = Sweeper(queue, limits.claim_idle_s, around, self._sweepable, self._admit_swept)
         self._attempts: dict[tuple[int, bytes], Attempt] = {}
         self._serving = 0
         self._reading = False  # a read cut short would leave what it brings with a consumer that is gone
         self._room_made = asyncio.Event()
         self._draining = False
         self._renewed = 0.0
-        self._sweep_after = 0.0
-        self._shard_after: dict[int, float] = {}  # shards that were away by themselves are swept again from then on
-        self._cursors: dict[int, bytes] = {}
         self._rotation = 0
         self._tasks: set[asyncio.Task[None]] = set()
+        around.solitude.on_end(self._start)
 
     @property
     def _idle_ms(self) -> int:
@@ -85,9 +85,9 @@ class Consumer:
         return [
             (f"{self.queue}-read", self._read_for_ever),
             (f"{self.queue}-renew", self._renew_for_ever),
-            (f"{self.queue}-sweep", self._sweep_for_ever),
+            (f"{self.queue}-sweep", lambda: self._sweeper.run(self._handler.ready, self.counts)),
             (f"{self.queue}-settle", self._settler.run),
-            (f"{self.queue}-quarantine", self._quarantine_for_ever),
+            (f"{self.queue}-quarantine", self._suspects.run),
         ]
 
     # -- read
@@ -131,8 +131,14 @@ class Consumer:
         return room
 
     def _room_now(self) -> int:
-        free = self._free_slots()
-        return free + self._limits.prefetch - len(self._waiting) - self._suspects.qsize()
+        """Suspects do not count: the poll that killed two processes must not keep a third from its work too."""
+        if self._around.solitude.wanted:
+            return 0
+        return self._free_slots() + self._limits.prefetch - len(self._waiting)
+
+    def _sweepable(self) -> int:
+        """Say how many entries may be claimed; here suspects count, for this is where they come from."""
+        return 0 if self._draining else self._room_now() - len(self._suspects)
 
     def _free_slots(self) -> int:
         if self._limits.concurrency:
@@ -151,23 +157,25 @@ class Consumer:
         return (*homes, *homes)[first : first + room], 1
 
     def _outage(self, error: UnavailableError) -> None:
-        """Redis was away: its idle clocks ran on, so renew first and sweep no sooner than a third of the idle time."""
         log.debug("%s: %s", self.queue, error)
-        self._sweep_after = self._around.monotonic() + self._limits.claim_idle_s / 3
+        self._sweeper.hold_off()
 
     # -- admit
 
-    def _admit(self, deliveries: Sequence[Delivered], crashed: frozenset[bytes] = frozenset()) -> None:
+    def _admit_swept(self, swept: Swept) -> None:
+        self._admit(swept.entries, swept)
+
+    def _admit(self, deliveries: Sequence[Delivered], died: Swept = _NOBODY_DIED) -> None:
         """Say what each delivery needs: an attempt, quarantine, or an end without one."""
         for delivered in deliveries:
             key = (delivered.shard, delivered.id)
             if key in self._held:
                 continue
             self._held[key] = delivered
-            if (verdict := self._verdict(delivered, crashed)) is not None:
+            if (verdict := self._verdict(delivered, died.crashed)) is not None:
                 self._settler.add(delivered, verdict)
             elif delivered.delivery >= QUARANTINE_FROM:
-                self._suspects.put_nowait(delivered)
+                self._suspects.add(delivered, delivered.id in died.suspected)
             else:
                 self._waiting.append(delivered)
         self._start()
@@ -198,17 +206,23 @@ class Consumer:
     # -- attempt
 
     def _start(self) -> None:
-        """Start attempts on what waits, as far as slots are free."""
-        waiting, shared = self._waiting, not self._limits.concurrency
+        """Start attempts on what waits, as far as slots are free; suspects first, as they have waited the longest."""
+        if self._around.solitude.wanted:
+            return
+        waiting, suspects = self._waiting, self._suspects
+        while suspects.ready and self._free_slots() > 0:
+            suspects.start_one()
         while waiting and (free := self._free_slots()) > 0:
-            batch = [waiting.popleft() for _ in range(min(free, self._limits.batch, len(waiting)))]
-            self._launch(batch)
-        if shared:
-            self._around.slots.want(self.queue, self._start if waiting else None)
+            self._launch([waiting.popleft() for _ in range(min(free, self._limits.batch, len(waiting)))])
+        if not self._limits.concurrency:
+            self._around.slots.want(self.queue, self._start if waiting or suspects.ready else None)
         self._room_made.set()
 
-    def _launch(self, batch: Sequence[Delivered]) -> "asyncio.Task[None]":
-        attempt = Attempt(batch, self._around.monotonic())
+    def _launch_one(self, delivered: Delivered, care: Care) -> "asyncio.Task[None]":
+        return self._launch([delivered], care)
+
+    def _launch(self, batch: Sequence[Delivered], care: Care = Care.NONE) -> "asyncio.Task[None]":
+        attempt = Attempt(batch, self._around.monotonic(), care)
         self._serving += len(batch)
         if not self._limits.concurrency:
             self._around.slots.take(self.queue, len(batch))
@@ -217,6 +231,7 @@ class Consumer:
         attempt.task = asyncio.get_running_loop().create_task(self._run(attempt))
         self._tasks.add(attempt.task)
         attempt.task.add_done_callback(self._tasks.discard)
+        self._around.solitude.add(attempt.task)
         return attempt.task
 
     async def _run(self, attempt: Attempt) -> None:
@@ -224,6 +239,7 @@ class Consumer:
         dispositions = await self._attempt(attempt)
         batch = attempt.batch
         self._serving -= len(batch)
+        self._suspects.ended(attempt.care)
         if not self._limits.concurrency:
             self._around.slots.give(self.queue, len(batch))
         for delivered, disposition in zip(batch, dispositions, strict=True):
@@ -237,6 +253,8 @@ class Consumer:
     async def _attempt(self, attempt: Attempt) -> Sequence[Disposition]:
         """Run the handler; return a disposition for each entry, whatever happens."""
         try:
+            if attempt.care is not Care.NONE and (unfit := await self._note(attempt)):
+                return [unfit]
             dispositions = await self._handler.handle(attempt.batch)
             if len(dispositions) == len(attempt.batch):
                 return dispositions
@@ -259,23 +277,22 @@ class Consumer:
             return [self._handler.fail(delivered, Status.ERROR, cause) for delivered in attempt.batch]
         return [Release("draining")] * len(attempt.batch)
 
-    async def _quarantine_for_ever(self) -> None:
-        """Run suspects one at a time, each noted in Redis before it starts."""
-        while True:
-            delivered = await self._suspects.get()
-            try:
-                marked = await self._around.streams.mark(
-                    self.queue, self._around.consumer, delivered.shard, delivered.id
-                )
-            except UnavailableError as error:
-                self._outage(error)
-                self._settler.add(delivered, Release("Redis is away"))
-                continue
-            if marked:
-                log.warning("%s: delivery %d of %s runs alone", self.queue, delivered.delivery, delivered.id.decode())
-                await asyncio.wait({self._launch([delivered])})
-            else:
-                self._forget(delivered)
+    async def _note(self, attempt: Attempt) -> Release | None:
+        """Note in Redis that an entry starts in quarantine; return what becomes of it if that can't be noted."""
+        [delivered] = attempt.batch
+        alone = attempt.care is Care.ALONE
+        try:
+            ours = await self._around.streams.mark(
+                self.queue, self._around.consumer, delivered.shard, delivered.id, alone
+            )
+        except UnavailableError as error:
+            self._outage(error)
+            return Release("Redis is away")
+        if not ours:
+            return Release("claimed by another")
+        log.warning("%s: delivery %d of %s runs %s", self.queue, delivered.delivery, delivered.id.decode(),
+                    "alone" if alone else "in quarantine")  # fmt: skip
+        return None
 
     def _settled(self, delivered: Delivered, was_ours: bool) -> None:
         self._held.pop((delivered.shard, delivered.id), None)
@@ -330,74 +347,8 @@ class Consumer:
         if (attempt := self._attempts.get(key)) is not None:
             if len(attempt.batch) == 1:
                 attempt.cancel(Ended.LOST)
-        elif delivered in self._waiting:
+        elif not self._suspects.drop(delivered) and delivered in self._waiting:
             self._waiting.remove(delivered)
-
-    # -- take over what others left
-
-    async def _sweep_for_ever(self) -> None:
-        rounds = 0
-        while not self._draining:
-            await asyncio.sleep(1.0)
-            rounds += 1
-            try:
-                await self._handler.ready()
-                await self._sweep()
-                if rounds % _RETIRE_EVERY == 0:
-                    await self._retire()
-            except UnavailableError as error:
-                self._outage(error)
-
-    async def _retire(self) -> None:
-        """Delete the consumers of processes that are gone: each process life has a name of its own."""
-        for shard in self._around.homes(self.queue):
-            await self._around.streams.retire(self.queue, shard, self._around.live())
-
-    async def _sweep(self) -> None:
-        homes = list(self._around.homes(self.queue))
-        await self._around.streams.promote(self.queue, homes, _SWEPT_AT_ONCE)
-        for shard in homes:
-            for _ in range(_SWEEPS_AT_ONCE):
-                if not (room := self._sweepable(shard)) or not await self._sweep_shard(shard, room):
-                    break
-
-    def _sweepable(self, shard: int) -> int:
-        """Return how many entries of a shard may be claimed now."""
-        now = self._around.monotonic()
-        if self._draining or now < max(self._sweep_after, self._shard_after.get(shard, 0.0)):
-            return 0
-        return max(0, min(self._room_now(), _SWEPT_AT_ONCE))
-
-    async def _sweep_shard(self, shard: int, room: int) -> bool:
-        """Sweep one shard; in a Cluster it may be the only one that is away, and then waits by itself.
-
-        True if it brought all that was asked for, so that there may be more.
-        """
-        try:
-            swept = await self._around.streams.sweep(
-                self.queue, self._around.consumer, shard, self._idle_ms, self._cursors.get(shard, b"0-0"), room
-            )
-        except UnavailableError as error:
-            log.debug("%s: shard %d: %s", self.queue, shard, error)
-            self._shard_after[shard] = self._around.monotonic() + self._limits.claim_idle_s / 3
-            return False
-        self._cursors[shard] = swept.cursor
-        self._note(shard, swept)
-        self._admit(swept.entries, swept.crashed)
-        return len(swept.entries) == room
-
-    def _note(self, shard: int, swept: Swept) -> None:
-        claimed, payloads_lost = len(swept.entries), swept.payloads_lost
-        self.counts.claimed += claimed
-        self.counts.claimed_by_shard[shard] += claimed
-        self.counts.payloads_lost += payloads_lost
-        if claimed:
-            log.info("%s: claimed %d entries of shard %d that were left by others", self.queue, claimed, shard)
-        if payloads_lost:
-            log.error("%s: %d entries of shard %d had lost their payload", self.queue, payloads_lost, shard)
-        if swept.adopted:
-            log.error("%s: %d entries of shard %d were held by nobody: was a consumer deleted by hand?",
-                      self.queue, swept.adopted, shard)  # fmt: skip
 
     # -- limits and the end
 
@@ -416,8 +367,8 @@ class Consumer:
         self._room_made.set()
         while self._waiting:
             self._settler.add(self._waiting.popleft(), Release("draining"))
-        while not self._suspects.empty():
-            self._settler.add(self._suspects.get_nowait(), Release("draining"))
+        for suspect in self._suspects.take():
+            self._settler.add(suspect, Release("draining"))
 
     @property
     def drained(self) -> bool:

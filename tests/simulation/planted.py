@@ -14,8 +14,9 @@ from streampoll.shards.memory import MemoryStreams
 from streampoll.shards.memory_server import MemoryShard
 from streampoll.shards.memory_stream import Pending, id_of
 from streampoll.shards.port import Dispatch, Dispatched, Settled, Swept
-from streampoll.worker.consume import QUARANTINE_FROM, Consumer
+from streampoll.worker.consume import Consumer
 from streampoll.worker.port import Disposition
+from streampoll.worker.quarantine import QUARANTINE_FROM
 from tests.simulation import laws, scenarios
 from tests.simulation.redis import Client
 from tests.simulation.world import Scenario

@@ -19,7 +19,7 @@ from streampoll.model import Device, Outcome, QueueClass, Status, Target, Trace
 from streampoll.pollers.handler import PollHandler, PollPorts
 from streampoll.results.store import Store
 from streampoll.shards.entries import decode_fields, decode_target
-from streampoll.shards.memory import MemoryStreams
+from streampoll.shards.memory import ALONE, MemoryStreams
 from streampoll.shards.memory_stream import id_of
 from streampoll.shards.ring import home_of
 from streampoll.worker.attempt import Surroundings
@@ -178,9 +178,9 @@ class World:
     def _excuse(self, process: Process) -> None:
         """What was alone when it was harmed on purpose may be taken for the culprit."""
         for shard in self.redis.server.shards.values():
-            for entry_id, consumer in shard.crashes[POLLING].items():
+            for entry_id, note in shard.crashes[POLLING].items():
                 fields = shard.streams[POLLING].entries.get(id_of(entry_id))
-                if consumer == process.name and fields:
+                if note == process.name + ALONE and fields:
                     entry = decode_fields(fields)
                     self._excused.add((decode_target(entry.body)[0].device, entry.slot))
 
