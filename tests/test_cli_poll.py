@@ -124,3 +124,13 @@ def test_a_variable_that_is_not_set_is_named(capsys: pytest.CaptureFixture[str])
 def test_without_any_credential_it_says_how_to_give_one(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["poll", "127.0.0.1"]) == 2
     assert "--credential: there is no credential 'default'" in capsys.readouterr().err
+
+
+def test_a_ping_needs_no_credential(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["poll", "127.0.0.1", "--profile", "ping", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["values"]["received"] == 3
+
+
+def test_a_silent_device_says_whether_it_answers_ping(port: int, capsys: pytest.CaptureFixture[str]) -> None:
+    assert poll(answering(port), variable="WRONG") == 1
+    assert "; it answers " in capsys.readouterr().out

@@ -71,10 +71,13 @@ def command(host: str, config: Path, as_json: bool, **options: Any) -> int:
     profile = _chosen_profile(options["profile"] or device.profile or "system", profiles)
     chosen = options["credential"] or device.credential
     credentials, name = _credentials(config, settings, chosen, options["community_env"])
+    router = make_router(settings, profiles, credentials)
+    if router.needs_credential(profile):
+        _check_known(name, credentials)
     asked = {"snmp.version": options["snmp_version"]} if options["snmp_version"] else {}
     target = Target(host, device.address, device.port, profile, name, {**device.overrides, **asked})
     began = time.monotonic()
-    outcome = asyncio.run(_poll(make_router(settings, profiles, credentials), target))
+    outcome = asyncio.run(_poll(router, target))
     duration_ms = int((time.monotonic() - began) * 1000)
     if as_json:
         click.echo(json.dumps(_as_json(host, outcome, duration_ms), ensure_ascii=False))
@@ -116,17 +119,19 @@ def _is_configured(config: Path) -> bool:
 def _credentials(config: Path, settings: Settings, name: str, variable: str | None) -> tuple[Credentials, str]:
     """Return the credentials to choose from, and the name to choose."""
     if variable is None:
-        known = load_credentials(config, settings, os.environ)
-        if (name or "default") not in known:
-            what = f"there is no credential {name or 'default'!r}"
-            raise ConfigError([Fault("--credential", what, _way_out(known))])
-        return known, name
+        return load_credentials(config, settings, os.environ), name
     community = os.environ.get(variable)
     if not community:
         raise ConfigError(
             [Fault(_AD_HOC, f"the variable {variable} is not set", f"run {variable}=… streampoll poll …")]
         )
     return Credentials.of("snmp", {_AD_HOC: Community(Secret(community), Version.V2C)}), _AD_HOC
+
+
+def _check_known(names: str, known: Credentials) -> None:
+    for name in (each.strip() or "default" for each in names.split(",")):
+        if name not in known:
+            raise ConfigError([Fault("--credential", f"there is no credential {name!r}", _way_out(known))])
 
 
 def _way_out(known: Credentials) -> str:

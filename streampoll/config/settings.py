@@ -152,6 +152,15 @@ class SnmpSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class PingSettings:
+    """Reachability: ICMP echo, or a TCP connect."""
+
+    timeout_s: Annotated[Positive, _doc("wait for each echo")] = 1.0
+    wall_limit_s: Annotated[Positive, _doc("a poll ends after this, with what it has")] = 30.0
+    explain_silence: Annotated[bool, _doc("ask a device that is silent over its protocol for an echo, to say why")] = True
+
+
+@dataclass(frozen=True, slots=True)
 class LogSettings:
     """Logging."""
 
@@ -180,5 +189,6 @@ class Settings:
     pools: Mapping[str, PoolSettings] = field(default_factory=dict)
     queues: Mapping[QueueClass, QueueSettings] = field(default_factory=_default_queues)
     snmp: SnmpSettings = field(default_factory=SnmpSettings)
+    ping: PingSettings = field(default_factory=PingSettings)
     log: LogSettings = field(default_factory=LogSettings)
     paths: PathSettings = field(default_factory=PathSettings)

@@ -5,7 +5,10 @@ from functools import partial
 
 from streampoll.config.profile_port import PollPlan
 from streampoll.config.settings import Settings
+from streampoll.ping.plan import PingPlan
+from streampoll.pollers.ping import PingPoller
 from streampoll.pollers.port import CredentialBook
+from streampoll.pollers.reach import Reach
 from streampoll.pollers.router import Protocol, Router
 from streampoll.pollers.snmp import SnmpPoller
 from streampoll.snmp.plan import CollectPlan
@@ -15,5 +18,6 @@ def make_router(settings: Settings, profiles: Mapping[str, PollPlan], credential
     """Make what polls a target of any protocol, found by the type of its profile's plan."""
     protocols: dict[type, Protocol] = {
         CollectPlan: Protocol("snmp", partial(SnmpPoller, settings.snmp)),
+        PingPlan: Protocol("ping", partial(PingPoller, settings.ping), needs_credential=False),
     }
-    return Router(protocols, profiles, credentials)
+    return Router(protocols, profiles, credentials, Reach(settings.ping))

@@ -13,6 +13,7 @@ from streampoll.config.profile_port import PollPlan
 from streampoll.errors import ConfigError
 from streampoll.model import Outcome, Status, Target
 from streampoll.pollers.port import CredentialBook, Poller
+from streampoll.pollers.reach import Reach
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +29,16 @@ class Router:
     """Polls any target. Profiles and credentials are looked up by name at each poll, so they may change meanwhile."""
 
     def __init__(
-        self, protocols: Mapping[type, Protocol], profiles: Mapping[str, PollPlan], credentials: CredentialBook
+        self,
+        protocols: Mapping[type, Protocol],
+        profiles: Mapping[str, PollPlan],
+        credentials: CredentialBook,
+        reach: Reach,
     ) -> None:
         self._protocols = protocols  # by the type of their plans
         self._profiles = profiles
         self._credentials = credentials
+        self._reach = reach
         self._pollers: dict[type, Poller] = {}
 
     async def poll(self, target: Target, deadline: float) -> Outcome:
@@ -47,14 +53,21 @@ class Router:
             credential = self._credential(target.credential, self._protocols[kind].name)
             if isinstance(credential, Outcome):
                 return credential
-        ends = asyncio.get_running_loop().time() + poller.wall_limit_s
-        return await poller.poll(target, plan, credential, min(deadline, ends))
+        ends = min(deadline, asyncio.get_running_loop().time() + poller.wall_limit_s)
+        outcome = await poller.poll(target, plan, credential, ends)
+        silent = outcome.status is Status.TIMEOUT and self._protocols[kind].needs_credential
+        return await self._reach.explain(target, outcome, deadline) if silent else outcome
 
     async def close(self) -> None:
         """Close every poller that was made."""
         while self._pollers:
             _, poller = self._pollers.popitem()
             await poller.close()
+        await self._reach.close()
+
+    def needs_credential(self, profile: str) -> bool:
+        """Return True if polls of a known profile prove who they are."""
+        return self._protocols[type(self._profiles[profile])].needs_credential
 
     def poller(self, kind: type) -> Poller | None:
         """Return the poller of a type of plan; None before its first target."""

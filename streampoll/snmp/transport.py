@@ -17,7 +17,10 @@ import struct
 from collections.abc import Callable
 from typing import Any, Final
 
-_RECVERR: Final = {socket.AF_INET: (socket.IPPROTO_IP, 11), socket.AF_INET6: (socket.IPPROTO_IPV6, 25)}  # linux/in*.h
+_RECVERR: Final[dict[int, tuple[int, int]]] = {  # linux/in.h, linux/in6.h
+    socket.AF_INET: (socket.IPPROTO_IP, 11),
+    socket.AF_INET6: (socket.IPPROTO_IPV6, 25),
+}
 _SO_RCVBUFFORCE: Final = 33  # asm-generic/socket.h; needs CAP_NET_ADMIN
 _SO_MEMINFO: Final = 55
 _MEMINFO_DROPS: Final = 8  # index into SO_MEMINFO's array of u32 (linux/sock_diag.h)
@@ -38,22 +41,19 @@ OnDatagram = Callable[[bytes, tuple[Any, ...]], None]
 OnUnreachable = Callable[[tuple[Any, ...], str], None]
 
 
-class UdpSocket:
+class DatagramSocket:
     """Sends datagrams; hands what arrives to `on_datagram` and ICMP errors to `on_unreachable`."""
 
     def __init__(
-        self,
-        family: socket.AddressFamily,
-        receive_buffer_bytes: int,
-        on_datagram: OnDatagram,
-        on_unreachable: OnUnreachable,
+        self, opened: socket.socket, receive_buffer_bytes: int, on_datagram: OnDatagram, on_unreachable: OnUnreachable
     ) -> None:
         self._on_datagram = on_datagram
         self._on_unreachable = on_unreachable
-        self._socket = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-        _enlarge(self._socket, receive_buffer_bytes)
-        self._socket.setsockopt(*_RECVERR[family], 1)
-        self._socket.bind(("::" if family == socket.AF_INET6 else "0.0.0.0", 0))  # noqa: S104 - replies come by any way
+        self._socket = opened
+        opened.setblocking(False)
+        _enlarge(opened, receive_buffer_bytes)
+        opened.setsockopt(*_RECVERR[opened.family], 1)
+        opened.bind(("::" if opened.family == socket.AF_INET6 else "0.0.0.0", 0))  # noqa: S104 - replies come by any way
         self._epoll = select.epoll()
         self._epoll.register(self._socket.fileno(), select.EPOLLIN)
         self._loop = asyncio.get_running_loop()
@@ -121,6 +121,20 @@ class UdpSocket:
         self._loop.remove_reader(self._epoll.fileno())
         self._epoll.close()
         self._socket.close()
+
+
+class UdpSocket(DatagramSocket):
+    """The same over UDP."""
+
+    def __init__(
+        self,
+        family: socket.AddressFamily,
+        receive_buffer_bytes: int,
+        on_datagram: OnDatagram,
+        on_unreachable: OnUnreachable,
+    ) -> None:
+        opened = socket.socket(family, socket.SOCK_DGRAM)
+        super().__init__(opened, receive_buffer_bytes, on_datagram, on_unreachable)
 
 
 _LITTLE: Final = struct.pack("=H", 1) == b"\x01\x00"

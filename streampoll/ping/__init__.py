@@ -1,0 +1,1 @@
+"""Reachability: ICMP echo, or a TCP connect where ICMP is not allowed."""
