@@ -128,3 +128,12 @@ def test_a_body_that_a_newer_release_made_longer_is_read() -> None:
     target, attempt = decode_target(msgpack.packb([*TARGET, "new"]))
 
     assert (target.device, attempt) == ("sw1", 0)
+
+
+@pytest.mark.parametrize("field", [7, 9])
+def test_a_time_of_more_digits_than_64_bits_have_is_refused(field: int) -> None:
+    fields = list(encode_fields(Entry("poll", "j", 7, 8, b"")))
+    fields[field] = b"9" * 400  # an integer, of which no float can be made
+
+    with pytest.raises(EntryError, match="more than 19 digits"):
+        decode_fields(fields)

@@ -7,19 +7,19 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from streampoll.model import Table
-from streampoll.results.render import cell_text
+from streampoll.results.render import cell_text, plain
 
 _GAP = 3  # columns of the terminal between two of the table
 
 
 def table_grids(name: str, table: Table, width: int) -> Iterator[Grid]:
     """Draw a table, its naming column first; one wider than the terminal goes on below, each part with the names."""
-    columns = ("index", *table.columns)
-    naming = columns.index(table.key) if table.key in columns else 0
+    columns = ("index", *map(plain, table.columns))
+    naming = columns.index(plain(table.key)) if table.key in table.columns else 0
     cells = [[cell_text(value) for value in row] for row in table.rows]
     widths = [max([len(title), *(len(row[place]) for row in cells)]) for place, title in enumerate(columns)]
     others = [place for place in range(len(columns)) if place != naming]
-    title = name if table.complete else f"{name} (incomplete)"
+    title = plain(name) if table.complete else f"{plain(name)} (incomplete)"
     for places in _parts(others, widths, width - widths[naming] - _GAP):
         yield _grid(title, columns, (naming, *places), cells)
         title = ""

@@ -44,17 +44,21 @@ def json_option(command: Command) -> Command:
 def parse_since(text: str, now: float) -> float:
     """Return the start of a span as seconds since the epoch: "10m", "2h" before `now`, or an ISO date and time.
 
-    A time without an offset is local time, as the clock on the wall.
+    A time without an offset is local time, as the clock on the wall. What lies before the epoch is the epoch.
 
     Raises:
         ValueError: it is neither.
     """
-    if re.fullmatch(r"\d{9,}(\.\d+)?", text):
+    if re.fullmatch(r"\d{9,12}(\.\d{1,9})?", text, re.ASCII):
         return float(text)  # seconds since the epoch, as our own JSON prints them
     try:
-        return now - parse_duration(text)
+        return max(0.0, now - parse_duration(text))
     except ValueError:
-        return datetime.fromisoformat(text).astimezone().timestamp()
+        pass
+    try:
+        return max(0.0, datetime.fromisoformat(text).astimezone().timestamp())
+    except OverflowError as error:  # a local time before the year 1 or after 9999
+        raise ValueError(str(error)) from None
 
 
 class Since(click.ParamType[float]):

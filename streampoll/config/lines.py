@@ -14,6 +14,11 @@ import yaml
 
 Path = Sequence[str | int]
 
+YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""Builds plain values only; in C where there is libyaml."""
+
+_DEEPEST = 100  # levels of YAML; libyaml's loader recurses in C without a bound, and would end the process
+
 _HEADER = re.compile(r"\s*(\[\[?)\s*([^\]]+?)\s*\]\]?\s*(?:#.*)?$")
 _KEY = re.compile(r"""\s*((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*'))*)\s*=""")
 _KEY_PART = re.compile(r"""[A-Za-z0-9_-]+|"[^"]*"|'[^']*'""")
@@ -39,6 +44,23 @@ def yaml_line(text: str, path: Path) -> int:
         mark, node = entry
         line = mark.start_mark.line + 1
     return line
+
+
+def too_deep_for_yaml(text: str) -> bool:
+    """Return whether a text is nested deeper than any inventory; costs a tenth of what loading it does.
+
+    Raises:
+        yaml.YAMLError: as loading would.
+    """
+    depth = 0
+    for event in yaml.parse(text, Loader=YAML_LOADER):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > _DEEPEST:
+                return True
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+    return False
 
 
 def json_line(text: str, path: Path) -> int:
@@ -89,7 +111,7 @@ def _toml_names(dotted: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=1)
 def _yaml_nodes(text: str) -> yaml.Node | None:
-    node: yaml.Node | None = yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    node: yaml.Node | None = yaml.compose(text, Loader=YAML_LOADER)
     return node
 
 

@@ -6,6 +6,7 @@ one `Report` on; none of them raises for the user's mistakes.
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from reprlib import Repr
 
 from streampoll.errors import ConfigError, Fault
 
@@ -46,7 +47,17 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return f"known: {', '.join(names.values())}" if 0 < len(names) <= 16 else ""
 
 
+class _Short(Repr):
+    """Does not write out what is cut off anyway: YAML's aliases may make a value of terabytes out of a few lines."""
+
+    maxlevel = 3
+
+    def repr_int(self, x: int, level: int) -> str:
+        """Return an integer; Python refuses to write those of thousands of digits in decimal."""
+        return repr(x) if x.bit_length() < 256 else f"a number of {x.bit_length()} bits"
+
+
 def shorten(value: object, limit: int = 60) -> str:
     """Return a value as it may stand in a one-line message."""
-    text = repr(value)
+    text = repr(value[:limit]) if isinstance(value, str | bytes) else _Short().repr(value)
     return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -15,9 +15,9 @@ import msgspec
 import yaml
 
 from streampoll.config.convert import Place
-from streampoll.config.lines import json_line, yaml_line
+from streampoll.config.lines import YAML_LOADER, json_line, too_deep_for_yaml, yaml_line
 from streampoll.config.report import Report, shorten
-from streampoll.config.source import Source, nowhere, read_text, read_toml
+from streampoll.config.source import TOO_DEEP, Source, nowhere, read_text, read_toml
 
 LISTS = ("groups", "tags")  # columns of a CSV that hold several texts, separated by ";"
 
@@ -55,6 +55,8 @@ def _json(path: Path, shown: str, report: Report) -> Rows | None:
         what, _, at = str(error).partition(" (byte ")
         line = text.encode()[: int(at.rstrip(")") or 0)].count(b"\n") + 1 if at else text.count("\n") + 1
         report.fault(f"{shown}:{line}", f"not JSON: {what.removeprefix('JSON is malformed: ')}")
+    except RecursionError:
+        report.fault(shown, TOO_DEEP, "the devices are a plain list of tables")
     return None
 
 
@@ -63,7 +65,10 @@ def _yaml(path: Path, shown: str, report: Report) -> Rows | None:
     if text is None:
         return None
     try:
-        data = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - safe loaders
+        if too_deep_for_yaml(text):
+            report.fault(shown, TOO_DEEP, "the devices are a plain list of tables")
+            return None
+        data = yaml.load(text, Loader=YAML_LOADER)  # noqa: S506 - a safe loader
         return _listed(Source(shown, text, data, yaml_line), report)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 0

@@ -10,6 +10,7 @@ from streampoll.config.lines import toml_line
 from streampoll.config.report import Report
 
 KeyPath = tuple[str | int, ...]
+TOO_DEEP = "nested too deeply"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,4 +67,8 @@ def read_toml(path: Path, name: str, report: Report) -> Source | None:
         what, _, at = str(error).partition(" (at ")
         line = at.partition("line ")[2].partition(",")[0] or str(text.count("\n") + 1)
         report.fault(f"{name}:{line}", f"not TOML: {what[:1].lower()}{what[1:]}")
+    except RecursionError:
+        report.fault(name, TOO_DEEP, "no setting needs more than three levels")
+    except ValueError:  # an integer of thousands of digits: Python reads no more than 4,300
+        report.fault(name, "not TOML: a number is too long", "write at most 19 digits")
     return None

@@ -1,5 +1,6 @@
 """Durations and sizes as people write them."""
 
+import math
 import re
 
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -19,10 +20,14 @@ def parse_duration(text: str) -> float:
     """
     compact = text.strip().lower().replace(" ", "")
     if re.fullmatch(r"\d+(\.\d+)?", compact):
-        return float(compact)
-    if not _DURATION.fullmatch(compact):
+        seconds = float(compact)
+    elif _DURATION.fullmatch(compact):
+        seconds = float(sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(compact)))
+    else:
         raise ValueError(f"{text!r} is not a duration")
-    return float(sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(compact)))
+    if math.isinf(seconds):
+        raise ValueError(f"a duration of {len(text)} digits is none")
+    return seconds
 
 
 def parse_size(text: str) -> int:
@@ -36,6 +41,7 @@ def parse_size(text: str) -> int:
         raise ValueError(f"{text!r} is not a size")
     unit = found[2].lower()
     scale = _BYTES.get(unit) or _BYTES.get(f"{unit.removesuffix('i')}ib")
-    if scale is None or (size := float(found[1]) * scale) != int(size):
+    size = float(found[1]) * (scale or 0)
+    if scale is None or not size.is_integer():  # infinity is none either
         raise ValueError(f"{text!r} is not a whole number of bytes")
     return int(size)

@@ -18,7 +18,7 @@ class Resolver:
         """Return the address of a name, IPv4 or IPv6, in its canonical form.
 
         Raises:
-            OSError: it has none, or the name server does not answer.
+            OSError: it has none, is none, or the name server does not answer.
         """
         numeric = canonical(name)
         if numeric is not None:
@@ -27,7 +27,12 @@ class Resolver:
         known = self._known.get(name)
         if known is not None and loop.time() < known[1]:
             return known[0]
-        found = await loop.getaddrinfo(name, None, type=socket.SOCK_DGRAM)
+        if "\0" in name:  # the system's resolver would read as far as there
+            raise OSError("it is no host name: a zero byte in it")
+        try:
+            found = await loop.getaddrinfo(name, None, type=socket.SOCK_DGRAM)
+        except ValueError as error:  # a label of more than 63 letters, a character that no name has
+            raise OSError(f"it is no host name: {error}") from None
         address = str(found[0][4][0])
         if len(self._known) >= _MOST:
             self._known.clear()
@@ -40,5 +45,5 @@ def canonical(address: str) -> str | None:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
         return socket.inet_ntop(family, socket.inet_pton(family, address))
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a zero byte in it
         return None

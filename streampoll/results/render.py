@@ -1,5 +1,6 @@
 """Stored polls as JSON, CSV and text. Pure; the values are formatted here and nowhere earlier."""
 
+import math
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -11,7 +12,12 @@ CSV_COLUMNS = ("slot", "job", "device", "status", "duration_ms", "table", "row",
 
 
 def shown(value: Value) -> str | int | float | None:
-    """Return a value for people and JSON: bytes as text where they are printable UTF-8, else as 0a:1b:2c."""
+    """Return a value for people and JSON: bytes as text where they are printable UTF-8, else as 0a:1b:2c.
+
+    What JSON has no number for is text: "nan", "inf".
+    """
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
     if not isinstance(value, bytes):
         return value
     try:
@@ -26,7 +32,10 @@ def clock(at: float) -> str | None:
     if not at:
         return None
     precision = "seconds" if at == int(at) else "milliseconds"
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec=precision).replace("+00:00", "Z")
+    try:
+        return datetime.fromtimestamp(at, UTC).isoformat(timespec=precision).replace("+00:00", "Z")
+    except (ValueError, OverflowError, OSError):  # before the year 1 or after 9999: a damaged trace
+        return f"{at:.0f} s after 1970"
 
 
 def as_json(poll: StoredPoll) -> dict[str, Any]:
@@ -95,18 +104,18 @@ def text_lines(poll: StoredPoll) -> Iterator[str]:
     """Yield what a terminal shows of one poll above its tables: a head line, then the scalars."""
     late_s = poll.stored_ms / 1000
     head = f"{clock(poll.slot)}  {poll.job}  {poll.status.word}  {poll.duration_ms} ms, stored {late_s:.1f} s after due"
-    yield f"{head}: {_plain(poll.outcome.error)}" if poll.outcome.error else head
+    yield f"{head}: {plain(poll.outcome.error)}" if poll.outcome.error else head
     width = max(map(len, poll.outcome.values), default=0)
     for name, value in poll.outcome.values.items():
-        yield f"  {name:<{width}}  {_plain(cell_text(value, poll.outcome.missing.get(name, '')))}"
+        yield f"  {plain(name):<{width}}  {plain(cell_text(value, poll.outcome.missing.get(name, '')))}"
 
 
 def cell_text(value: Value, reason: str = "") -> str:
     """Return a value as a terminal shows it; a missing one as its reason in brackets."""
     cell = shown(value)
-    return f"({reason or 'missing'})" if cell is None else _plain(str(cell))
+    return f"({plain(reason or 'missing')})" if cell is None else plain(str(cell))
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Return text that can't drive a terminal: a device's own words are not to be trusted."""
     return "".join(letter if letter.isprintable() else "?" for letter in text)

@@ -74,6 +74,8 @@ def decode_fields(fields: Sequence[bytes]) -> Entry:
         _, version, _, kind, _, job, _, slot, _, expiry, _, body = fields
     else:
         version, kind, job, slot, expiry, body = _by_name(dict(zip(fields[0::2], fields[1::2], strict=False)))
+    if len(slot) > _DIGITS or len(expiry) > _DIGITS:
+        raise EntryError(f"entry envelope: a time of more than {_DIGITS} digits")
     try:
         return Entry(kind.decode(), job.decode(), int(slot), int(expiry), body, version)
     except ValueError as error:
@@ -90,6 +92,7 @@ def deliver(
         return Delivered(queue, shard, entry_id, None, delivery, leased, fields)
 
 
+_DIGITS = 19  # of a slot or expiry, as 64 bits have: thousands of them would make an integer that no float holds
 _NAMES = [b"v", b"k", b"j", b"s", b"x", b"b"]
 
 
