@@ -20,15 +20,15 @@ from streampoll.snmp.memory import Memory
 from streampoll.snmp.plan import CollectPlan
 
 _VERSIONS: Final = {"1": Version.V1, "2": Version.V2C, "2c": Version.V2C}
-_OVERRIDES: Final[dict[str, tuple[str, float, float]]] = {  # key -> (field of Limits, factor, least value)
-    "snmp.timeout_s": ("timeout_s", 1.0, 0.001),
-    "snmp.retries": ("retries", 1, 0),
-    "snmp.window": ("window", 1, 1),
-    "snmp.gap_ms": ("gap_s", 0.001, 0.0),
-    "snmp.max_varbinds": ("max_varbinds", 1, 1),
-    "snmp.max_repetitions": ("max_repetitions", 1, 1),
-    "snmp.max_reply_bytes": ("max_reply_bytes", 1, 484),
-}
+_OVERRIDES: Final[dict[str, tuple[str, float, float, float]]] = {  # key -> (field of Limits, factor, least, most)
+    "snmp.timeout_s": ("timeout_s", 1.0, 0.001, 3600.0),
+    "snmp.retries": ("retries", 1, 0, 1000),
+    "snmp.window": ("window", 1, 1, 1000),
+    "snmp.gap_ms": ("gap_s", 0.001, 0.0, 3_600_000.0),
+    "snmp.max_varbinds": ("max_varbinds", 1, 1, 10_000),
+    "snmp.max_repetitions": ("max_repetitions", 1, 1, 10_000),
+    "snmp.max_reply_bytes": ("max_reply_bytes", 1, 484, 65_507),
+}  # entries may be anybody's: an engine is never told infinity
 
 
 class _Unusable(Exception):  # noqa: N818 - never leaves this module; becomes an outcome
@@ -77,6 +77,8 @@ class SnmpPoller:
                 credential = self._in_version(credential, asked)
             limits = self._limits if not target.overrides else _limits(self._limits, target.overrides)
             port = target.port or self._settings.port
+            if not 0 < port < 65_536:
+                raise _Unusable(f"port {port} is none: write a number from 1 to 65535")
             agent = Agent((await self._resolver.resolve(target.address), port), credential, limits)
         except _Unusable as error:
             return Outcome(Status.CONFIG, str(error))
@@ -94,7 +96,8 @@ class SnmpPoller:
         """Return a community in another version; the same object each time, since engines know them by identity."""
         version = _VERSIONS.get(str(asked).removeprefix("v"))
         if version is None or not isinstance(credential, Community):
-            raise _Unusable(f"snmp.version {asked!r} does not go with this credential; write 1 or 2c, for a community")
+            what = f"snmp.version {str(asked)[:40]!r} does not go with this credential"
+            raise _Unusable(f"{what}; write 1 or 2c, for a community")
         if version is credential.version:
             return credential
         key = id(credential), version
@@ -119,12 +122,12 @@ class SnmpPoller:
 def _limits(limits: Limits, overrides: Mapping[str, Scalar]) -> Limits:
     """Apply a device's own settings."""
     changes: dict[str, float] = {}
-    for key, (name, factor, least) in _OVERRIDES.items():
+    for key, (name, factor, least, most) in _OVERRIDES.items():
         value = overrides.get(key)
         if value is None:
             continue
-        whole = isinstance(factor, int)
-        if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)) or value < least:
-            raise _Unusable(f"override {key} = {value!r}: write a number of at least {least}")
+        kinds = int if isinstance(factor, int) else (int, float)
+        if isinstance(value, bool) or not isinstance(value, kinds) or not least <= value <= most:
+            raise _Unusable(f"override {key} = {str(value)[:40]!r}: write a number from {least} to {most}")
         changes[name] = value * factor
     return replace(limits, **changes) if changes else limits  # type: ignore[arg-type]
