@@ -29,7 +29,10 @@ class SnmpOverrides:
 def overridable() -> dict[str, Setting]:
     """Return the settings that a device may override, by their dotted name: those of an agent, not of a process."""
     snmp = settings_of(SnmpSettings)
-    names = ("timeout_s", "retries", "window", "gap_ms", "max_varbinds", "max_repetitions", "max_reply_bytes")
+    names = (
+        "timeout_s", "retries", "window", "gap_ms", "max_varbinds", "max_repetitions", "max_reply_bytes",
+        "follow_engine_id", "allow_boots_back",
+    )  # fmt: skip
     return {
         **{f"snmp.{name}": snmp[name] for name in names},
         **{f"snmp.{name}": setting for name, setting in settings_of(SnmpOverrides).items()},

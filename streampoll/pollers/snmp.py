@@ -1,7 +1,7 @@
 """The SNMP poller: a target becomes an agent, and the engine does the rest.
 
-Engines and sockets are made at the first poll, so in the forked child and in its loop. v3 goes to pysnmp, as does
-everything with `engine = "pysnmp"`; a process that polls only v1 and v2c never imports it.
+The engine and its sockets are made at the first poll, so in the forked child and in its loop. It is our own, or pysnmp
+with `engine = "pysnmp"`, which is imported only then.
 """
 
 from collections.abc import Mapping
@@ -29,6 +29,7 @@ _OVERRIDES: Final[dict[str, tuple[str, float, float, float]]] = {  # key -> (fie
     "snmp.max_repetitions": ("max_repetitions", 1, 1, 10_000),
     "snmp.max_reply_bytes": ("max_reply_bytes", 1, 484, 65_507),
 }  # entries may be anybody's: an engine is never told infinity
+_SWITCHES: Final = {"snmp.follow_engine_id": "follow_engine_id", "snmp.allow_boots_back": "allow_boots_back"}
 
 
 class _Unusable(Exception):  # noqa: N818 - never leaves this module; becomes an outcome
@@ -48,12 +49,15 @@ class SnmpPoller:
             settings.max_varbinds,
             settings.max_repetitions,
             settings.max_reply_bytes,
+            settings.follow_engine_id,
+            settings.allow_boots_back,
         )
         self._versions: dict[tuple[int, Version], tuple[Credential, Community]] = {}  # communities in another version
         self._memory = Memory()
         self._resolver = Resolver()
         self._wire: WireEngine | None = None
-        self._engines: dict[bool, tuple[Engine, Collector]] = {}  # by "is pysnmp"
+        self._engine: Engine | None = None  # the same, or pysnmp
+        self._collector: Collector | None = None
 
     @property
     def counters(self) -> Counters | None:
@@ -84,13 +88,15 @@ class SnmpPoller:
             return Outcome(Status.CONFIG, str(error))
         except OSError as error:
             return Outcome(Status.UNREACHABLE, f"{target.address!r} has no address: {error.strerror or error}")
-        return await self._collector(credential).collect(agent, plan, deadline)
+        if self._collector is None:
+            self._collector = self._open()
+        return await self._collector.collect(agent, plan, deadline)
 
     async def close(self) -> None:
-        """Close the engines and their sockets."""
-        for engine, _ in self._engines.values():
-            await engine.close()
-        self._engines.clear()
+        """Close the engine and its sockets."""
+        if self._engine is not None:
+            await self._engine.close()
+        self._engine = self._collector = None
 
     def _in_version(self, credential: Credential, asked: Scalar) -> Credential:
         """Return a community in another version; the same object each time, since engines know them by identity."""
@@ -105,18 +111,13 @@ class SnmpPoller:
             self._versions[key] = credential, replace(credential, version=version)
         return self._versions[key][1]
 
-    def _collector(self, credential: Credential) -> Collector:
-        """Find the collector on the engine for a credential, or make both."""
-        is_pysnmp = self._settings.engine == "pysnmp" or not isinstance(credential, Community)
-        found = self._engines.get(is_pysnmp)
-        if found is None:
-            engine: Engine
-            if is_pysnmp:
-                engine = make_pysnmp_engine(self._settings)
-            else:
-                engine = self._wire = WireEngine(self._settings)
-            found = self._engines[is_pysnmp] = engine, Collector(engine, self._memory)
-        return found[1]
+    def _open(self) -> Collector:
+        """Make the engine, and the collector on it."""
+        if self._settings.engine == "pysnmp":
+            self._engine = make_pysnmp_engine(self._settings)
+        else:
+            self._engine = self._wire = WireEngine(self._settings)
+        return Collector(self._engine, self._memory)
 
 
 def _limits(limits: Limits, overrides: Mapping[str, Scalar]) -> Limits:
@@ -130,4 +131,10 @@ def _limits(limits: Limits, overrides: Mapping[str, Scalar]) -> Limits:
         if isinstance(value, bool) or not isinstance(value, kinds) or not least <= value <= most:
             raise _Unusable(f"override {key} = {str(value)[:40]!r}: write a number from {least} to {most}")
         changes[name] = value * factor
+    for key, name in _SWITCHES.items():
+        switch = overrides.get(key)
+        if isinstance(switch, bool):
+            changes[name] = switch
+        elif switch is not None:
+            raise _Unusable(f"override {key} = {switch!r}: write true or false")
     return replace(limits, **changes) if changes else limits  # type: ignore[arg-type]

@@ -1,6 +1,7 @@
 """How we prove to an agent who we are: a community (v1, v2c) or a user (v3).
 
-The secrets in here are revealed in one place each: where a message template is encoded, where a v3 engine is set up.
+The secrets in here are revealed in one place each: where a message's start is encoded, where a
+passphrase becomes a key.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """The port of an SNMP engine: one request in, one reply or failure out, both values.
 
-Two engines stand behind it: `client` (our own wire engine, v1 and v2c) and `pysnmp_engine` (all versions). What is
-built on the port (`collect`) is the same for both.
+Two engines stand behind it: `client` (our own wire engine) and `pysnmp_engine`. What is built on the port (`collect`)
+is the same for both.
 """
 
 from collections.abc import Awaitable
@@ -27,6 +27,8 @@ class Limits:
     max_varbinds: int = 40  # in one GET
     max_repetitions: int = 25  # rows in one GETBULK
     max_reply_bytes: int = 1400  # what replies are kept under, by estimate
+    follow_engine_id: bool = True  # v3: an agent that came back with another engine ID is believed once it proves it
+    allow_boots_back: bool = False  # v3: so is one whose boots or time went back
 
 
 @dataclass(frozen=True, slots=True)

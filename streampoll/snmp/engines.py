@@ -7,7 +7,7 @@ from streampoll.snmp.engine import Engine
 
 
 def make_pysnmp_engine(settings: SnmpSettings) -> Engine:
-    """Make the engine that knows v3 as well, inside the running loop."""
+    """Make the second engine, inside the running loop."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # pysnmp 7.1 imports old names of pysmi
         from streampoll.snmp.pysnmp_engine import PysnmpEngine

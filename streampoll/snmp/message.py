@@ -172,20 +172,20 @@ def _read_head(data: bytes) -> Head:
     at, stop = expect(data, 0, end, SEQUENCE)
     if stop != end:
         raise SnmpError(f"{end - stop} bytes after the message")
-    version, at = _read_integer(data, at, end)
+    version, at = read_integer(data, at, end)
     _, at = expect(data, at, end, OCTET_STRING)
     pdu, at, stop = read_tlv(data, at, end)
     if stop != end:
         raise SnmpError(f"{end - stop} bytes after the PDU")
     if not _FIRST_PDU <= pdu <= _LAST_PDU:
         raise SnmpError(f"tag 0x{pdu:02x} where a PDU belongs")
-    request_id, at = _read_integer(data, at, end)
-    status, at = _read_integer(data, at, end)
-    index, at = _read_integer(data, at, end)
+    request_id, at = read_integer(data, at, end)
+    status, at = read_integer(data, at, end)
+    index, at = read_integer(data, at, end)
     return request_id, version, pdu, status, index, at
 
 
-def _read_integer(data: bytes, start: int, end: int) -> tuple[int, int]:
+def read_integer(data: bytes, start: int, end: int) -> tuple[int, int]:
     """Read an INTEGER element; returns its value and where the next element starts."""
     at, stop = expect(data, start, end, INTEGER)
     return decode_integer(data[at:stop]), stop

@@ -1,4 +1,4 @@
-"""The second engine: pysnmp, for v3, and for everything with `engine = "pysnmp"`.
+"""The second engine: pysnmp, for everything with `engine = "pysnmp"`, and the oracle of our own.
 
 Slower by two orders of magnitude and heavy in memory: `engines` imports it when it is needed. Each credential has
 a pysnmp engine of its own: in a shared one, two users of one name with different keys overwrite each other. pysnmp

@@ -3,7 +3,7 @@
 from collections import deque
 from typing import Generic, TypeVar
 
-from streampoll.snmp.engine import Address
+from streampoll.snmp.engine import Address, Failure
 
 T = TypeVar("T")
 
@@ -11,7 +11,7 @@ T = TypeVar("T")
 class Window(Generic[T]):
     """An agent's window: exists only while something is in flight, waiting, or too soon after the last sending."""
 
-    __slots__ = ("address", "garbled", "in_flight", "not_before", "size", "waiting")
+    __slots__ = ("address", "dropped", "in_flight", "not_before", "size", "waiting")
 
     def __init__(self, address: Address, size: int) -> None:
         self.address = address
@@ -19,7 +19,7 @@ class Window(Generic[T]):
         self.in_flight: list[T] = []
         self.waiting: deque[T] = deque()
         self.not_before = 0.0  # the loop's clock; where a least gap is set
-        self.garbled = ""  # why the last datagram from this address could not be read
+        self.dropped: Failure | None = None  # what the last datagram from this address was dropped for
 
     def open(self, now: float) -> bool:
         """Tell whether another request may go out now."""
