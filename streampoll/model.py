@@ -92,6 +92,10 @@ class TableTime:
     uptime: int | None  # sysUpTime of the same PDU, hundredths of a second; None where the device has none
 
 
+Rows = range | tuple[int, ...]
+"""Rows by number, from 0; a range for all of them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     """A collected table, row by row: `rows[i][0]` is the index, the rest are in the order of `columns`."""
@@ -101,6 +105,7 @@ class Table:
     times: Sequence[TableTime] = ()
     complete: bool = True  # False: cut by a row cap, an error or the deadline
     key: str = ""  # the column that names a row to people (ifName); "": the index does
+    counter32: Mapping[str, Rows] = field(default_factory=dict)  # rows whose counter came as a Counter32, by column
 
 
 @dataclass(slots=True)
@@ -116,6 +121,8 @@ class Outcome:
     first_reply: float = 0.0  # wall clock of the first reply; 0.0 if none came
     requests: int = 0  # requests sent, retries included
     varbinds: int = 0  # values received (SNMP variable bindings; 0 for other protocols)
+    profile: str = ""  # by which the values are shown; "": nobody says
+    counter32: tuple[str, ...] = ()  # scalars that came as a Counter32
 
 
 @dataclass(frozen=True, slots=True)

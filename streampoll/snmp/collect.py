@@ -5,44 +5,24 @@ single probe first. What the device does not have is no trouble (the value is No
 garbles or breaks off makes the poll partial.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
-from streampoll.model import Outcome, Status, Table, Value
+from streampoll.model import Outcome, Status, Table
 from streampoll.snmp.ber import index_text
 from streampoll.snmp.compiled import PROBE, CompiledPlan, CompiledTable
 from streampoll.snmp.conversation import Conversation
-from streampoll.snmp.convert import NONEXISTENT
+from streampoll.snmp.convert import NO_FACTOR
 from streampoll.snmp.engine import Agent, Engine, Failure
+from streampoll.snmp.grid import Grid
+from streampoll.snmp.harvest import Harvest, sum_up
+from streampoll.snmp.join import make, walked_grid
 from streampoll.snmp.memory import PROBE_AFTER, Memory
 from streampoll.snmp.plan import CollectPlan
 from streampoll.snmp.scalars import get, get_fallbacks
+from streampoll.snmp.shape import Shape
 from streampoll.snmp.walk import Walk, fill_holes
 
 _MAX_PLANS = 1024  # compiled plans kept; reloads make new ones
-
-
-@dataclass(slots=True)
-class _Harvest:
-    """What a poll has brought so far."""
-
-    values: dict[str, Value] = field(default_factory=dict)
-    tables: dict[str, Table] = field(default_factory=dict)
-    missing: dict[str, str] = field(default_factory=dict)
-    troubles: list[str] = field(default_factory=list)  # why it is not complete
-    answered: int = 0  # scalars with a value
-    at: float = 0.0
-    failure: Failure | None = None  # what ended it early
-
-    def miss(self, name: str, reason: str, holes: int = 0, rows: int = 0) -> None:
-        """Note why a value is missing, and whether that is trouble; of a column, in how many of its rows."""
-        if reason not in NONEXISTENT:
-            self.troubles.append(f"{name}: {reason}")
-        self.missing[name] = f"{reason} in {holes} of {rows} rows" if holes < rows else reason
-
-    @property
-    def empty(self) -> bool:
-        """True if not one value came."""
-        return self.answered == 0 and not any(table.rows for table in self.tables.values())
 
 
 class Collector:
@@ -56,23 +36,17 @@ class Collector:
     async def collect(self, agent: Agent, plan: CollectPlan, deadline: float) -> Outcome:
         """Ask an agent for all of a plan, until `deadline` (of the loop's clock)."""
         compiled = self._compile(plan)
-        if not compiled.wants and not compiled.tables:
+        if not compiled.asks:
             return Outcome(Status.CONFIG, f"profile {plan.profile!r} asks for nothing")
         talk = Conversation(self._engine, self._memory, agent, deadline)
         if self._memory.back_off.failures(agent.address) >= PROBE_AFTER:
             failure = await self._probe(agent, deadline, talk)
             if failure is not None:
                 return failure
-        harvest = _Harvest()
-        if compiled.wants:
-            await _collect_scalars(talk, compiled, harvest)
-        for table in compiled.tables:
-            if harvest.failure is None:
-                await _collect_table(talk, table, harvest)
-            else:
-                harvest.missing[table.spec.name] = f"not asked after {harvest.failure.status.word}"
+        harvest = Harvest()
+        await _collect_all(talk, compiled, harvest)
         talk.finish()
-        outcome = _outcome(talk, harvest, plan)
+        outcome = sum_up(talk, harvest, plan)
         if not talk.first_reply and outcome.status in (Status.TIMEOUT, Status.UNREACHABLE):
             self._memory.back_off.silent(agent.address)
         return outcome
@@ -98,32 +72,81 @@ class Collector:
         return Outcome(result.status, f"{result.reason} (a probe: silent for {failures} polls)", requests=result.sent)
 
 
-async def _collect_scalars(talk: Conversation, plan: CompiledPlan, harvest: _Harvest) -> None:
+async def _collect_all(talk: Conversation, compiled: CompiledPlan, harvest: Harvest) -> None:
+    """Collect the scalars, and then the tables that are for the device."""
+    if compiled.wants:
+        await _collect_scalars(talk, compiled, harvest)
+    if compiled.branches is not None:
+        compiled = compiled.branch(None if harvest.failure else harvest.values)
+        harvest.leave_out(compiled.absent)
+        if compiled.wants:
+            await _collect_scalars(talk, compiled, harvest)
+    if compiled.shape is not None:
+        await _shape_scalars(talk, compiled.shape, harvest)
+    for table in compiled.tables:
+        if harvest.failure is None:
+            await _collect_table(talk, table, harvest)
+        else:
+            harvest.missing[table.spec.name] = f"not asked after {harvest.failure.status.word}"
+
+
+async def _collect_scalars(talk: Conversation, plan: CompiledPlan, harvest: Harvest) -> None:
     """Get the scalars; those that don't exist are asked under their fallback OID."""
+    if harvest.failure is not None:
+        for name, _ in plan.names:
+            harvest.values[name] = None
+            harvest.miss(name, f"not asked after {harvest.failure.status.word}")
+        return
     answers = await get(talk, plan.chunks(talk.agent.limits, talk.limit))
     await get_fallbacks(talk, plan.wants, answers)
-    harvest.at = answers.at
+    harvest.at = harvest.at or answers.at
     harvest.failure = answers.failure
-    harvest.answered = len(answers.values)
+    harvest.answered += len(answers.values)
     values = answers.values
-    harvest.values = {name: values.get(oid) for name, oid in plan.names}
+    got = {name: values.get(oid) for name, oid in plan.names}
+    harvest.values = harvest.values | got if harvest.values else got
+    if answers.counter32:
+        harvest.counter32 += tuple(name for name, oid in plan.names if oid in answers.counter32)
     if answers.reasons:
         for name, oid in plan.names:
             if oid in answers.reasons:
                 harvest.miss(name, answers.reasons[oid])
 
 
-async def _collect_table(talk: Conversation, table: CompiledTable, harvest: _Harvest) -> None:
-    """Walk a table and note what it lacks."""
+async def _shape_scalars(talk: Conversation, shape: Shape, harvest: Harvest) -> None:
+    """Make the scalars that are stored: a grid of one row."""
+    grid = Grid([b""], shape.kinds)
+    for name, value in harvest.values.items():
+        grid.put(name, [value], harvest.missing.get(name, ""))
+    grid.counter32 = dict.fromkeys(harvest.counter32)
+    await make(talk, shape, grid, harvest.known)
+    harvest.values = {name: grid.made.get(name, [None])[0] for name in shape.names}
+    harvest.answered = sum(value is not None for value in harvest.values.values())
+    harvest.counter32 = tuple(name for name in shape.names if name in grid.counter32)
+    for name in set(grid.raw).difference(shape.names):
+        harvest.missing.pop(name, None)
+    for name, value in harvest.values.items():
+        if value is None and name not in harvest.missing:
+            harvest.miss(name, grid.reasons.get(name, NO_FACTOR))
+
+
+async def _collect_table(talk: Conversation, table: CompiledTable, harvest: Harvest) -> None:
+    """Walk a table, join and shape it, and note what it lacks."""
     walk = Walk(talk, table)
     await walk.run()
     await fill_holes(talk, walk)
-    spec = table.spec
-    rows = [[index_text(index), *row] for index, row in walk.rows.items()]
-    harvest.tables[spec.name] = Table(table.names, rows, tuple(walk.times), not walk.stopped, spec.key)
     harvest.failure = walk.failure
+    spec = table.spec
     if walk.stopped:
         harvest.troubles.append(f"table {spec.name}: {walk.stopped}")
+    elif table.shared:
+        harvest.known.learn(walk, table.shared)
+    if table.shape is not None:
+        await _shape_table(talk, table, table.shape, walk, harvest)
+        return
+    rows = [[index_text(index), *row] for index, row in walk.rows.items()]
+    times = tuple(walk.times)
+    harvest.tables[spec.name] = Table(table.names, rows, times, not walk.stopped, spec.key, walk.rows32())
     if not rows:
         harvest.missing[spec.name] = walk.stopped or "no rows"
         return
@@ -133,35 +156,17 @@ async def _collect_table(talk: Conversation, table: CompiledTable, harvest: _Har
             harvest.miss(f"{spec.name}.{lane.column.metric.name}", lane.reason or "noSuchInstance", holes, len(rows))
 
 
-def _outcome(talk: Conversation, harvest: _Harvest, plan: CollectPlan) -> Outcome:
-    """Sum a poll up."""
-    status, error = _verdict(talk, harvest, plan)
-    return Outcome(
-        status,
-        error,
-        harvest.values if talk.first_reply else {},
-        harvest.tables if talk.first_reply else {},
-        harvest.missing if talk.first_reply else {},
-        harvest.at,
-        talk.first_reply,
-        talk.requests,
-        talk.varbinds,
-    )
-
-
-def _verdict(talk: Conversation, harvest: _Harvest, plan: CollectPlan) -> tuple[Status, str]:
-    """Say how a poll ended, and why where it isn't ok."""
-    failure = harvest.failure
-    if failure is not None and harvest.empty:
-        return failure.status, failure.reason
-    if harvest.empty:
-        if harvest.troubles:
-            return Status.REFUSED, harvest.troubles[0]
-        return Status.CONFIG, f"nothing of profile {plan.profile!r} exists on this device"
-    troubles = harvest.troubles
-    if failure is not None and not any(failure.reason in trouble for trouble in troubles):
-        troubles = [failure.reason, *troubles]
-    if not troubles:
-        return Status.OK, ""
-    more = f" (and {len(troubles) - 1} more)" if len(troubles) > 1 else ""
-    return Status.PARTIAL, troubles[0] + more
+async def _shape_table(talk: Conversation, table: CompiledTable, shape: Shape, walk: Walk, harvest: Harvest) -> None:
+    """Make the rows that are stored of those that were walked."""
+    grid = walked_grid(walk, shape.kinds)
+    failure = await make(talk, shape, grid, harvest.known, harvest.failure)
+    harvest.failure = harvest.failure or failure
+    rows = shape.rows(grid, list(map(index_text, grid.indexes)))
+    name, complete = table.spec.name, not walk.stopped
+    rows32 = {column: each for column, each in grid.rows32().items() if column in table.names}
+    harvest.tables[name] = Table(table.names, rows, tuple(grid.times), complete, table.spec.key, rows32)
+    if not rows:
+        harvest.missing[name] = walk.stopped or ("no row is wanted" if walk.rows else "no rows")
+        return
+    for column, holes in shape.holes(grid).items():
+        harvest.miss(f"{name}.{column}", grid.reasons.get(column, "noSuchInstance"), holes, len(rows))

@@ -3,15 +3,18 @@
 Compiled once a process and plan, for the request sizes that its agents have (nearly always one set).
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from streampoll.model import Value
 from streampoll.snmp.ber import encode_arcs, encode_oid
+from streampoll.snmp.branches import Branch, branches_of
 from streampoll.snmp.convert import PLAIN
 from streampoll.snmp.engine import Limits
 from streampoll.snmp.message import PduType, Request
-from streampoll.snmp.plan import CollectPlan, Kind, Metric, TableSpec
+from streampoll.snmp.plan import CollectPlan, Kind, Metric, Oid, TableSpec
+from streampoll.snmp.shape import Shape, is_asked, shape_of_scalars, shape_of_table
 
 SYS_UPTIME: Final = encode_oid((1, 3, 6, 1, 2, 1, 1, 3))
 SYS_UPTIME_0: Final = SYS_UPTIME + encode_arcs((0,))
@@ -21,7 +24,7 @@ _MESSAGE_BYTES: Final = 60  # head of a reply, with a community of twenty charac
 _VARBIND_BYTES: Final = 6  # two tags with lengths around an OID, one of the value
 _VALUE_BYTES: Final = {
     Kind.INTEGER: 4, Kind.COUNTER: 8, Kind.TICKS: 5, Kind.IP: 4, Kind.OID: 10, Kind.TEXT: 32, Kind.BYTES: 16,
-    Kind.AUTO: 16,
+    Kind.AUTO: 16, Kind.FLOAT: 7, Kind.BITS: 4, Kind.MAC: 6, Kind.DATETIME: 11,
 }  # fmt: skip
 
 
@@ -55,22 +58,49 @@ class CompiledTable:
     """A table ready to be walked."""
 
     spec: TableSpec
-    columns: tuple[Column, ...]
-    names: tuple[str, ...]
+    columns: tuple[Column, ...]  # those that are walked
+    names: tuple[str, ...]  # those that are stored
+    shape: Shape | None  # None: rows are stored as they were walked
+    shared: tuple[int, ...]  # places of columns that another table looks up
 
 
 Chunk = tuple[Request, tuple[Want, ...]]
 
 
 class CompiledPlan:
-    """A plan with its scalars' requests, encoded, by how many varbinds they may have."""
+    """A plan with its scalars' requests, encoded, by how many varbinds they may have.
 
-    def __init__(self, plan: CollectPlan) -> None:
+    Conditions come first: of a plan that has any, this is what decides them, and `branches` has the rest.
+    """
+
+    def __init__(self, plan: CollectPlan, branch: Branch | None = None) -> None:
+        """Compile a plan, or a branch of one."""
         self.plan = plan
-        self.wants = tuple(Want.of(metric, encode_oid(metric.oid)) for metric in plan.scalars)
+        self.absent = branch.absent if branch else ()  # scalars and tables that are not for the device
+        self.branches = branches_of(plan)
+        if self.branches is not None:
+            plan = self.branches.trunk
+        self.wants = tuple(Want.of(metric, encode_oid(metric.oid)) for metric in plan.scalars if is_asked(metric))
         self.names = tuple((want.metric.name, want.oid) for want in self.wants)
-        self.tables = tuple(_compile_table(spec) for spec in plan.tables)
+        self.shape = None if self.branches else shape_of_scalars(branch.scalars if branch else plan.scalars)
+        self.tables = _compile_tables(plan.tables)
         self._chunks: dict[tuple[int, int], tuple[Chunk, ...]] = {}
+        self._branches: dict[tuple[bool, ...], CompiledPlan] = {}
+
+    @property
+    def asks(self) -> bool:
+        """Tell whether there is anything to ask for."""
+        return bool(self.wants or self.tables)
+
+    def branch(self, values: Mapping[str, Value] | None) -> "CompiledPlan":
+        """Return what is for a device with these scalars; for None, everything: it could not be found out."""
+        assert self.branches is not None
+        held = self.branches.held(values)
+        found = self._branches.get(held)
+        if found is None:
+            taken = self.branches.take(held)
+            found = self._branches[held] = CompiledPlan(taken.plan, taken)
+        return found
 
     def chunks(self, limits: Limits, limit: int) -> tuple[Chunk, ...]:
         """Return the GET requests for all scalars, none with more varbinds than `limit`."""
@@ -106,10 +136,20 @@ def rows_that_fit(columns: Sequence[Column], index_bytes: int, reply_bytes: int)
     return max(1, (reply_bytes - _MESSAGE_BYTES - uptime) // row)
 
 
-def _compile_table(spec: TableSpec) -> CompiledTable:
+def _compile_tables(specs: Sequence[TableSpec]) -> tuple[CompiledTable, ...]:
+    """Compile tables; those whose columns others look up come first, so that these need not ask for them again."""
+    looked_up = {(metric.oid, metric.kind) for spec in specs for metric in spec.columns if metric.by}
+    tables = [_compile_table(spec, looked_up) for spec in specs]
+    return tuple(sorted(tables, key=lambda table: not table.shared))
+
+
+def _compile_table(spec: TableSpec, looked_up: Collection[tuple[Oid, Kind]]) -> CompiledTable:
     columns = []
-    for metric in spec.columns:
+    for metric in filter(is_asked, spec.columns):
         prefix = encode_oid(metric.oid)
         fallback = encode_oid(metric.fallback) if metric.fallback else None
         columns.append(Column(metric, prefix, fallback, Want.of(metric, prefix).reply_bytes))
-    return CompiledTable(spec, tuple(columns), tuple(metric.name for metric in spec.columns))
+    shape = shape_of_table(spec)
+    names = shape.names if shape else tuple(metric.name for metric in spec.columns)
+    shared = [place for place, each in enumerate(columns) if (each.metric.oid, each.metric.kind) in looked_up]
+    return CompiledTable(spec, tuple(columns), names, shape, tuple(shared))

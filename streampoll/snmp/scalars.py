@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from streampoll.model import Value
-from streampoll.snmp.ber import encode_oid
+from streampoll.snmp.ber import COUNTER32, encode_oid
 from streampoll.snmp.compiled import Chunk, Want, make_chunk, split
 from streampoll.snmp.conversation import Conversation
 from streampoll.snmp.convert import NONEXISTENT, convert
@@ -23,6 +23,7 @@ class Answers:
 
     values: dict[bytes, Value] = field(default_factory=dict)
     reasons: dict[bytes, str] = field(default_factory=dict)  # why there is no value
+    counter32: set[bytes] = field(default_factory=set)  # those that came as a Counter32
     at: float = 0.0  # wall clock of the first reply with values
     failure: Failure | None = None  # what ended the talk early
 
@@ -77,6 +78,8 @@ async def get_fallbacks(talk: Conversation, wants: Sequence[Want], answers: Answ
         if want.oid in others.values:
             answers.values[oid] = others.values[want.oid]
             del answers.reasons[oid]
+            if want.oid in others.counter32:
+                answers.counter32.add(oid)
 
 
 def _take(answers: Answers, wants: Sequence[Want], reply: Reply) -> None:
@@ -94,12 +97,16 @@ def _take(answers: Answers, wants: Sequence[Want], reply: Reply) -> None:
         plain = want.plain
         if type(wire) is plain and (plain is not int or wire >= 0):  # type: ignore[operator]
             answers.values[oid] = wire  # type: ignore[assignment]  # none of PLAIN is Absent
+            if tag == COUNTER32:
+                answers.counter32.add(oid)
             continue
         value, reason = convert(want.metric.kind, tag, wire)
         if reason:
             answers.reasons[oid] = reason
         else:
             answers.values[oid] = value
+            if tag == COUNTER32:
+                answers.counter32.add(oid)
 
 
 def _take_apart(

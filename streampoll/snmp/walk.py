@@ -12,8 +12,8 @@ the walk as an error.
 from collections.abc import Sequence
 
 from streampoll.errors import SnmpError
-from streampoll.model import TableTime, Value
-from streampoll.snmp.ber import END_OF_MIB_VIEW, decode_arcs
+from streampoll.model import Rows, TableTime, Value
+from streampoll.snmp.ber import COUNTER32, END_OF_MIB_VIEW, decode_arcs
 from streampoll.snmp.compiled import SYS_UPTIME, SYS_UPTIME_0, Column, CompiledTable, Want, rows_that_fit
 from streampoll.snmp.conversation import Conversation
 from streampoll.snmp.convert import PLAIN, convert
@@ -26,7 +26,7 @@ from streampoll.snmp.scalars import get_wants
 class Lane:
     """A column being walked."""
 
-    __slots__ = ("cells", "column", "done", "ended", "indexes", "place", "prefix", "reason")
+    __slots__ = ("cells", "column", "done", "ended", "indexes", "is32", "place", "prefix", "reason", "rows32")
 
     def __init__(self, column: Column, place: int) -> None:
         self.column = column
@@ -34,6 +34,8 @@ class Lane:
         self.prefix = column.prefix
         self.done = False  # it has no cell beyond the frontier
         self.reason = ""  # why cells could not be had or used, but for those that do not exist
+        self.is32 = False  # its cells came as Counter32
+        self.rows32: set[bytes] = set()  # rows whose cell is that of a fallback, and came as a Counter32
         self.reset()
 
     def reset(self) -> None:
@@ -72,6 +74,8 @@ class Lane:
         """Put the cells into their rows, converted; what can't be used leaves a reason."""
         place, kind = self.place, self.column.metric.kind
         plain = PLAIN.get(kind)
+        if self.cells and self.cells[0][1] == COUNTER32:
+            self.is32 = True
         for index, (_, tag, wire) in zip(self.indexes, self.cells, strict=True):
             row = rows.get(index)
             if row is None:
@@ -123,6 +127,17 @@ class Walk:
                 return
             uptime, at = uptime or _uptime(result), at or result.at
         self._commit(lanes, at, uptime)
+
+    def rows32(self) -> dict[str, Rows]:
+        """Return which rows have each counter from a Counter32."""
+        found: dict[str, Rows] = {}
+        for lane in self.lanes:
+            if lane.is32:
+                found[lane.column.metric.name] = range(len(self.rows))
+            elif lane.rows32:
+                places = (place for place, index in enumerate(self.rows) if index in lane.rows32)
+                found[lane.column.metric.name] = tuple(places)
+        return found
 
     def _asks_uptime(self) -> bool:
         return self._has_uptime and self._talk.limit > 1
@@ -239,7 +254,7 @@ async def fill_holes(talk: Conversation, walk: Walk) -> None:
     """Ask for a column's fallback where rows lack it: 64-bit counters that only some interfaces have."""
     if walk.failure is not None:
         return
-    wants: dict[bytes, tuple[list[Value], Lane]] = {}
+    wants: dict[bytes, tuple[bytes, Lane]] = {}
     asked: list[Want] = []
     for lane in walk.lanes:
         fallback = lane.column.fallback
@@ -248,12 +263,14 @@ async def fill_holes(talk: Conversation, walk: Walk) -> None:
         for index, row in walk.rows.items():
             if row[lane.place] is None:
                 want = Want.of(lane.column.metric, fallback + index)
-                wants[want.oid] = row, lane
+                wants[want.oid] = index, lane
                 asked.append(want)
     if not asked:
         return
     answers = await get_wants(talk, asked)
     walk.failure = answers.failure
     for oid, value in answers.values.items():
-        row, lane = wants[oid]
-        row[lane.place] = value
+        index, lane = wants[oid]
+        walk.rows[index][lane.place] = value
+        if oid in answers.counter32:
+            lane.rows32.add(index)

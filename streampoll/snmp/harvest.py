@@ -1,0 +1,93 @@
+"""What one poll has brought, and how it is summed up: the status, and the reason where it isn't ok."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from streampoll.model import Outcome, Status, Table, Value
+from streampoll.snmp.conversation import Conversation
+from streampoll.snmp.convert import NONEXISTENT, NOT_FOR_DEVICE
+from streampoll.snmp.engine import Failure
+from streampoll.snmp.join import Known
+from streampoll.snmp.plan import CollectPlan
+
+
+@dataclass(slots=True)
+class Harvest:
+    """What a poll has brought so far."""
+
+    values: dict[str, Value] = field(default_factory=dict)
+    tables: dict[str, Table] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
+    troubles: list[str] = field(default_factory=list)  # why it is not complete
+    answered: int = 0  # scalars with a value
+    at: float = 0.0
+    failure: Failure | None = None  # what ended it early
+    counter32: tuple[str, ...] = ()
+    _known: Known | None = None
+
+    def miss(self, name: str, reason: str, holes: int = 0, rows: int = 0) -> None:
+        """Note why a value is missing, and whether that is trouble; of a column, in how many of its rows."""
+        if reason not in NONEXISTENT:
+            self.troubles.append(f"{name}: {reason}")
+        self.missing[name] = f"{reason} in {holes} of {rows} rows" if holes < rows else reason
+
+    def leave_out(self, names: Iterable[str]) -> None:
+        """Note scalars and tables whose condition does not hold of this device."""
+        for name in names:
+            self.missing[name] = NOT_FOR_DEVICE
+
+    @property
+    def known(self) -> Known:
+        """What this poll knows of columns; made when the first table looks something up."""
+        if self._known is None:
+            self._known = Known()
+        return self._known
+
+    @property
+    def empty(self) -> bool:
+        """True if not one value came."""
+        return self.answered == 0 and not any(table.rows for table in self.tables.values())
+
+
+def sum_up(talk: Conversation, harvest: Harvest, plan: CollectPlan) -> Outcome:
+    """Sum a poll up."""
+    status, error = _verdict(harvest, plan)
+    replied = talk.first_reply > 0.0
+    return Outcome(
+        status,
+        error,
+        harvest.values if replied else {},
+        harvest.tables if replied else {},
+        harvest.missing if replied else {},
+        harvest.at,
+        talk.first_reply,
+        talk.requests,
+        talk.varbinds,
+        plan.profile,
+        harvest.counter32,
+    )
+
+
+def _verdict(harvest: Harvest, plan: CollectPlan) -> tuple[Status, str]:
+    """Say how a poll ended, and why where it isn't ok."""
+    failure = harvest.failure
+    if failure is not None and harvest.empty:
+        return failure.status, failure.reason
+    if harvest.empty:
+        return _nothing(harvest, plan)
+    troubles = harvest.troubles
+    if failure is not None and not any(failure.reason in trouble for trouble in troubles):
+        troubles = [failure.reason, *troubles]
+    if not troubles:
+        return Status.OK, ""
+    more = f" (and {len(troubles) - 1} more)" if len(troubles) > 1 else ""
+    return Status.PARTIAL, troubles[0] + more
+
+
+def _nothing(harvest: Harvest, plan: CollectPlan) -> tuple[Status, str]:
+    """Say why there is not one value."""
+    if harvest.troubles:
+        return Status.REFUSED, harvest.troubles[0]
+    if NOT_FOR_DEVICE in harvest.missing.values():
+        return Status.CONFIG, f"nothing of profile {plan.profile!r} is for this device: its conditions do not hold"
+    return Status.CONFIG, f"nothing of profile {plan.profile!r} exists on this device"
