@@ -6,6 +6,7 @@ A device that fails is an `Outcome`, never an exception. What is raised is bad i
     ├── ConfigError            the user's files, environment or options; carries one `Fault` a mistake   exit 2
     ├── UnavailableError       a server is away or refuses work; try again later
     │   ├── RedisUnavailable       no connection, time-out, loading, failover
+    │   │   └── RedisPartlyUnavailable     some shards could not be asked; has what the others answered
     │   ├── RedisFull              commands refused: over maxmemory
     │   └── PostgresUnavailable    no connection, shutting down, read-only, disk full, too many clients
     ├── UnfitServerError       a server we will not run on (version, eviction policy, shard count)          exit 2
@@ -47,6 +48,15 @@ class UnavailableError(StreampollError):
 
 class RedisUnavailable(UnavailableError):  # noqa: N818 - reads as the state it is
     """Redis can't be reached, is loading or failing over."""
+
+
+class RedisPartlyUnavailable(RedisUnavailable):
+    """A node of a Cluster is away, or refuses; `gone` is what the others answered, `away` the shards not asked."""
+
+    def __init__(self, text: str, gone: frozenset[tuple[int, bytes]], away: frozenset[int]) -> None:
+        super().__init__(text)
+        self.gone = gone  # (shard, id) that are not the caller's any more
+        self.away = away
 
 
 class RedisFull(UnavailableError):  # noqa: N818

@@ -3,7 +3,8 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -11,17 +12,22 @@ from streampoll.config.secret import Secret
 from streampoll.config.settings import RedisSettings, ShardsSettings
 from streampoll.errors import RedisUnavailable, UnfitServerError
 from streampoll.shards.clock import Clock
-from streampoll.shards.entries import Entry, Kind
+from streampoll.shards.entries import Delivered, Entry, Kind
 from streampoll.shards.keys import Keys
 from streampoll.shards.lease import LeaderLease
 from streampoll.shards.presence import Presence
 from streampoll.shards.scripts import Scripts
 from streampoll.shards.server import examine, settle
 from streampoll.shards.slots import slot_of
+from streampoll.worker.attempt import Surroundings
+from streampoll.worker.consume import Consumer
+from streampoll.worker.port import Disposition
+from streampoll.worker.slots import Slots
 from tests.shards_support import POLLING, RESULTS, SHARD, part_of
 from tests.topology_support import ClusterBench, Server, TestCluster, move_slot, redis_cluster
 from tests.topology_traffic import SHARDS, Traffic
 from tests.waiting import eventually_async
+from tests.worker_support import LIMITS, FakeHandler, entry, finished
 
 FAILOVER_S = 12.0
 
@@ -110,6 +116,43 @@ async def test_a_master_that_stays_frozen_holds_up_its_own_shards_only(
 
     assert set(traffic.stored.values()) == {1}
     assert len(traffic.stored) == traffic.due
+
+
+async def test_a_worker_keeps_and_settles_what_it_holds_on_the_other_nodes_while_one_is_frozen(
+    masters: TestCluster, bench: ClusterBench
+) -> None:
+    """All that was held was dropped with the frozen node's, and what was settled was sent again and counted as lost."""
+    opened = asyncio.Event()
+
+    async def serve(batch: Sequence[Delivered]) -> Sequence[Disposition]:
+        await opened.wait()
+        return [finished(delivered, b"ok") for delivered in batch]
+
+    frozen = holder_of(masters, "{00}")
+    assert frozen.process is not None
+    there = sum(holder_of_line(masters, shard) is frozen for shard in SHARDS)
+    for shard in SHARDS:
+        await bench.streams.add(POLLING, shard, [entry()])
+    around = Surroundings("w1", bench.streams, Slots(100, {POLLING: 1}), lambda _: SHARDS, lambda: (), lambda: None)
+    consumer = Consumer(POLLING, FakeHandler(serve), replace(LIMITS, concurrency=100, claim_idle_s=5.0), around)
+    async with asyncio.TaskGroup() as group:
+        running = [group.create_task(part()) for _, part in consumer.tasks()]
+        await eventually_async(lambda: consumer.in_flight == len(SHARDS))
+        os.kill(frozen.process.pid, signal.SIGSTOP)
+        try:
+            await eventually_async(lambda: consumer.counts.lost == there, 20)
+            assert consumer.in_flight == consumer.held == len(SHARDS) - there
+            opened.set()
+            await eventually_async(lambda: consumer.counts.done == len(SHARDS) - there, 20)
+        finally:
+            os.kill(frozen.process.pid, signal.SIGCONT)
+        await eventually_async(lambda: consumer.counts.done == len(SHARDS), 20)
+        for task in running:
+            task.cancel()
+
+    assert consumer.counts.lost == there
+    found = await bench.streams.figures(SHARDS)
+    assert [one.queues[RESULTS].length for one in found] == [1] * len(SHARDS)
 
 
 async def test_slots_are_moved_under_work_and_nothing_is_lost_or_doubled(

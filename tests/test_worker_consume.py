@@ -2,7 +2,7 @@
 
 import asyncio
 
-from streampoll.errors import RedisUnavailable
+from streampoll.errors import RedisPartlyUnavailable, RedisUnavailable
 from streampoll.model import QueueClass
 from streampoll.shards.memory import MemoryStreams
 from streampoll.shards.port import Released
@@ -129,6 +129,30 @@ async def test_without_a_renewal_in_time_a_worker_fences_itself():
         server.away = True
         await asyncio.wait_for(cancelled.wait(), 10)
         server.away = False
+
+
+async def test_what_is_held_of_other_shards_outlasts_one_that_is_away():
+    """A node of a Cluster that was away had a worker drop all it held."""
+
+    class Partial(MemoryStreams):
+        async def renew(self, queue, consumer, held):
+            gone = await super().renew(queue, consumer, {1: held.get(1, ())})
+            raise RedisPartlyUnavailable("its node is down", gone, frozenset([0]))
+
+    release = asyncio.Event()
+
+    async def wait(batch):
+        await release.wait()
+        return [finished(delivered, b"ok") for delivered in batch]
+
+    server = await filled()
+    await MemoryStreams(server).add(POLLING, 1, [entry()])
+    async with consuming(server, FakeHandler(wait), streams=Partial(server)) as consumer:
+        await eventually_async(lambda: consumer.in_flight == 2)
+        await eventually_async(lambda: consumer.counts.lost == 1)
+        assert next(iter(server.shard(1).streams[POLLING].pending.values())).consumer == "w1"
+        release.set()
+        await eventually_async(lambda: consumer.counts.by_shard[1] == 1)
 
 
 async def test_outcomes_are_kept_while_redis_is_away_and_told_when_it_is_back():

@@ -1,10 +1,11 @@
 """The settler: decisions go out together, and none is forgotten while Redis is away."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from streampoll.errors import RedisPartlyUnavailable, RedisUnavailable
 from streampoll.model import QueueClass
 from streampoll.shards.entries import Delivered
 from streampoll.shards.memory import MemoryStreams
@@ -38,19 +39,22 @@ class Bench:
 
 
 @asynccontextmanager
-async def holding(count: int) -> AsyncIterator[Bench]:
-    """Hold entries; the settler runs until the block ends."""
+async def holding(
+    count: int, shards: Sequence[int] = (0,), kind: type[MemoryStreams] = MemoryStreams
+) -> AsyncIterator[Bench]:
+    """Hold so many entries of each shard; the settler runs until the block ends."""
     server = MemoryServer(now_ms=lambda: 1_000_000)
 
-    class Counting(MemoryStreams):
+    class Counting(kind):  # type: ignore[misc,valid-type]
         async def finish(self, queue, consumer, settled):
             bench.calls.append(sum(map(len, settled.values())))
             return await super().finish(queue, consumer, settled)
 
     streams = Counting(server)
-    await streams.add(POLLING, 0, [entry() for _ in range(count)])
-    await streams.make_groups(POLLING, [0])
-    held = await streams.read(POLLING, [0], "w1", count, 0)
+    for shard in shards:
+        await streams.add(POLLING, shard, [entry() for _ in range(count)])
+    await streams.make_groups(POLLING, shards)
+    held = await streams.read(POLLING, shards, "w1", count, 0)
     settled: list[tuple[bytes, bool]] = []
     settler = Settler(POLLING, "w1", streams, 2000, lambda delivered, ours: settled.append((delivered.id, ours)))
     bench = Bench(server, settler, held, settled)
@@ -110,3 +114,63 @@ async def test_an_answer_that_was_lost_leaves_one_row() -> None:
         bench.settler.add(bench.held[0], ROW)  # as after a reply that never came
         await eventually_async(lambda: not bench.settler.unsettled)
         assert (await bench.figures())[QueueClass.RESULTS].length == 1
+
+
+async def test_a_shard_that_is_away_by_itself_costs_the_others_nothing() -> None:
+    """What the others had been told was sent again with it, and counted as lost."""
+
+    class Partial(MemoryStreams):
+        away = True
+
+        async def finish(self, queue, consumer, settled):
+            if not self.away or 0 not in settled:
+                return await super().finish(queue, consumer, settled)
+            gone = await super().finish(queue, consumer, {shard: ones for shard, ones in settled.items() if shard})
+            raise RedisPartlyUnavailable("its node is down", gone, frozenset([0]))
+
+    async with holding(10, shards=(0, 1), kind=Partial) as bench:
+        for delivered in bench.held:
+            bench.settler.add(delivered, ROW)
+        await eventually_async(lambda: len(bench.settled) == 10)
+        assert bench.settler.unsettled == 10
+        Partial.away = False
+        await eventually_async(lambda: not bench.settler.unsettled)
+
+    assert sorted(bench.settled) == sorted((each.id, True) for each in bench.held)
+
+
+async def test_a_hand_back_that_fails_does_not_have_finishes_sent_again() -> None:
+    class Partial(MemoryStreams):
+        failed = False
+
+        async def release(self, *arguments):
+            if not self.failed:
+                self.failed = True
+                raise RedisUnavailable("away for a moment")
+            return await super().release(*arguments)
+
+    async with holding(2, kind=Partial) as bench:
+        await bench.say(ROW, Release("not now"))
+    assert bench.calls == [1]
+    assert all(ours for _, ours in bench.settled)
+
+
+async def test_what_is_decided_while_a_call_finds_its_shard_away_is_told_later_with_the_rest() -> None:
+    """It was forgotten: the second call that failed put its decisions in the place of the first one's."""
+
+    class Slow(MemoryStreams):
+        failing = asyncio.Event()
+
+        async def finish(self, *arguments):
+            await self.failing.wait()
+            if len(bench.calls) > 2:
+                return await super().finish(*arguments)
+            raise RedisUnavailable("away")
+
+    async with holding(2, kind=Slow) as bench:
+        bench.settler.add(bench.held[0], ROW)
+        await eventually_async(lambda: len(bench.calls) == 1)
+        bench.settler.add(bench.held[1], ROW)
+        Slow.failing.set()
+        await eventually_async(lambda: len(bench.settled) == 2)
+    assert (await bench.figures())[QueueClass.RESULTS].length == 2

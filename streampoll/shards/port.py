@@ -169,12 +169,20 @@ class WorkStreams(Protocol):
     async def finish(
         self, queue: QueueClass, consumer: str, settled: Mapping[int, Sequence[Settled]]
     ) -> frozenset[tuple[int, bytes]]:
-        """Finish entries by shard and add what they emit; return those (shard, id) that were not ours any more."""
+        """Finish entries by shard and add what they emit; return those (shard, id) that were not ours any more.
+
+        Raises:
+            RedisPartlyUnavailable: some shards' server was away or refused; the others did it.
+        """
 
     async def renew(
         self, queue: QueueClass, consumer: str, held: Mapping[int, Sequence[bytes]]
     ) -> frozenset[tuple[int, bytes]]:
-        """Reset the idle time of held entries by shard; return those that are lost."""
+        """Reset the idle time of held entries by shard; return those that are lost.
+
+        Raises:
+            RedisPartlyUnavailable: as in `finish`.
+        """
 
     async def retry(self, queue: QueueClass, consumer: str, shard: int, entries: Sequence[Postponed]) -> list[bytes]:
         """Put entries among the delayed; return the ids that were not ours any more."""

@@ -10,9 +10,9 @@ from typing import Any
 
 from redis import exceptions
 
-from streampoll.errors import RedisUnavailable
+from streampoll.errors import RedisPartlyUnavailable, RedisUnavailable, UnavailableError
 from streampoll.model import QueueClass
-from streampoll.shards.connection import raise_errors
+from streampoll.shards.connection import raise_errors, translate
 from streampoll.shards.entries import Delivered, Entry, deliver
 from streampoll.shards.keys import Keys, ShardKeys
 from streampoll.shards.port import (
@@ -112,10 +112,19 @@ class RedisStreams:
         return await self._by_shard([shard for shard, _ in slices], calls)
 
     async def _by_shard(self, shards: Iterable[int], calls: Sequence[Call]) -> frozenset[tuple[int, bytes]]:
-        if not calls:
-            return frozenset()
-        answers = raise_errors(await self._scripts.run(calls))
-        return frozenset((shard, gone) for shard, ids in zip(shards, answers, strict=True) for gone in ids)
+        """Run calls of which each answers the ids that are gone; a shard that is away does not cost the others theirs.
+
+        Raises:
+            RedisPartlyUnavailable: some were answered.
+        """
+        answers = [_said(reply) for reply in await self._scripts.run(calls)] if calls else []
+        by_shard = list(zip(shards, answers, strict=True))
+        away = {shard: answer for shard, answer in by_shard if isinstance(answer, UnavailableError)}
+        told = [(shard, answer) for shard, answer in by_shard if shard not in away]
+        gone = frozenset((shard, entry_id) for shard, ids in told for entry_id in raise_errors([ids])[0])
+        for error in away.values():
+            raise RedisPartlyUnavailable(str(error), gone, frozenset(away)) if told else error
+        return gone
 
     async def retry(self, queue: QueueClass, consumer: str, shard: int, entries: Sequence[Postponed]) -> list[bytes]:
         """Put entries among the delayed; return the ids that were not ours any more."""
@@ -264,6 +273,11 @@ class RedisStreams:
     async def fill(self) -> float:
         """Return the share of maxmemory that is used, on the fullest server; 0.0 without a bound."""
         return max(facts_of(info).fill for info in await self._topology.everywhere("INFO", "memory"))
+
+
+def _said(reply: Any) -> Any:
+    """Return a reply, an error in it as ours."""
+    return (translate(reply) or reply) if isinstance(reply, Exception) else reply
 
 
 def _finish_arguments(queue: QueueClass, consumer: str, settled: Sequence[Settled]) -> list[Any]:

@@ -12,7 +12,7 @@ import random
 from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 
-from streampoll.errors import UnavailableError
+from streampoll.errors import RedisPartlyUnavailable, UnavailableError
 from streampoll.model import QueueClass, Status
 from streampoll.shards.entries import VERSION, Delivered
 from streampoll.shards.port import Swept
@@ -51,7 +51,7 @@ class Consumer:
         self._reading = False  # a read cut short would leave what it brings with a consumer that is gone
         self._room_made = asyncio.Event()
         self._draining = False
-        self._renewed = 0.0
+        self._renewed: dict[int, float] = {}  # shard -> when the last renewal that it answered was sent
         self._rotation = 0
         self._tasks: set[asyncio.Task[None]] = set()
         around.solitude.on_end(self._start)
@@ -317,25 +317,29 @@ class Consumer:
         by_shard: dict[int, list[bytes]] = defaultdict(list)
         for shard, entry_id in self._held:
             by_shard[shard].append(entry_id)
+        away: frozenset[int] = frozenset()
         try:
             lost = await self._around.streams.renew(self.queue, self._around.consumer, by_shard)
+        except RedisPartlyUnavailable as error:
+            lost, away = error.gone, error.away
+            self._sweeper.hold_off(away)
         except UnavailableError as error:
+            lost, away = frozenset(), frozenset(by_shard)
             self._outage(error)
-            self._fence()
-            return False
         finally:
             self._around.beat()
-        self._renewed = sent
+        self._renewed.update((shard, sent) for shard in by_shard if shard not in away)
         for key in lost:
             if (delivered := self._held.get(key)) is not None:
                 self._forget(delivered)
-        return True
+        self._fence()
+        return not away
 
     def _fence(self) -> None:
         """Past its own deadline without a renewal, a lease is not ours any more: cancel, start no side effect."""
         late = self._around.monotonic() - self._limits.claim_idle_s
         for delivered in list(self._held.values()):
-            if max(delivered.leased, self._renewed) < late:
+            if max(delivered.leased, self._renewed.get(delivered.shard, 0.0)) < late:
                 self._forget(delivered)
 
     def _forget(self, delivered: Delivered) -> None:

@@ -3,6 +3,9 @@
 Settling one by one is what makes a stream slow (7,700 entries a second against 62,000). So decisions are gathered for
 a few milliseconds, and while one call is under way the next gathers. Every call may be sent again: the scripts check
 the owner, and find nothing left to do the second time.
+
+Decisions about a shard whose server is away are set aside until it is asked again, with back-off; those about others go
+on (in a Cluster one node may be away by itself).
 """
 
 import asyncio
@@ -10,8 +13,9 @@ import logging
 import random
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 
-from streampoll.errors import UnavailableError
+from streampoll.errors import RedisPartlyUnavailable, UnavailableError
 from streampoll.model import QueueClass
 from streampoll.shards.entries import Delivered
 from streampoll.shards.port import Postponed, Released, Settled, WorkStreams
@@ -24,6 +28,8 @@ FULL = 256  # this many are not waited on any longer
 _BACK_OFF_S = (0.1, 2.0)
 
 Decision = tuple[Delivered, Disposition]
+Key = tuple[int, bytes]
+"""(shard, id) of an entry."""
 
 
 class Settler:
@@ -46,12 +52,17 @@ class Settler:
         self._idle_ms = idle_ms
         self._on_settled = on_settled
         self._pending: list[Decision] = []
+        self._aside: dict[int, list[Decision]] = {}  # shard that is away -> what it is to be told
+        self._pauses_s: dict[int, float] = {}  # shard that did not answer last time -> how long it was left alone
         self._sending = 0
         self._wake = asyncio.Event()
         self._full = asyncio.Event()
 
     def add(self, delivered: Delivered, disposition: Disposition) -> None:
         """Take a decision on; it is sent within milliseconds."""
+        if (aside := self._aside.get(delivered.shard)) is not None:
+            aside.append((delivered, disposition))
+            return
         self._pending.append((delivered, disposition))
         self._wake.set()
         if len(self._pending) >= FULL:
@@ -60,20 +71,13 @@ class Settler:
     @property
     def unsettled(self) -> int:
         """Decisions that Redis does not know yet."""
-        return len(self._pending) + self._sending
+        return len(self._pending) + self._sending + sum(map(len, self._aside.values()))
 
     async def run(self) -> None:
         """Send decisions as they come, for ever; while Redis is away they are kept."""
-        back_off_s = _BACK_OFF_S[0]
         while True:
             await self._gather()
-            try:
-                await self.flush()
-                back_off_s = _BACK_OFF_S[0]
-            except UnavailableError as error:
-                log.debug("%s: %d entries can't be settled now: %s", self._queue, self.unsettled, error)
-                await asyncio.sleep(back_off_s * random.uniform(0.5, 1.0))
-                back_off_s = min(2 * back_off_s, _BACK_OFF_S[1])
+            await self._flush()
 
     async def _gather(self) -> None:
         """Wait for the first decision, then a little for more."""
@@ -85,49 +89,110 @@ class Settler:
             await self._full.wait()
             timer.cancel()
 
-    async def flush(self) -> None:
-        """Send what is pending now; on an error all of it is pending again."""
-        batch, self._pending = self._pending, []
-        self._wake.clear()
-        if not batch:
-            return
+    async def _flush(self) -> None:
+        """Send what is pending now; on a bug or a cancellation all of it is pending again."""
+        batch = self._to_send()
         self._sending = len(batch)
         try:
-            gone = await self._send(batch)
+            gone, untold = await self._send(batch)
         except BaseException:
             self._pending = batch + self._pending
             self._wake.set()
             raise
         finally:
             self._sending = 0
-        for delivered, _ in batch:
-            self._on_settled(delivered, (delivered.shard, delivered.id) not in gone)
-
-    async def _send(self, batch: Sequence[Decision]) -> set[tuple[int, bytes]]:
-        finished: dict[int, list[Settled]] = defaultdict(list)
-        postponed: dict[int, list[Postponed]] = defaultdict(list)
-        released: dict[tuple[int, bool], list[bytes]] = defaultdict(list)
+        self._note_away({delivered.shard for delivered, _ in batch}, {shard for shard, _ in untold})
         for delivered, disposition in batch:
-            match disposition:
-                case Finish(emits):
-                    finished[delivered.shard].append(_settled(delivered, emits))
-                case Bury(cause, emits):
-                    finished[delivered.shard].append(_settled(delivered, emits, cause))
-                case Retry(entry, delay_s):
-                    postponed[delivered.shard].append(Postponed(delivered.id, entry, int(delay_s * 1000)))
-                case Release(_, counted):
-                    released[delivered.shard, counted].append(delivered.id)
-        gone: set[tuple[int, bytes]] = set()
-        if finished:
-            gone |= await self._streams.finish(self._queue, self._consumer, finished)
-        for shard, entries in postponed.items():
-            ids = await self._streams.retry(self._queue, self._consumer, shard, entries)
-            gone.update((shard, lost) for lost in ids)
-        for (shard, counted), held in released.items():
-            handed = Released(shard, held, counted)
-            ids = await self._streams.release(self._queue, self._consumer, handed, self._idle_ms)
-            gone.update((shard, lost) for lost in ids)
-        return gone
+            if (key := (delivered.shard, delivered.id)) in untold:
+                self._aside[delivered.shard].append((delivered, disposition))
+            else:
+                self._on_settled(delivered, key not in gone)
+
+    def _to_send(self) -> list[Decision]:
+        """Take what is pending; what came for a shard while a call went out that found it away waits with the rest."""
+        pending, self._pending = self._pending, []
+        self._wake.clear()
+        for delivered, disposition in pending:
+            if (aside := self._aside.get(delivered.shard)) is not None:
+                aside.append((delivered, disposition))
+        return [decision for decision in pending if decision[0].shard not in self._aside]
+
+    def _note_away(self, asked: Iterable[int], away: Iterable[int]) -> None:
+        """Leave shards that are away alone for a while, longer each time."""
+        least_s, most_s = _BACK_OFF_S
+        pauses_s = {shard: min(2 * self._pauses_s.get(shard, least_s / 2), most_s) for shard in away}
+        for shard in asked:
+            self._pauses_s.pop(shard, None)
+        self._pauses_s.update(pauses_s)
+        loop = asyncio.get_running_loop()
+        for shard, pause_s in pauses_s.items():
+            self._aside[shard] = []
+            loop.call_later(pause_s * random.uniform(0.5, 1.0), self._ask_again, shard)
+
+    def _ask_again(self, shard: int) -> None:
+        self._pending = self._aside.pop(shard) + self._pending
+        self._wake.set()
+
+    async def _send(self, batch: Sequence[Decision]) -> tuple[set[Key], set[Key]]:
+        """Send decisions; return the entries that were not ours any more, and those whose shard could not be told."""
+        answers = await asyncio.gather(*map(self._told, _by_call(batch)))
+        return set().union(*(gone for gone, _ in answers)), set().union(*(untold for _, untold in answers))
+
+    async def _told(self, decisions: Sequence[Decision]) -> tuple[AbstractSet[Key], AbstractSet[Key]]:
+        keys = {(delivered.shard, delivered.id) for delivered, _ in decisions}
+        try:
+            return await self._tell(decisions), set()
+        except RedisPartlyUnavailable as error:
+            return error.gone, {key for key in keys if key[0] in error.away}
+        except UnavailableError as error:
+            log.debug("%s: %d entries can't be settled now: %s", self._queue, len(keys), error)
+            return set(), keys
+
+    async def _tell(self, decisions: Sequence[Decision]) -> AbstractSet[Key]:
+        """Make one call; return the entries that were not ours any more."""
+        queue, consumer, streams = self._queue, self._consumer, self._streams
+        delivered, first = decisions[0]
+        shard = delivered.shard
+        match first:
+            case Retry():
+                ids = await streams.retry(queue, consumer, shard, list(_postponed(decisions)))
+            case Release(_, counted):
+                handed = Released(shard, [each.id for each, _ in decisions], counted)
+                ids = await streams.release(queue, consumer, handed, self._idle_ms)
+            case _:
+                return await streams.finish(queue, consumer, _finished(decisions))
+        return {(shard, entry_id) for entry_id in ids}
+
+
+def _by_call(batch: Iterable[Decision]) -> Iterable[list[Decision]]:
+    """Sort decisions into calls: one for all that are finished, one a shard for each other kind."""
+    calls: dict[tuple[str, int, bool], list[Decision]] = defaultdict(list)
+    for delivered, disposition in batch:
+        match disposition:
+            case Finish() | Bury():
+                calls["finish", 0, False].append((delivered, disposition))
+            case Retry():
+                calls["retry", delivered.shard, False].append((delivered, disposition))
+            case Release(_, counted):
+                calls["release", delivered.shard, counted].append((delivered, disposition))
+    return calls.values()
+
+
+def _finished(decisions: Iterable[Decision]) -> dict[int, list[Settled]]:
+    finished: dict[int, list[Settled]] = defaultdict(list)
+    for delivered, disposition in decisions:
+        match disposition:
+            case Finish(emits):
+                finished[delivered.shard].append(_settled(delivered, emits))
+            case Bury(cause, emits):
+                finished[delivered.shard].append(_settled(delivered, emits, cause))
+    return finished
+
+
+def _postponed(decisions: Iterable[Decision]) -> Iterable[Postponed]:
+    for delivered, disposition in decisions:
+        if isinstance(disposition, Retry):
+            yield Postponed(delivered.id, disposition.entry, int(disposition.delay_s * 1000))
 
 
 def _settled(delivered: Delivered, emits: Iterable[Emit], cause: str = "") -> Settled:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 from streampoll.errors import UnavailableError
 from streampoll.model import QueueClass
@@ -39,9 +39,13 @@ class Sweeper:
         self._shard_after: dict[int, float] = {}  # shards that were away by themselves are swept again from then on
         self._cursors: dict[int, bytes] = {}
 
-    def hold_off(self) -> None:
-        """Redis was away: its idle clocks ran on, so others must have the time to renew first."""
-        self._after = self._around.monotonic() + self._claim_idle_s / 3
+    def hold_off(self, shards: Iterable[int] | None = None) -> None:
+        """Redis, or that of some shards, was away: its idle clocks ran on, so others must have time to renew first."""
+        until = self._around.monotonic() + self._claim_idle_s / 3
+        if shards is None:
+            self._after = until
+        else:
+            self._shard_after.update(dict.fromkeys(shards, until))
 
     async def run(self, ready: Callable[[], Awaitable[None]], counts: Counts) -> None:
         """Sweep each second, for ever, once the handler is `ready`."""
@@ -89,7 +93,7 @@ class Sweeper:
             )  # fmt: skip
         except UnavailableError as error:
             log.debug("%s: shard %d: %s", self._queue, shard, error)
-            self._shard_after[shard] = self._around.monotonic() + self._claim_idle_s / 3
+            self.hold_off([shard])
             return False
         self._cursors[shard] = swept.cursor
         self._note(shard, swept, counts)
