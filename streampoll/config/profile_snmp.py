@@ -1,4 +1,4 @@
-"""A profile of protocol "snmp": scalars and tables, compiled to a `CollectPlan`.
+"""A profile of protocol "snmp": scalars and tables, compiled to a `CollectPlan`. docs/profiles.md has all of its words.
 
 [scalars]
 ifNumber = { oid = "1.3.6.1.2.1.2.1.0", type = "integer" }
@@ -11,40 +11,18 @@ ifHCInOctets = { oid = "1.3.6.1.2.1.31.1.1.1.6", type = "counter", fallback = "1
 ifOperStatus = { oid = "1.3.6.1.2.1.2.2.1.8", type = "integer", enum = { 1 = "up", 2 = "down" } }
 """
 
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
 
 from msgspec import Meta
 
 from streampoll.config.convert import Place, read_table
-from streampoll.config.report import nearest, shorten
-from streampoll.snmp.plan import CollectPlan, Kind, Metric, Oid, TableSpec
-
-_OID = re.compile(r"\.?[012](?:\.\d{1,10}){1,127}")
-
-
-class _Type(StrEnum):
-    """The words for `Kind` in files."""
-
-    AUTO = "auto"
-    INTEGER = "integer"
-    COUNTER = "counter"
-    TICKS = "ticks"
-    TEXT = "text"
-    BYTES = "bytes"
-    OID = "oid"
-    IP = "ip"
-
-
-@dataclass(frozen=True, slots=True)
-class _MetricTable:
-    oid: str
-    type: _Type = _Type.AUTO
-    fallback: str = ""
-    enum: Any = None
+from streampoll.config.report import nearest
+from streampoll.config.snmp_check import check_plan
+from streampoll.config.snmp_condition import read_conditions, read_oid
+from streampoll.config.snmp_metric import read_index, read_metrics
+from streampoll.snmp.plan import MAX_ROWS, CollectPlan, Condition, Kind, Metric, Oid, TableSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,20 +30,29 @@ class _TableTable:
     columns: Any = field(default_factory=dict)  # absent where a profile only changes `key` of one that it extends
     key: str = ""
     max_rows: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
+    index: Any = field(default_factory=list)
+    where: Any = None
+    when: Any = None
 
 
 @dataclass(frozen=True, slots=True)
 class _SnmpTable:
     scalars: Any = field(default_factory=dict)
     tables: Any = field(default_factory=dict)
+    without: tuple[str, ...] = ()
+    suits: tuple[str, ...] = ()
+    when: Any = None
 
 
 @dataclass(frozen=True, slots=True)
 class SnmpDraft:
     """The SNMP part of one file, before `extends` is followed."""
 
+    place: Place
     scalars: Mapping[str, Metric]
     tables: Mapping[str, TableSpec]
+    without: tuple[str, ...]  # names of what is not taken over
+    suits: tuple[Oid, ...]
 
 
 class SnmpProfiles:
@@ -77,12 +64,20 @@ class SnmpProfiles:
         table = read_table(_SnmpTable, data, place)
         if table is None:
             return None
-        scalars = _metrics(table.scalars, place.at("scalars"))
+        when = read_conditions(table.when, place.at("when"))
+        scalars = read_metrics(table.scalars, place.at("scalars"))
         tables = place.at("tables").table(table.tables)
         specs = {name: _table(name, each, place.at("tables", name)) for name, each in tables.items()}
+        suits = tuple(read_oid(each, place.at("suits")) for each in table.suits)
         if len(place.report.faults) > before:
             return None
-        return SnmpDraft(scalars, {name: spec for name, spec in specs.items() if spec is not None})
+        return SnmpDraft(
+            place,
+            {name: _under(when, metric) for name, metric in scalars.items()},
+            {name: _all_under(when, spec) for name, spec in specs.items() if spec is not None},
+            table.without,
+            suits,
+        )
 
     def compile(self, name: str, drafts: Sequence[SnmpDraft], place: Place) -> CollectPlan | None:
         """Return the plan of drafts, each over those before it, or None with faults."""
@@ -90,59 +85,60 @@ class SnmpProfiles:
         scalars: dict[str, Metric] = {}
         tables: dict[str, TableSpec] = {}
         for draft in drafts:
+            for left_out in draft.without:
+                if not _leave_out(left_out, scalars, tables) and draft.place is place:
+                    known = [
+                        *scalars,
+                        *tables,
+                        *(f"{each.name}.{c.name}" for each in tables.values() for c in each.columns),
+                    ]
+                    place.at("without").fault(f"nothing that is extended has '{left_out}'", nearest(left_out, known))
             scalars.update(draft.scalars)
             for spec in draft.tables.values():
                 tables[spec.name] = _over(tables.get(spec.name), spec)
-        plan = CollectPlan(name, tuple(scalars.values()), tuple(map(_settled, tables.values())))
-        _check(plan, place)
+        plan = CollectPlan(
+            name, _inherited(tuple(scalars.values())), tuple(map(_settled, tables.values())), drafts[-1].suits
+        )
+        check_plan(plan, place)
         return plan if len(place.report.faults) == before else None
-
-
-def _metrics(data: Any, place: Place) -> dict[str, Metric]:
-    """Return scalars or columns by name; wrong ones are faults."""
-    metrics = {name: _metric(name, each, place.at(name)) for name, each in place.table(data).items()}
-    return {name: metric for name, metric in metrics.items() if metric is not None}
-
-
-def _metric(name: str, data: Any, place: Place) -> Metric | None:
-    table = read_table(_MetricTable, data, place)
-    if table is None:
-        return None
-    oid = _oid(table.oid, place.at("oid"))
-    fallback = _oid(table.fallback, place.at("fallback")) if table.fallback else None
-    return Metric(name, oid, Kind[table.type.name], fallback, _enum(table.enum, place.at("enum")))
 
 
 def _table(name: str, data: Any, place: Place) -> TableSpec | None:
     table = read_table(_TableTable, data, place)
     if table is None:
         return None
-    columns = tuple(_metrics(table.columns, place.at("columns")).values())
-    return TableSpec(name, columns, table.key, table.max_rows)
-
-
-def _oid(text: str, place: Place) -> Oid:
-    """Return an OID as numbers; an empty one with a fault for text that isn't one."""
-    numbers = tuple(map(int, text.strip(".").split("."))) if _OID.fullmatch(text) else ()
-    if numbers and max(numbers) < 1 << 32 and (numbers[0] == 2 or numbers[1] < 40):
-        return numbers
-    place.fault(
-        f"{shorten(text)} is not an OID", 'write it in numbers, as "1.3.6.1.2.1.1.3.0" (snmptranslate -On NAME)'
+    return TableSpec(
+        name,
+        tuple(read_metrics(table.columns, place.at("columns")).values()),
+        table.key,
+        table.max_rows,
+        read_index(table.index, place.at("index")),
+        read_conditions(table.where, place.at("where")),
+        read_conditions(table.when, place.at("when")),
     )
-    return ()
 
 
-def _enum(data: Any, place: Place) -> tuple[tuple[int, str], ...]:
-    """Return the names of an enumeration's numbers."""
-    if data is None:
-        return ()
-    pairs = []
-    for number, word in place.table(data).items():
-        if re.fullmatch(r"-?\d+", number) and isinstance(word, str):
-            pairs.append((int(number), word))
-        else:
-            place.at(number).fault(f"{shorten(word)} for {number}", 'write numbers and their names, as { 1 = "up" }')
-    return tuple(sorted(pairs))
+def _under(when: tuple[Condition, ...], metric: Metric) -> Metric:
+    """Return a metric with the file's condition before its own."""
+    return replace(metric, when=(*when, *metric.when)) if when else metric
+
+
+def _all_under(when: tuple[Condition, ...], spec: TableSpec) -> TableSpec:
+    """Return a table whose columns have the file's condition: the table may be there for others too."""
+    return replace(spec, columns=tuple(_under(when, metric) for metric in spec.columns))
+
+
+def _leave_out(name: str, scalars: dict[str, Metric], tables: dict[str, TableSpec]) -> bool:
+    """Drop a scalar, a table or "table.column"; False if there is none of that name."""
+    if scalars.pop(name, None) or tables.pop(name, None):
+        return True
+    table, _, column = name.partition(".")
+    spec = tables.get(table)
+    if spec is None or column not in {metric.name for metric in spec.columns}:
+        return False
+    left = tuple(metric for metric in spec.columns if metric.name != column)
+    tables[table] = replace(spec, columns=left, key="" if spec.key == column else spec.key)
+    return True
 
 
 def _over(base: TableSpec | None, spec: TableSpec) -> TableSpec:
@@ -150,31 +146,31 @@ def _over(base: TableSpec | None, spec: TableSpec) -> TableSpec:
     if base is None:
         return spec
     columns = {column.name: column for column in (*base.columns, *spec.columns)}
-    return TableSpec(spec.name, tuple(columns.values()), spec.key or base.key, spec.max_rows or base.max_rows)
+    return TableSpec(
+        spec.name,
+        tuple(columns.values()),
+        spec.key or base.key,
+        spec.max_rows or base.max_rows,
+        spec.index or base.index,
+        spec.where or base.where,
+        spec.when or base.when,
+    )
 
 
 def _settled(spec: TableSpec) -> TableSpec:
-    """Return a table with the default row cap where no file sets one."""
-    return spec if spec.max_rows else TableSpec(spec.name, spec.columns, spec.key)
+    """Return a table with the default row cap where no file sets one, and with what `from` takes over."""
+    spec = replace(spec, columns=_inherited(spec.columns))
+    return spec if spec.max_rows else replace(spec, max_rows=MAX_ROWS)
 
 
-def _check(plan: CollectPlan, place: Place) -> None:
-    """Refuse a plan that collects nothing, has a table without columns or a key that is none, or asks twice."""
-    if not plan.scalars and not plan.tables:
-        place.fault("collects nothing", "name at least one scalar or table, or a profile to extend")
-    for spec in plan.tables:
-        here = place.at("tables", spec.name)
-        if not spec.columns:
-            here.fault("has no columns", f"name them in [tables.{spec.name}.columns]")
-        elif spec.key and spec.key not in {column.name for column in spec.columns}:
-            here.at("key").fault(f"'{spec.key}' is no column", nearest(spec.key, (each.name for each in spec.columns)))
-        _check_twice(spec.columns, here.at("columns"))
-    _check_twice(plan.scalars, place.at("scalars"))
+def _inherited(metrics: tuple[Metric, ...]) -> tuple[Metric, ...]:
+    """Return metrics, those made from others with the type, names and format of what they are made from."""
+    sources = {metric.name: metric for metric in metrics}
+    return tuple(_like(sources.get(metric.source), metric) for metric in metrics)
 
 
-def _check_twice(metrics: tuple[Metric, ...], place: Place) -> None:
-    names: dict[Oid, str] = {}
-    for metric in metrics:
-        if metric.oid in names:
-            place.at(metric.name).fault(f"has the OID of '{names[metric.oid]}'", "leave one of them out")
-        names.setdefault(metric.oid, metric.name)
+def _like(source: Metric | None, metric: Metric) -> Metric:
+    if source is None:
+        return metric
+    kind = source.kind if metric.kind is Kind.AUTO else metric.kind
+    return replace(metric, kind=kind, enum=metric.enum or source.enum, display=metric.display or source.display)

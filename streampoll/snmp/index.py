@@ -12,6 +12,7 @@ Split = tuple[tuple[Value, Oid], ...]
 """For each part its value, and the arcs that it takes up in the index."""
 
 _DNS = 16  # InetAddressType (RFC 4001); the others are octets
+_INET_SIZES = {0: 0, 1: 4, 2: 16, 3: 8, 4: 20}  # of the types that have one size
 
 
 class _Misfit(Exception):  # noqa: N818 - no error: it never leaves this module
@@ -56,7 +57,7 @@ def _take(part: IndexPart, arcs: Oid, at: int) -> tuple[Value, int]:
         case PartKind.INTEGER:
             return _arc(arcs, at), at + 1
         case PartKind.INET:
-            return _inet(arcs, at)
+            return _inet(arcs, at, part.implied)
     start, end = _span(part, arcs, at)
     if part.kind is PartKind.OID:
         return dotted(arcs[start:end]), end
@@ -76,14 +77,20 @@ def _span(part: IndexPart, arcs: Oid, at: int) -> tuple[int, int]:
     return at, at + size
 
 
-def _inet(arcs: Oid, at: int) -> tuple[Value, int]:
-    """Return the address behind its type: octets, or the name where the type is dns; None where it is unknown."""
-    kind, size = _arc(arcs, at), _arc(arcs, at + 1)
-    end = at + 2 + size
-    if end > len(arcs):
+def _inet(arcs: Oid, at: int, implied: bool) -> tuple[Value, int]:
+    """Return the address behind its type: octets, or the name where the type is dns; None where it is unknown.
+
+    Some agents leave the length out, against RFC 4001 4.1 (`implied`): it follows from the type.
+    """
+    kind, at = _arc(arcs, at), at + 1
+    if implied:
+        size = _INET_SIZES.get(kind, len(arcs) - at)
+    else:
+        size, at = _arc(arcs, at), at + 1
+    if at + size > len(arcs):
         raise _Misfit
-    octets = _octets(arcs[at + 2 : end])
-    return (_text(octets) if kind == _DNS else octets or None), end
+    octets = _octets(arcs[at : at + size])
+    return (_text(octets) if kind == _DNS else octets or None), at + size
 
 
 def _arc(arcs: Oid, at: int) -> int:

@@ -9,6 +9,9 @@ Three things are kept apart. What a value *is* (`Kind`): its type, as the device
 
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import Final
+
+MAX_ROWS: Final = 10_000  # of a table whose profile sets no other
 
 Oid = tuple[int, ...]
 
@@ -116,7 +119,7 @@ class TableSpec:
     name: str
     columns: tuple[Metric, ...]
     key: str = ""  # the column that names a row to people (ifName)
-    max_rows: int = 10_000  # a longer table is cut and marked incomplete
+    max_rows: int = MAX_ROWS  # a longer table is cut and marked incomplete
     index: tuple[IndexPart, ...] = ()  # its parts, each a column before the others; (): kept whole
     where: tuple[Condition, ...] = ()  # rows of which these do not hold are left out
     when: tuple[Condition, ...] = ()  # asked only where these hold of the device's scalars
