@@ -18,6 +18,7 @@ from typing import Any
 
 import uvloop
 
+from streampoll.config.credentials import Credentials
 from streampoll.config.load import (
     FILE,
     load,
@@ -27,6 +28,7 @@ from streampoll.config.load import (
     source_directory,
 )
 from streampoll.config.profile_port import PollPlan
+from streampoll.config.rotation import follow_credentials
 from streampoll.config.settings import PoolSettings, QueueSettings, Settings
 from streampoll.config.watch import changes
 from streampoll.coordinator.dispatch import Coordinator, Ports
@@ -136,8 +138,11 @@ def worker_role(files: Files, settings: Settings, name: str, pool: PoolSettings)
 
     def run_child(context: ChildContext) -> int:
         router = make_router(settings, profiles, credentials)
-        watch = partial(_watch_profiles, files, settings, profiles)
-        return run_loop(_serve_worker(context, settings, name, pool, router, watch))
+        watches = (
+            partial(_watch_profiles, files, settings, profiles),
+            partial(_watch_credentials, files, settings, credentials),
+        )
+        return run_loop(_serve_worker(context, settings, name, pool, router, watches))
 
     return Role(f"worker-{name}" if name else "worker", run_child, rules)
 
@@ -155,8 +160,19 @@ async def _watch_profiles(files: Files, settings: Settings, profiles: dict[str, 
         profiles.update(fresh)
 
 
+async def _watch_credentials(files: Files, settings: Settings, credentials: Credentials) -> None:
+    """Take up changed credentials and secrets from the next poll on."""
+    path = source_directory(files.where) / settings.paths.credentials
+    await follow_credentials(path, partial(load_credentials, files.where, settings, files.environ), credentials)
+
+
 async def _serve_worker(
-    context: ChildContext, settings: Settings, name: str, pool: PoolSettings, router: Router, watch: Background
+    context: ChildContext,
+    settings: Settings,
+    name: str,
+    pool: PoolSettings,
+    router: Router,
+    watches: Sequence[Background],
 ) -> int:
     stopped = _stop_signal()
     if not await _until_settled(settings, context.beat, stopped):
@@ -164,7 +180,7 @@ async def _serve_worker(
     async with open_redis(settings) as side:
         build = _WorkerBuild(settings, pool, side, context.beat, new_worker_id())
         handlers = build.handlers(router)
-        process = WorkerProcess(build.parts(name, context.index, handlers, (watch,)))
+        process = WorkerProcess(build.parts(name, context.index, handlers, watches))
         told = asyncio.create_task(_when(stopped, process.stop), name="stop")
         try:
             await process.run()

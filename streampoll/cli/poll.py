@@ -16,7 +16,7 @@ from rich.text import Text
 
 from streampoll.cli.drawing import table_grids
 from streampoll.cli.options import config_option, json_option
-from streampoll.config.credentials import Credentials
+from streampoll.config.credentials import Credentials, names_of
 from streampoll.config.load import (
     FILE,
     load_credentials,
@@ -42,7 +42,7 @@ _AD_HOC = "--community-env"
 @click.argument("host", metavar="DEVICE|HOST[:PORT]")
 @config_option
 @click.option("--profile", help="What to collect.  [default: the device's, else system]")
-@click.option("--credential", default="", help="Name of a credential of the configuration.  [default: default]")
+@click.option("--credential", default="", help="Name of a credential, or several to be tried.  [default: default]")
 @click.option("--community-env", metavar="VAR", help="Environment variable with a community to use instead.")
 @click.option("--snmp-version", type=click.Choice(["1", "2c"]), help="Version to speak with a community.")
 @click.option("--timeout", "timeout_s", type=click.FloatRange(min=0.05), help="Seconds to wait for each reply.")
@@ -71,7 +71,7 @@ def command(host: str, config: Path, as_json: bool, **options: Any) -> int:
     profile = _chosen_profile(options["profile"] or device.profile or "system", profiles)
     chosen = options["credential"] or device.credential
     credentials, name = _credentials(config, settings, chosen, options["community_env"])
-    router = make_router(settings, profiles, credentials)
+    router = make_router(settings, profiles, credentials, eager=True)
     if router.needs_credential(profile):
         _check_known(name, credentials)
     asked = {"snmp.version": options["snmp_version"]} if options["snmp_version"] else {}
@@ -129,7 +129,7 @@ def _credentials(config: Path, settings: Settings, name: str, variable: str | No
 
 
 def _check_known(names: str, known: Credentials) -> None:
-    for name in (each.strip() or "default" for each in names.split(",")):
+    for name in names_of(names):
         if name not in known:
             raise ConfigError([Fault("--credential", f"there is no credential {name!r}", _way_out(known))])
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl
 
 from streampoll.config.convert import Place
-from streampoll.config.credentials import DEFAULT, Credentials
+from streampoll.config.credentials import Credentials, names_of
 from streampoll.config.jobs import Job
 from streampoll.config.profile_port import PollPlan
 from streampoll.config.redis_url import Kind, RedisUrlError, parse_redis_url
@@ -104,7 +104,7 @@ def check_whole(
         _check_job(place.at("jobs", job.name), job, devices, profiles)
         _check_interval(place.at("jobs", job.name), job, settings.snmp)
     _check_names("profile", (device.profile for device in devices), profiles, place)
-    names = (name.strip() for device in devices for name in (device.credential or DEFAULT).split(","))
+    names = (name for device in devices for name in names_of(device.credential))
     _check_names("credential", names, credentials, place)
 
 

@@ -135,6 +135,8 @@ def _device(rows: Rows, index: int, row: Any, found: _Found, explain: bool) -> D
     try:
         interval = row.get("interval")
         known = row if not isinstance(interval, str) else {**row, "interval": _seconds(interval)}
+        if isinstance(known.get("credential"), list):
+            known = {**known, "credential": _in_turn(known["credential"])}
         table = msgspec.convert(known, _DeviceTable, strict=not rows.header)
         address = canonical_address(table.address)
     except (msgspec.ValidationError, AttributeError):
@@ -154,6 +156,8 @@ def _explained(place: Place, row: Any, text: bool, found: _Found) -> Device | No
         return None
     if text:
         data = {key: _typed(key, value) for key, value in data.items()}
+    if isinstance(data.get("credential"), list):
+        data["credential"] = _in_turn(data["credential"])
     overrides = found.overrides.explain(data, _SETTINGS, place)
     table = read_table(_DeviceTable, {key: data[key] for key in data if key in _SETTINGS}, place)
     address = canonical_address(table.address) if table is not None else None
@@ -202,6 +206,11 @@ def _check_parents(found: _Found, report: Report) -> None:
         rows.place(index).at("parent").fault(f"no other device is called {shorten(device.parent)}")
     if len(wrong) > SHOWN:
         report.fault("parent", f"… and {len(wrong) - SHOWN:,} more")
+
+
+def _in_turn(names: list[Any]) -> Any:
+    """Return a list of credentials as the one text that travels; anything else in it is for msgspec to refuse."""
+    return ", ".join(names) if all(isinstance(name, str) for name in names) else names
 
 
 @lru_cache(maxsize=1024)

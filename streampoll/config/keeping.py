@@ -1,45 +1,17 @@
-"""Where secrets are kept: an environment variable, a file, a systemd credential, or (guarded) the text itself."""
+"""Fetches secrets from where they are kept: a variable, a file, systemd's directory, a program, or the text itself."""
 
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from streampoll.config.convert import Place
-from streampoll.config.report import Report, nearest
+from streampoll.config.report import Report
 from streampoll.config.secret import Secret
+from streampoll.config.secret_command import CommandFailed, run_for_secret
+from streampoll.config.secret_source import SecretSource as SecretSource
+from streampoll.config.secret_source import read_source as read_source
 from streampoll.errors import ConfigError, Fault
 
-_KINDS = ("env", "file", "systemd")
-_WANTED = '{ env = "NAME" }, { file = "/path" } or { systemd = "name" }'
 _LIMIT = 65_536  # bytes of a secret's file
-
-
-@dataclass(frozen=True, slots=True)
-class SecretSource:
-    """Where one secret is: of `env`, `file` and `systemd` its name, or the text itself."""
-
-    kind: str
-    name: str = ""
-    literal: Secret | None = None
-
-
-def read_source(data: Any, place: Place) -> SecretSource | None:
-    """Return where a secret is kept, or None with a fault; what is wrong is never shown."""
-    if isinstance(data, str) and data:
-        return SecretSource("literal", literal=Secret(data))
-    if not isinstance(data, Mapping) or len(data) != 1:
-        place.fault("does not say where the secret is kept", f"write {_WANTED}")
-        return None
-    kind, name = next(iter(data.items()))
-    if kind not in _KINDS:
-        place.at(kind).fault("unknown key", nearest(kind, _KINDS))
-        return None
-    if not isinstance(name, str) or not name or (kind == "systemd" and "/" in name):
-        place.at(kind).fault("is not a name", f"write {_WANTED}")
-        return None
-    return SecretSource(kind, name)
 
 
 class SecretNotHere(ConfigError):  # noqa: N818 - reads as the state it is
@@ -47,31 +19,38 @@ class SecretNotHere(ConfigError):  # noqa: N818 - reads as the state it is
 
 
 class Keeping:
-    """Fetches secrets. `base` is where relative paths of files start."""
+    """Fetches secrets. `base` is where relative paths of files, and of programs, start."""
 
     def __init__(self, base: Path, environ: Mapping[str, str]) -> None:
         self._base = base
         self._environ = environ
 
     def fetch(self, source: SecretSource, whose: str) -> Secret:
-        """Return the secret.
+        """Return the secret. It may block: a program takes as long as it takes.
 
         Raises:
-            ConfigError: it is not there, empty, or its file is readable by others.
+            ConfigError: it is not there, empty, its file is readable by others, or its program failed.
         """
         if source.literal is not None:
             return source.literal
         if source.kind == "env":
             return self._variable(source.name, whose)
-        if source.kind == "file":
-            return self._file(self._base / source.name, whose, guarded=True)
-        directory = self._environ.get("CREDENTIALS_DIRECTORY", "")
-        if not directory:
+        if source.kind == "command":
+            return self._command(source, whose)
+        path = self.path(source)
+        if path is None:
             raise _not_here(
                 whose, f"systemd credential '{source.name}' is not here", "only a service that loads it has it"
             )
         # systemd guards its directory; a file in it may show group bits, which are the mask of an ACL.
-        return self._file(Path(directory) / source.name, whose, guarded=False)
+        return self._file(path, whose, guarded=source.kind == "file")
+
+    def path(self, source: SecretSource) -> Path | None:
+        """Return the file that a source is read from; None if it is none, or systemd gave this process none."""
+        if source.kind == "file":
+            return self._base / source.name
+        directory = self._environ.get("CREDENTIALS_DIRECTORY", "")
+        return Path(directory) / source.name if source.kind == "systemd" and directory else None
 
     def check_mode(self, path: Path, shown: str, report: Report) -> None:
         """Note a fault if a file that holds a secret can be read by others."""
@@ -83,6 +62,20 @@ class Keeping:
         text = self._environ.get(name, "")
         if not text:
             raise _not_here(whose, f"the variable {name} is not set", f"set {name} where streampoll runs")
+        return Secret(text)
+
+    def _command(self, source: SecretSource, whose: str) -> Secret:
+        program = Path(source.words[0]).name
+        try:
+            output = run_for_secret(source.words, self._environ, self._base)
+        except CommandFailed as error:
+            raise _refused(whose, str(error), f"run {program} by hand as the user that streampoll runs as") from None
+        try:
+            text = (output if source.whole else output.partition(b"\n")[0]).decode().rstrip("\r\n")
+        except UnicodeDecodeError:
+            raise _refused(whose, f"what {program} wrote is not UTF-8 text") from None
+        if not text:
+            raise _refused(whose, f"{program} wrote nothing", "its first line must be the secret")
         return Secret(text)
 
     def _file(self, path: Path, whose: str, guarded: bool) -> Secret:

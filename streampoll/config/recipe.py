@@ -16,6 +16,16 @@ class Recipe:
     secrets: Mapping[str, SecretSource]
     make: Callable[[Mapping[str, Secret]], Any]  # raises ValueError if a secret can't be one
     protocol: str = ""
+    written: bytes = b""  # a hash of what stands in credentials.toml; b"" is equal to nothing
+
+    @property
+    def may_change(self) -> bool:
+        """True if reading its secrets again may bring others while the process runs."""
+        return any(source.may_change for source in self.secrets.values())
+
+    def same(self, other: "Recipe") -> bool:
+        """Tell whether another file says the same of it."""
+        return bool(self.written) and self.written == other.written
 
 
 RecipeReader = Callable[[dict[str, Any], Place], Recipe | None]

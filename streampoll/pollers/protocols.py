@@ -1,23 +1,34 @@
 """Every protocol that is polled. A library that only one of them needs is imported when its first target comes."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from streampoll.config.profile_port import PollPlan
 from streampoll.config.settings import Settings
 from streampoll.ping.plan import PingPlan
+from streampoll.pollers.learned import DeviceMemory
 from streampoll.pollers.ping import PingPoller
 from streampoll.pollers.port import CredentialBook
 from streampoll.pollers.reach import Reach
-from streampoll.pollers.router import Protocol, Router
+from streampoll.pollers.router import Around, Protocol, Router
 from streampoll.pollers.snmp import SnmpPoller
 from streampoll.snmp.plan import CollectPlan
 
 
-def make_router(settings: Settings, profiles: Mapping[str, PollPlan], credentials: CredentialBook) -> Router:
-    """Make what polls a target of any protocol, found by the type of its profile's plan."""
+def make_router(
+    settings: Settings,
+    profiles: Mapping[str, PollPlan],
+    credentials: CredentialBook,
+    now: Callable[[], float] = time.time,
+    eager: bool = False,
+) -> Router:
+    """Make what polls a target of any protocol, found by the type of its profile's plan.
+
+    `now` is the wall clock, in seconds. `eager` is for a command that polls once: every credential is tried.
+    """
     protocols: dict[type, Protocol] = {
-        CollectPlan: Protocol("snmp", partial(SnmpPoller, settings.snmp)),
+        CollectPlan: Protocol("snmp", partial(SnmpPoller, settings.snmp), silence_refuses=True, locks_out=False),
         PingPlan: Protocol("ping", partial(PingPoller, settings.ping), needs_credential=False),
     }
-    return Router(protocols, profiles, credentials, Reach(settings.ping))
+    return Router(protocols, profiles, Around(credentials, Reach(settings.ping), DeviceMemory(now), eager))

@@ -39,6 +39,11 @@ class Resolver:
         self._known[name] = address, loop.time() + TTL_S
         return address
 
+    def known(self, name: str) -> str | None:
+        """Return the address of a name if that needs nobody to be asked."""
+        found = self._known.get(name)
+        return found[0] if found else canonical(name)
+
 
 def canonical(address: str) -> str | None:
     """Return a numeric address as the kernel writes it; None if it is a name (or has a zone)."""

@@ -1,96 +1,102 @@
-"""From a target's names to the poller of its protocol: profile -> plan -> poller, credential names -> credential.
+"""From a target's names to the poller of its protocol: profile -> plan -> poller, credential names -> credentials.
 
 What can't be found is an outcome of status `config` that names what is known. A poller is made at the first target of
-its protocol, so in the child and its loop, and a process pays for no protocol that it doesn't poll.
+its protocol, so in the child and its loop, and a process pays for no protocol that it doesn't poll. Which of a device's
+credentials is used is `Logins`' business; what pollers learn about devices is kept in the process's `DeviceMemory`.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 from streampoll.config.profile_port import PollPlan
-from streampoll.errors import ConfigError
 from streampoll.model import Outcome, Status, Target
-from streampoll.pollers.port import CredentialBook, Poller
+from streampoll.pollers.learned import DeviceMemory
+from streampoll.pollers.logins import Logins, unknown
+from streampoll.pollers.port import CredentialBook, Learner, Poller
+from streampoll.pollers.protocol import Protocol as Protocol
 from streampoll.pollers.reach import Reach
 
 
 @dataclass(frozen=True, slots=True)
-class Protocol:
-    """How one protocol is polled."""
+class Around:
+    """What a router works with besides protocols and profiles."""
 
-    name: str  # as profiles and credentials say it
-    make: Callable[[], Poller]
-    needs_credential: bool = True
+    credentials: CredentialBook
+    reach: Reach
+    memory: DeviceMemory
+    eager: bool = False  # one poll is all there is: silence makes it try a device's next credential at once
+
+
+@dataclass(frozen=True, slots=True)
+class _Lane:
+    """A protocol that is polled, with its poller."""
+
+    protocol: Protocol
+    poller: Poller
+    learner: Learner | None  # the poller, if it learns
 
 
 class Router:
     """Polls any target. Profiles and credentials are looked up by name at each poll, so they may change meanwhile."""
 
-    def __init__(
-        self,
-        protocols: Mapping[type, Protocol],
-        profiles: Mapping[str, PollPlan],
-        credentials: CredentialBook,
-        reach: Reach,
-    ) -> None:
+    def __init__(self, protocols: Mapping[type, Protocol], profiles: Mapping[str, PollPlan], around: Around) -> None:
         self._protocols = protocols  # by the type of their plans
         self._profiles = profiles
-        self._credentials = credentials
-        self._reach = reach
-        self._pollers: dict[type, Poller] = {}
+        self._reach = around.reach
+        self._memory = around.memory
+        self._logins = Logins(around.credentials, around.memory, around.eager)
+        self._lanes: dict[type, _Lane] = {}
+
+    @property
+    def memory(self) -> DeviceMemory:
+        """What this process knows of devices."""
+        return self._memory
 
     async def poll(self, target: Target, deadline: float) -> Outcome:
         """Poll until `deadline` (the loop's time) or the protocol's wall limit; whatever happens is an outcome."""
         plan = self._profiles.get(target.profile)
         if plan is None:
-            return _unknown("profile", target.profile, self._profiles)
-        kind = type(plan)
-        poller = self._pollers.get(kind) or self._make(kind)
-        credential = None
-        if self._protocols[kind].needs_credential:
-            credential = self._credential(target.credential, self._protocols[kind].name)
-            if isinstance(credential, Outcome):
-                return credential
-        ends = min(deadline, asyncio.get_running_loop().time() + poller.wall_limit_s)
-        outcome = await poller.poll(target, plan, credential, ends)
-        silent = outcome.status is Status.TIMEOUT and self._protocols[kind].needs_credential
+            return unknown("profile", target.profile, self._profiles)
+        lane = self._lanes.get(type(plan)) or self._open(type(plan))
+        protocol, learner = lane.protocol, lane.learner
+        if learner and (learned := self._memory.recall(protocol.name, target.device)):
+            await learner.recall(target, learned)
+        ends = min(deadline, asyncio.get_running_loop().time() + lane.poller.wall_limit_s)
+        if protocol.needs_credential:
+            ask = partial(_ask, lane.poller, target, plan, ends)
+            outcome = await self._logins.poll(protocol, target, ask, ends)
+        else:
+            outcome = await lane.poller.poll(target, plan, None, ends)
+        if learner:
+            self._memory.note(protocol.name, target, learner.learned(target))
+        silent = outcome.status is Status.TIMEOUT and protocol.needs_credential
         return await self._reach.explain(target, outcome, deadline) if silent else outcome
 
     async def close(self) -> None:
         """Close every poller that was made."""
-        while self._pollers:
-            _, poller = self._pollers.popitem()
-            await poller.close()
+        while self._lanes:
+            _, lane = self._lanes.popitem()
+            await lane.poller.close()
         await self._reach.close()
 
     def needs_credential(self, profile: str) -> bool:
         """Return True if polls of a known profile prove who they are."""
-        return self._protocols[type(self._profiles[profile])].needs_credential
+        protocol = self._protocols[type(self._profiles[profile])]
+        return protocol.needs_credential and not protocol.optional
 
     def poller(self, kind: type) -> Poller | None:
         """Return the poller of a type of plan; None before its first target."""
-        return self._pollers.get(kind)
+        lane = self._lanes.get(kind)
+        return lane.poller if lane else None
 
-    def _make(self, kind: type) -> Poller:
-        poller = self._pollers[kind] = self._protocols[kind].make()
-        return poller
-
-    def _credential(self, names: str, protocol: str) -> Any:
-        """Return a protocol's first credential among names (separated by commas), or the outcome that says why not."""
-        try:
-            for name in names.split(","):
-                if self._credentials.protocol(name.strip()) == protocol:
-                    return self._credentials[name.strip()]
-        except KeyError as error:
-            return _unknown("credential", error.args[0], self._credentials.names())
-        except ConfigError as error:
-            return Outcome(Status.CONFIG, str(error))
-        return Outcome(Status.CONFIG, f"no credential for {protocol} among {names or 'default'!r}")
+    def _open(self, kind: type) -> _Lane:
+        protocol = self._protocols[kind]
+        poller = protocol.make()
+        lane = self._lanes[kind] = _Lane(protocol, poller, poller if isinstance(poller, Learner) else None)
+        return lane
 
 
-def _unknown(what: str, name: str, known: Iterable[str]) -> Outcome:
-    """Say that a name is not known here, and which are."""
-    names = ", ".join(sorted(known)) or "none"
-    return Outcome(Status.CONFIG, f"{what} {name!r} is not known to this worker; known: {names}")
+def _ask(poller: Poller, target: Target, plan: PollPlan, ends: float, credential: object) -> Awaitable[Outcome]:
+    return poller.poll(target, plan, credential, ends)

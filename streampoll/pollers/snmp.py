@@ -5,6 +5,7 @@ with `engine = "pysnmp"`, which is imported only then.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
@@ -91,6 +92,17 @@ class SnmpPoller:
         if self._collector is None:
             self._collector = self._open()
         return await self._collector.collect(agent, plan, deadline)
+
+    def learned(self, target: Target) -> Mapping[str, int]:
+        """Return the request sizes and the silence of a target, where they are not as usual."""
+        address = self._resolver.known(target.address)
+        return self._memory.learned((address, target.port or self._settings.port)) if address else {}
+
+    async def recall(self, target: Target, learned: Mapping[str, int]) -> None:
+        """Take over what another process had learned of a target."""
+        with suppress(OSError):  # it has no address now; the poll says so
+            address = await self._resolver.resolve(target.address)
+            self._memory.recall((address, target.port or self._settings.port), learned)
 
     async def close(self) -> None:
         """Close the engine and its sockets."""

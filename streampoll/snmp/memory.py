@@ -4,6 +4,7 @@
 `BackOff`: an agent that keeps silent gets one cheap probe a poll until it answers.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,6 +14,7 @@ UNLIMITED: Final = 10_000  # varbinds; more than any reply holds
 _GROW_AFTER: Final = 10  # clean polls before a limit is raised by a tenth
 _MOST: Final = 200_000  # agents remembered; the oldest is forgotten
 PROBE_AFTER: Final = 3  # polls without an answer
+_NOTHING: Final[Mapping[str, int]] = {}
 
 
 @dataclass(slots=True)
@@ -35,11 +37,15 @@ class RequestSizes:
     def shrink(self, agent: Address, asked: int) -> int:
         """Take note that a reply of `asked` varbinds was too much; returns the new limit, at least 1."""
         varbinds = max(1, min(asked // 2, self.limit(agent)))
+        self.recall(agent, varbinds)
+        return varbinds
+
+    def recall(self, agent: Address, varbinds: int) -> None:
+        """Set the limit, to what was found here or by another process."""
         self._sizes.pop(agent, None)
         if len(self._sizes) >= _MOST:
             del self._sizes[next(iter(self._sizes))]
         self._sizes[agent] = _Size(varbinds)
-        return varbinds
 
     def clean(self, agent: Address) -> None:
         """Take note of a poll in which nothing was too large."""
@@ -66,9 +72,13 @@ class BackOff:
 
     def silent(self, agent: Address) -> None:
         """Take note of a poll without any answer."""
+        self.recall(agent, self._silent.get(agent, 0) + 1)
+
+    def recall(self, agent: Address, failures: int) -> None:
+        """Set how many polls in a row got no answer, here or in another process."""
         if agent not in self._silent and len(self._silent) >= _MOST:
             del self._silent[next(iter(self._silent))]
-        self._silent[agent] = self._silent.get(agent, 0) + 1
+        self._silent[agent] = failures
 
     def answered(self, agent: Address) -> None:
         """Take note of an answer: all is normal again at once."""
@@ -83,3 +93,18 @@ class Memory:
     def __init__(self) -> None:
         self.sizes = RequestSizes()
         self.back_off = BackOff()
+
+    def learned(self, agent: Address) -> Mapping[str, int]:
+        """Return what is not as usual with an agent: "varbinds" in one reply, "silent" polls once they matter."""
+        varbinds, silent = self.sizes.limit(agent), self.back_off.failures(agent)
+        if varbinds == UNLIMITED and silent < PROBE_AFTER:
+            return _NOTHING
+        found = {} if varbinds == UNLIMITED else {"varbinds": varbinds}
+        return found if silent < PROBE_AFTER else {**found, "silent": silent}
+
+    def recall(self, agent: Address, learned: Mapping[str, int]) -> None:
+        """Take over what another process had learned."""
+        if learned.get("varbinds", 0) > 0:
+            self.sizes.recall(agent, learned["varbinds"])
+        if learned.get("silent", 0) > 0:
+            self.back_off.recall(agent, learned["silent"])
