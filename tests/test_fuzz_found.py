@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from streampoll.cli import run
 from streampoll.cli.options import parse_since
 from streampoll.config.report import shorten
 from streampoll.config.settings import SnmpSettings
@@ -106,3 +107,9 @@ def test_a_target_that_no_inventory_would_have_is_a_mistake_of_configuration(
             await poller.close()
 
     assert run_now(poll()).status is Status.CONFIG
+
+
+def test_a_directory_that_can_not_be_looked_at_is_a_clear_mistake(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["check", "--config", "x" * 300]) == 2
+
+    assert "can't be looked at: File name too long" in capsys.readouterr().err

@@ -47,6 +47,19 @@ async def test_a_bug_in_the_handler_costs_its_entry_only():
     assert sorted(await rows(server)) == [b"error: ZeroDivisionError: by design", b"ok", b"ok"]
 
 
+async def test_a_bug_that_one_entry_meets_costs_the_others_of_its_batch_nothing():
+    async def break_on_60(batch):
+        if any(delivered.entry.slot == 60 for delivered in batch):
+            raise ZeroDivisionError("by design")
+        return [finished(delivered, b"ok") for delivered in batch]
+
+    server = await filled(4)
+    async with consuming(server, FakeHandler(break_on_60), batch=4) as consumer:
+        await eventually_async(lambda: is_done(server))
+    assert sorted(await rows(server)) == [b"error: ZeroDivisionError: by design", b"ok", b"ok", b"ok"]
+    assert consumer.counts.failed == 1
+
+
 async def test_an_attempt_past_the_soft_limit_is_cancelled_and_recorded():
     async def hang(_):
         await asyncio.Event().wait()

@@ -22,6 +22,21 @@ def default_directory(here: Path, system: Path = SYSTEM) -> Path:
     return system if not (here / FILE).exists() and (system / FILE).exists() else here
 
 
+class ConfigPath(click.ParamType[Path]):
+    """An option's value that is the directory of a configuration, or its streampoll.toml."""
+
+    name = "DIR"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Return the path; whether anything is there is for its reader to say, if that can be found out at all."""
+        path = Path(value)
+        try:
+            (path / FILE).exists()
+        except (OSError, ValueError) as error:  # not ours to look into, too long, a zero byte
+            self.fail(f"{str(value)[:80]!r} can't be looked at: {getattr(error, 'strerror', error)}", param, ctx)
+        return path
+
+
 def config_option(command: Command) -> Command:
     """Add `--config DIR`, handed on as `config`: a directory with a streampoll.toml, or the file itself."""
     return click.option(
@@ -30,7 +45,7 @@ def config_option(command: Command) -> Command:
         metavar="DIR",
         envvar="STREAMPOLL_CONFIG",
         show_envvar=True,
-        type=click.Path(path_type=Path),
+        type=ConfigPath(),
         default=lambda: default_directory(Path()),
         help=f"Directory with {FILE}.  [default: this one, else {SYSTEM}]",
     )(command)

@@ -255,20 +255,28 @@ class Consumer:
         try:
             if attempt.care is not Care.NONE and (unfit := await self._note(attempt)):
                 return [unfit]
-            dispositions = await self._handler.handle(attempt.batch)
-            if len(dispositions) == len(attempt.batch):
-                return dispositions
-            cause = f"the handler answered {len(dispositions)} of {len(attempt.batch)} entries"
+            return await self._handle(attempt.batch)
         except asyncio.CancelledError:
             if attempt.ended is None or attempt.task is None:
                 raise
             attempt.task.uncancel()
             return self._interrupted(attempt)
+
+    async def _handle(self, batch: Sequence[Delivered]) -> Sequence[Disposition]:
+        """Run the handler; an entry that meets a bug in it is found, and keeps none of the others waiting."""
+        try:
+            dispositions = await self._handler.handle(batch)
+            if len(dispositions) == len(batch):
+                return dispositions
+            cause = f"the handler answered {len(dispositions)} of {len(batch)} entries"
         except Exception as error:
+            if len(batch) > 1:
+                half = len(batch) // 2
+                return [*await self._handle(batch[:half]), *await self._handle(batch[half:])]
             log.exception("%s: a bug in the handler", self.queue)
             cause = f"{type(error).__name__}: {error}"
-        self.counts.failed += len(attempt.batch)
-        return [self._handler.fail(delivered, Status.ERROR, cause) for delivered in attempt.batch]
+        self.counts.failed += len(batch)
+        return [self._handler.fail(delivered, Status.ERROR, cause) for delivered in batch]
 
     def _interrupted(self, attempt: Attempt) -> Sequence[Disposition]:
         self.counts.failed += len(attempt.batch)
