@@ -28,13 +28,14 @@ from streampoll.config.convert import Place
 from streampoll.config.credential_book import DEFAULT as DEFAULT
 from streampoll.config.credential_book import Credentials as Credentials
 from streampoll.config.credential_book import names_of as names_of
+from streampoll.config.credential_http import read_http
 from streampoll.config.credential_snmp import read_snmp
 from streampoll.config.keeping import Keeping
 from streampoll.config.recipe import Recipe, RecipeReader
 from streampoll.config.report import Report, nearest, shorten
 from streampoll.config.source import read_toml
 
-_READERS: Final[Mapping[str, RecipeReader]] = {"snmp": read_snmp}
+_READERS: Final[Mapping[str, RecipeReader]] = {"snmp": read_snmp, "http": read_http}
 
 
 def read_credentials(path: Path, shown: str, environ: Mapping[str, str], report: Report) -> Credentials:

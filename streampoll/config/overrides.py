@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from streampoll.config.convert import Place, convert, from_text
 from streampoll.config.report import Report, nearest
-from streampoll.config.settings import SnmpSettings
+from streampoll.config.settings import HttpSettings, SnmpSettings
 from streampoll.config.source import nowhere
 from streampoll.config.table import Setting, settings_of
 from streampoll.model import Scalar
@@ -26,6 +26,17 @@ class SnmpOverrides:
     version: Annotated[Literal["1", "2c"], Meta(description="a community in this version, not its credential's")] = "2c"
 
 
+@dataclass(frozen=True, slots=True)
+class HttpOverrides:
+    """What only a device has, and no section of the settings."""
+
+    port: Annotated[int, Meta(ge=1, le=65535, description="TCP port of HTTP, where `port` is of another protocol")] = (
+        443
+    )
+    tls_fingerprint: Annotated[str, Meta(description="SHA-256 of its certificate, by which alone it is known")] = ""
+    tls_server_name: Annotated[str, Meta(description="name in its certificate, where it is polled by address")] = ""
+
+
 def overridable() -> dict[str, Setting]:
     """Return the settings that a device may override, by their dotted name: those of an agent, not of a process."""
     snmp = settings_of(SnmpSettings)
@@ -33,9 +44,12 @@ def overridable() -> dict[str, Setting]:
         "timeout_s", "retries", "window", "gap_ms", "max_varbinds", "max_repetitions", "max_reply_bytes",
         "follow_engine_id", "allow_boots_back",
     )  # fmt: skip
+    http = settings_of(HttpSettings)
     return {
         **{f"snmp.{name}": snmp[name] for name in names},
         **{f"snmp.{name}": setting for name, setting in settings_of(SnmpOverrides).items()},
+        **{f"http.{name}": http[name] for name in ("connect_timeout_s", "read_timeout_s", "tls_ca", "tls_verify")},
+        **{f"http.{name}": setting for name, setting in settings_of(HttpOverrides).items()},
     }
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from streampoll.config.convert import Place, read_table
+from streampoll.config.profile_http import HttpProfiles
 from streampoll.config.profile_ping import PingProfiles
 from streampoll.config.profile_port import PollPlan, ProfileReader
 from streampoll.config.profile_snmp import SnmpProfiles
@@ -23,7 +24,7 @@ from streampoll.config.source import read_toml
 BUILTIN = Path(__file__).parent / "builtin"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
-_READERS: Final[Mapping[str, ProfileReader]] = {"snmp": SnmpProfiles(), "ping": PingProfiles()}
+_READERS: Final[Mapping[str, ProfileReader]] = {"snmp": SnmpProfiles(), "ping": PingProfiles(), "http": HttpProfiles()}
 
 
 @dataclass(frozen=True, slots=True)

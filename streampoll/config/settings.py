@@ -163,7 +163,30 @@ class PingSettings:
 
     timeout_s: Annotated[Positive, _doc("wait for each echo")] = 1.0
     wall_limit_s: Annotated[Positive, _doc("a poll ends after this, with what it has")] = 30.0
-    explain_silence: Annotated[bool, _doc("ask a device that is silent over its protocol for an echo, to say why")] = True
+    explain_silence: Annotated[bool, _doc("ask a device that is silent over its protocol for an echo, to say why")] = (
+        True
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class HttpSettings:
+    """HTTP's defaults; a device overrides some as `http.NAME` in its inventory line."""
+
+    connect_timeout_s: Annotated[Positive, _doc("time-out of making a connection, TLS included")] = 5.0
+    read_timeout_s: Annotated[Positive, _doc("a device silent this long within an answer has timed out")] = 10.0
+    request_limit_s: Annotated[Positive, _doc("one request ends after this, its whole answer included")] = 30.0
+    wall_limit_s: Annotated[Positive, _doc("a poll ends after this, with what it has")] = 60.0
+    max_body_bytes: Annotated[int, Meta(ge=1024), _doc("longest answer, measured once it is unpacked")] = 8 << 20
+    connections: Annotated[int, Meta(ge=1, le=16), _doc("connections to one device, over all jobs")] = 1
+    idle_s: Annotated[Positive, _doc("a device not polled for this long is logged out of and disconnected")] = 900.0
+    logout_limit_s: Annotated[Positive, _doc("time to log out of a device and close its connections")] = 5.0
+    max_retry_after_s: Annotated[Limit, _doc("a device that asks to wait longer (Retry-After) is asked after this")] = (
+        3600.0
+    )
+    tls_ca: Annotated[str, _doc("file of the authorities of devices' certificates; empty: the system's")] = ""
+    tls_verify: Annotated[
+        Literal["full", "chain", "none"], _doc("full: authority and host name; chain: authority only; none: anybody")
+    ] = "full"
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,5 +219,6 @@ class Settings:
     queues: Mapping[QueueClass, QueueSettings] = field(default_factory=_default_queues)
     snmp: SnmpSettings = field(default_factory=SnmpSettings)
     ping: PingSettings = field(default_factory=PingSettings)
+    http: HttpSettings = field(default_factory=HttpSettings)
     log: LogSettings = field(default_factory=LogSettings)
     paths: PathSettings = field(default_factory=PathSettings)

@@ -6,7 +6,9 @@ from functools import partial
 
 from streampoll.config.profile_port import PollPlan
 from streampoll.config.settings import Settings
+from streampoll.http.plan import HttpPlan
 from streampoll.ping.plan import PingPlan
+from streampoll.pollers.http import HttpPoller
 from streampoll.pollers.learned import DeviceMemory
 from streampoll.pollers.ping import PingPoller
 from streampoll.pollers.port import CredentialBook
@@ -29,6 +31,7 @@ def make_router(
     """
     protocols: dict[type, Protocol] = {
         CollectPlan: Protocol("snmp", partial(SnmpPoller, settings.snmp), silence_refuses=True, locks_out=False),
+        HttpPlan: Protocol("http", partial(HttpPoller, settings.http), optional=True),
         PingPlan: Protocol("ping", partial(PingPoller, settings.ping), needs_credential=False),
     }
     return Router(protocols, profiles, Around(credentials, Reach(settings.ping), DeviceMemory(now), eager))

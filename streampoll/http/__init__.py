@@ -1,0 +1,1 @@
+"""HTTP: requests of a profile, sent over one client and one login a device, read as metrics and tables."""

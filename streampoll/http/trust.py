@@ -1,0 +1,90 @@
+"""By what a device is known: an authority, or the fingerprint of its certificate.
+
+A context costs memory (the system's authorities some megabytes) and time, so all devices that trust the same share one.
+The fingerprint is compared inside the handshake, so before the first byte of a request is sent.
+"""
+
+import hashlib
+import hmac
+import re
+import ssl
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+
+class Verify(StrEnum):
+    """How much of a certificate is checked."""
+
+    FULL = "full"  # authority and host name
+    CHAIN = "chain"  # authority only: devices that are polled by address have names in their certificates
+    NONE = "none"  # nothing: anybody may pose as the device
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """What a certificate must satisfy. A fingerprint stands for all the rest."""
+
+    verify: Verify = Verify.FULL
+    ca: str = ""  # file of authorities; "": the system's
+    fingerprint: str = ""  # SHA-256 of the certificate, hexadecimal, see `fingerprint`
+
+
+class WrongFingerprint(ssl.SSLCertVerificationError):
+    """A device showed another certificate than the one that is pinned."""
+
+
+def fingerprint(text: str) -> str:
+    """Return a SHA-256 fingerprint in one form; "AB:CD…" (as openssl prints it) and "sha256:abcd…" are the same.
+
+    Raises:
+        ValueError: it is none.
+    """
+    digits = re.sub(r"^sha256[:/=]", "", text.strip().lower()).replace(":", "").replace(" ", "")
+    if not re.fullmatch(r"[0-9a-f]{64}", digits):
+        raise ValueError("not a SHA-256 fingerprint: 64 hexadecimal digits, colons between them or not")
+    return digits
+
+
+class Contexts:
+    """TLS contexts, one for each trust (and ALPN, which the HTTP library sets on the context)."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[Trust, bool, int], ssl.SSLContext] = {}
+
+    def get(self, trust: Trust, http2: bool) -> ssl.SSLContext:
+        """Return the context of a trust; a changed file of authorities is read again.
+
+        Raises:
+            OSError: the file can't be read, or has no certificate (ssl.SSLError).
+        """
+        key = trust, http2, Path(trust.ca).stat().st_mtime_ns if trust.ca else 0
+        if key not in self._made:
+            self._made[key] = _make(trust)
+        return self._made[key]
+
+
+def _make(trust: Trust) -> ssl.SSLContext:
+    if trust.fingerprint or trust.verify is Verify.NONE:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    else:
+        context = ssl.create_default_context(cafile=trust.ca or None)
+        context.check_hostname = trust.verify is Verify.FULL
+    if trust.fingerprint:
+        context.sslobject_class = _pinned(bytes.fromhex(trust.fingerprint))
+    return context
+
+
+def _pinned(digest: bytes) -> type[ssl.SSLObject]:
+    """Return a class of TLS connections whose handshake fails for another certificate."""
+
+    class Pinned(ssl.SSLObject):
+        def do_handshake(self) -> None:
+            super().do_handshake()
+            shown = hashlib.sha256(self.getpeercert(binary_form=True) or b"").digest()
+            if not hmac.compare_digest(shown, digest):
+                raise WrongFingerprint(f"its certificate has the fingerprint {shown.hex()}")
+
+    return Pinned
