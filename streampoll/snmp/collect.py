@@ -88,6 +88,8 @@ async def _collect_all(talk: Conversation, compiled: CompiledPlan, harvest: Harv
             await _collect_table(talk, table, harvest)
         else:
             harvest.missing[table.spec.name] = f"not asked after {harvest.failure.status.word}"
+    if compiled.tables is not compiled.tables_in_order:
+        harvest.order_tables(table.spec.name for table in compiled.tables_in_order)
 
 
 async def _collect_scalars(talk: Conversation, plan: CompiledPlan, harvest: Harvest) -> None:

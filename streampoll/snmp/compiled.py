@@ -83,7 +83,8 @@ class CompiledPlan:
         self.wants = tuple(Want.of(metric, encode_oid(metric.oid)) for metric in plan.scalars if is_asked(metric))
         self.names = tuple((want.metric.name, want.oid) for want in self.wants)
         self.shape = None if self.branches else shape_of_scalars(branch.scalars if branch else plan.scalars)
-        self.tables = _compile_tables(plan.tables)
+        self.tables_in_order = _compile_tables(plan.tables)
+        self.tables = _sources_first(self.tables_in_order)
         self._chunks: dict[tuple[int, int], tuple[Chunk, ...]] = {}
         self._branches: dict[tuple[bool, ...], CompiledPlan] = {}
 
@@ -137,9 +138,14 @@ def rows_that_fit(columns: Sequence[Column], index_bytes: int, reply_bytes: int)
 
 
 def _compile_tables(specs: Sequence[TableSpec]) -> tuple[CompiledTable, ...]:
-    """Compile tables; those whose columns others look up come first, so that these need not ask for them again."""
     looked_up = {(metric.oid, metric.kind) for spec in specs for metric in spec.columns if metric.by}
-    tables = [_compile_table(spec, looked_up) for spec in specs]
+    return tuple(_compile_table(spec, looked_up) for spec in specs)
+
+
+def _sources_first(tables: tuple[CompiledTable, ...]) -> tuple[CompiledTable, ...]:
+    """Return tables in the order to walk: first those whose columns others look up, which need not ask again then."""
+    if not any(table.shared for table in tables):
+        return tables
     return tuple(sorted(tables, key=lambda table: not table.shared))
 
 

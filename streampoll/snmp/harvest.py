@@ -36,6 +36,10 @@ class Harvest:
         for name in names:
             self.missing[name] = NOT_FOR_DEVICE
 
+    def order_tables(self, names: Iterable[str]) -> None:
+        """Put tables into the order of the profile, whatever the order they were walked in."""
+        self.tables = {name: self.tables[name] for name in names if name in self.tables}
+
     @property
     def known(self) -> Known:
         """What this poll knows of columns; made when the first table looks something up."""
