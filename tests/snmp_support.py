@@ -24,11 +24,13 @@ sysServices 72
 createUser plain
 createUser md5des MD5 {V3_KEY} DES {V3_KEY}
 createUser shaaes SHA {V3_KEY} AES {V3_KEY}
+createUser sha256aes SHA-256 {V3_KEY} AES {V3_KEY}
 createUser sha256aes256 SHA-256 {V3_KEY} AES-256 {V3_KEY}
 createUser shaonly SHA {V3_KEY}
 rouser plain noauth
 rouser md5des priv
 rouser shaaes priv
+rouser sha256aes priv
 rouser sha256aes256 priv
 rouser shaonly auth
 """

@@ -139,8 +139,8 @@ def read_head(data: bytes) -> Head:
             and data[inner + 6 : inner + 8] == b"\x02\x01"
             and data[inner + 9 : inner + 11] == b"\x02\x01"
             and data[at : at + 2] == b"\x02\x01"
-            and _spans(data, 1, at)
-            and _spans(data, pdu + 1, inner)
+            and spans(data, 1, at)
+            and spans(data, pdu + 1, inner)
             and data[0] == SEQUENCE
             and data[at + 3] == OCTET_STRING
             and data[at + 4] < 0x80
@@ -156,7 +156,7 @@ def read_head(data: bytes) -> Head:
     return _read_head(data)
 
 
-def _spans(data: bytes, at: int, start: int) -> bool:
+def spans(data: bytes, at: int, start: int) -> bool:
     """Tell whether the length at `at` is of a plain form and reaches from `start` to the end of the data."""
     length = len(data) - start
     if start == at + 1:
@@ -200,7 +200,7 @@ def read_varbinds(data: bytes, start: int) -> list[Varbind]:
     try:
         length = data[start + 1]
         at = start + 2 if length < 0x80 else start + length - 0x7E
-        if data[start] == SEQUENCE and _spans(data, start + 1, at):
+        if data[start] == SEQUENCE and spans(data, start + 1, at):
             return _read_plain(data, at)
     except IndexError:
         pass

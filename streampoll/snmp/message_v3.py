@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 
 from streampoll.errors import SnmpError
 from streampoll.snmp.ber import (
+    INTEGER,
     OCTET_STRING,
     SEQUENCE,
     encode_integer,
@@ -24,7 +25,7 @@ from streampoll.snmp.ber import (
     expect,
     read_tlv,
 )
-from streampoll.snmp.message import PduType, Varbind, read_integer, read_varbinds
+from streampoll.snmp.message import PduType, Varbind, read_integer, read_varbinds, spans
 
 AUTH: Final = 0x01  # msgFlags
 PRIV: Final = 0x02
@@ -39,6 +40,7 @@ _USM: Final = 3
 _ID: Final = b"\x02\x04"  # head of msgID and request-id
 _SIZE: Final = b"\x02\x03\x00\xff\xe3"  # msgMaxSize: 65,507 bytes, what a datagram holds
 _VERSION: Final = b"\x02\x01\x03"
+_VERSION_AND_HEADER: Final = b"\x02\x01\x03\x30"
 _MODEL: Final = b"\x02\x01\x03"
 _FIRST_PDU: Final = int(PduType.GET)
 _LAST_PDU: Final = int(PduType.REPORT)
@@ -133,6 +135,56 @@ def read_head_v3(data: bytes) -> HeadV3:
     Raises:
         SnmpError: no SNMPv3 message of the user-based model, cut off, followed by other bytes, or out of range.
     """
+    try:
+        return _read_plain(data) or _read_head(data)
+    except IndexError:
+        return _read_head(data)
+
+
+def _read_plain(data: bytes) -> HeadV3 | None:
+    """Read a head of the plain form (short lengths, a four-byte msgID, no sign bits); None if it is not of it."""
+    length = data[1]
+    at = 2 if length < 0x80 else length - 0x7E  # the version
+    inner = at + 5  # msgID, size, flags, model
+    flags = inner + 8 + data[inner + 7]
+    outer = flags + 6  # the security parameters' OCTET STRING
+    start = outer + 2 if data[outer + 1] < 0x80 else outer + 3
+    data_at = start + data[start - 1]
+    engine = start + 2 if data[start + 1] < 0x80 else start + 3  # inside their SEQUENCE
+    boots = engine + 2 + data[engine + 1]
+    time_s = boots + 2 + data[boots + 1]
+    user = time_s + 2 + data[time_s + 1]
+    mac = user + 2 + data[user + 1]
+    salt = mac + 2 + data[mac + 1]
+    if (
+        data[0] != SEQUENCE or not spans(data, 1, at) or data[at : at + 4] != _VERSION_AND_HEADER
+        or data[at + 4] != outer - inner or data[inner : inner + 2] != _ID
+        or data[inner + 6] != INTEGER or data[flags : flags + 2] != b"\x04\x01"
+        or data[flags + 3 : outer] != _MODEL or data[flags + 2] & LEVEL == PRIV
+        or data[outer] != OCTET_STRING or not _is_plain(data, outer + 1, start)
+        or data[start] != SEQUENCE or not _is_plain(data, start + 1, engine) or engine + data[engine - 1] != data_at
+        or not data[engine] == data[user] == data[mac] == data[salt] == OCTET_STRING
+        or not data[boots] == data[time_s] == INTEGER
+        or not (0 < data[inner + 7] <= 4 and 0 < data[boots + 1] <= 4 and 0 < data[time_s + 1] <= 4)
+        or data[engine + 1] > MAX_ENGINE_ID_BYTES or data[user + 1] > MAX_USER_BYTES or data[salt + 1] > MAX_USER_BYTES
+        or data[mac + 1] | data[inner + 2] | data[boots + 2] | data[time_s + 2] >= 0x80
+        or salt + 2 + data[salt + 1] != data_at or data_at > len(data)
+    ):  # fmt: skip
+        return None
+    return HeadV3(
+        int.from_bytes(data[inner + 2 : inner + 6]), 3, data[flags + 2], data[engine + 2 : boots],
+        int.from_bytes(data[boots + 2 : time_s]), int.from_bytes(data[time_s + 2 : user]),
+        data[user + 2 : mac], mac + 2, data[mac + 1], data[salt + 2 : data_at], data_at,
+    )  # fmt: skip
+
+
+def _is_plain(data: bytes, at: int, start: int) -> bool:
+    """Tell whether the length at `at` is of the one-byte form, or of the two-byte one with `start` after it."""
+    return start == at + 1 or data[at] == 0x81
+
+
+def _read_head(data: bytes) -> HeadV3:
+    """Read a head in whatever form it has."""
     end = len(data)
     at, stop = expect(data, 0, end, SEQUENCE)
     if stop != end:
