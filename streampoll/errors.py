@@ -11,6 +11,7 @@ A device that fails is an `Outcome`, never an exception. What is raised is bad i
     │   └── PostgresUnavailable    no connection, shutting down, read-only, disk full, too many clients
     ├── UnfitServerError       a server we will not run on (version, eviction policy, shard count)          exit 2
     ├── EntryError             bytes in a stream or payload that we can't read
+    ├── SshFailure             what a device or the network did (defined in ssh/port.py; becomes an Outcome)
     └── SnmpError              bytes that are not SNMP, or not what was asked (snmp/ only; becomes an Outcome)
 """
 

@@ -30,12 +30,13 @@ from streampoll.config.credential_book import Credentials as Credentials
 from streampoll.config.credential_book import names_of as names_of
 from streampoll.config.credential_http import read_http
 from streampoll.config.credential_snmp import read_snmp
+from streampoll.config.credential_ssh import read_ssh
 from streampoll.config.keeping import Keeping
 from streampoll.config.recipe import Recipe, RecipeReader
 from streampoll.config.report import Report, nearest, shorten
 from streampoll.config.source import read_toml
 
-_READERS: Final[Mapping[str, RecipeReader]] = {"snmp": read_snmp, "http": read_http}
+_READERS: Final[Mapping[str, RecipeReader]] = {"snmp": read_snmp, "http": read_http, "ssh": read_ssh}
 
 
 def read_credentials(path: Path, shown: str, environ: Mapping[str, str], report: Report) -> Credentials:

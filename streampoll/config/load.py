@@ -139,11 +139,13 @@ def _settings(where: Path, environ: Mapping[str, str], report: Report) -> tuple[
 
 
 def _from_here(settings: Settings, base: Path) -> Settings:
-    """Return settings whose files of TLS are found from any working directory."""
+    """Return settings whose files are found from any working directory."""
     redis = settings.redis
     files = (redis.tls_ca, redis.tls_cert, redis.tls_key)
     ca, cert, key = (str(base.absolute() / file) if file else "" for file in files)
-    return replace(settings, redis=replace(redis, tls_ca=ca, tls_cert=cert, tls_key=key))
+    hosts = str(base.absolute() / Path(settings.ssh.known_hosts).expanduser())
+    redis = replace(redis, tls_ca=ca, tls_cert=cert, tls_key=key)
+    return replace(settings, redis=redis, ssh=replace(settings.ssh, known_hosts=hosts))
 
 
 def _finish(report: Report) -> None:

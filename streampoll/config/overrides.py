@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from streampoll.config.convert import Place, convert, from_text
 from streampoll.config.report import Report, nearest
-from streampoll.config.settings import HttpSettings, SnmpSettings
+from streampoll.config.settings import HttpSettings, SnmpSettings, SshSettings
 from streampoll.config.source import nowhere
 from streampoll.config.table import Setting, settings_of
 from streampoll.model import Scalar
@@ -17,6 +17,8 @@ _SECRET_WORDS = (
     "community", "password", "passphrase", "passwd", "secret", "token",
     "auth_key", "priv_key", "api_key", "private_key",
 )  # fmt: skip
+
+_SSH = ("port", "connect_timeout_s", "command_timeout_s", "idle_s", "max_sessions", "max_output_bytes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,13 @@ class HttpOverrides:
     tls_server_name: Annotated[str, Meta(description="name in its certificate, where it is polled by address")] = ""
 
 
+@dataclass(frozen=True, slots=True)
+class SshOverrides:
+    """What only a device has, and no section of the settings."""
+
+    legacy: Annotated[bool, Meta(description="algorithms with SHA-1 and CBC, for a device that has no others")] = False
+
+
 def overridable() -> dict[str, Setting]:
     """Return the settings that a device may override, by their dotted name: those of an agent, not of a process."""
     snmp = settings_of(SnmpSettings)
@@ -44,12 +53,14 @@ def overridable() -> dict[str, Setting]:
         "timeout_s", "retries", "window", "gap_ms", "max_varbinds", "max_repetitions", "max_reply_bytes",
         "follow_engine_id", "allow_boots_back",
     )  # fmt: skip
-    http = settings_of(HttpSettings)
+    http, ssh = settings_of(HttpSettings), settings_of(SshSettings)
     return {
         **{f"snmp.{name}": snmp[name] for name in names},
         **{f"snmp.{name}": setting for name, setting in settings_of(SnmpOverrides).items()},
         **{f"http.{name}": http[name] for name in ("connect_timeout_s", "read_timeout_s", "tls_ca", "tls_verify")},
         **{f"http.{name}": setting for name, setting in settings_of(HttpOverrides).items()},
+        **{f"ssh.{name}": ssh[name] for name in _SSH},
+        **{f"ssh.{name}": setting for name, setting in settings_of(SshOverrides).items()},
     }
 
 

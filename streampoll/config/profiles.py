@@ -18,13 +18,16 @@ from streampoll.config.profile_http import HttpProfiles
 from streampoll.config.profile_ping import PingProfiles
 from streampoll.config.profile_port import PollPlan, ProfileReader
 from streampoll.config.profile_snmp import SnmpProfiles
+from streampoll.config.profile_ssh import SshProfiles
 from streampoll.config.report import Report, nearest, shorten
 from streampoll.config.source import read_toml
 
 BUILTIN = Path(__file__).parent / "builtin"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
-_READERS: Final[Mapping[str, ProfileReader]] = {"snmp": SnmpProfiles(), "ping": PingProfiles(), "http": HttpProfiles()}
+_READERS: Final[Mapping[str, ProfileReader]] = {
+    "snmp": SnmpProfiles(), "ping": PingProfiles(), "http": HttpProfiles(), "ssh": SshProfiles(),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -190,6 +190,31 @@ class HttpSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class SshSettings:
+    """SSH's defaults; a device overrides some as `ssh.NAME` in its inventory line."""
+
+    port: Annotated[int, Meta(ge=1, le=65535), _doc("TCP port of devices")] = 22
+    host_keys: Annotated[
+        Literal["first-use", "known"],
+        _doc("first-use: a device's first host key is recorded and must stay; known: it must be in known_hosts"),
+    ] = "first-use"
+    known_hosts: Annotated[str, _doc("file of host keys in OpenSSH's format, shared by all processes of a host")] = (
+        "known_hosts"
+    )
+    connect_timeout_s: Annotated[Positive, _doc("time-out of making a connection, and again of logging in")] = 10.0
+    command_timeout_s: Annotated[Positive, _doc("time-out of one command; a profile's command may have its own")] = 15.0
+    wall_limit_s: Annotated[Positive, _doc("a poll ends after this, with what it has")] = 60.0
+    idle_s: Annotated[Limit, _doc("a kept connection is closed when it was idle this long")] = 600.0
+    keepalive_s: Annotated[Limit, _doc("a kept connection is tested this often, dead after three; 0: never")] = 30.0
+    max_sessions: Annotated[
+        int, Meta(ge=0, le=64), _doc("sessions open to one device at a time; 0: one, and closed after each poll")
+    ] = 1
+    max_kept: Annotated[Count, _doc("idle connections one process keeps, the last used; 100 KB each or so")] = 1_000
+    logins: Annotated[int, Meta(ge=1, le=1000), _doc("logins one process computes at a time")] = 16
+    max_output_bytes: Annotated[int, Meta(ge=1024), _doc("longest output of one command")] = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
 class LogSettings:
     """Logging."""
 
@@ -220,5 +245,6 @@ class Settings:
     snmp: SnmpSettings = field(default_factory=SnmpSettings)
     ping: PingSettings = field(default_factory=PingSettings)
     http: HttpSettings = field(default_factory=HttpSettings)
+    ssh: SshSettings = field(default_factory=SshSettings)
     log: LogSettings = field(default_factory=LogSettings)
     paths: PathSettings = field(default_factory=PathSettings)

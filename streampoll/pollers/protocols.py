@@ -15,7 +15,9 @@ from streampoll.pollers.port import CredentialBook
 from streampoll.pollers.reach import Reach
 from streampoll.pollers.router import Around, Protocol, Router
 from streampoll.pollers.snmp import SnmpPoller
+from streampoll.pollers.ssh import SshPoller
 from streampoll.snmp.plan import CollectPlan
+from streampoll.ssh.plan import SshPlan
 
 
 def make_router(
@@ -32,6 +34,7 @@ def make_router(
     protocols: dict[type, Protocol] = {
         CollectPlan: Protocol("snmp", partial(SnmpPoller, settings.snmp), silence_refuses=True, locks_out=False),
         HttpPlan: Protocol("http", partial(HttpPoller, settings.http), optional=True),
+        SshPlan: Protocol("ssh", partial(SshPoller, settings.ssh)),
         PingPlan: Protocol("ping", partial(PingPoller, settings.ping), needs_credential=False),
     }
     return Router(protocols, profiles, Around(credentials, Reach(settings.ping), DeviceMemory(now), eager))

@@ -1,0 +1,68 @@
+"""A plan's commands run on one device, one after the other, and what it said."""
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+
+from streampoll.model import Status
+from streampoll.ssh.plan import SshPlan
+from streampoll.ssh.port import Limits, SshFailure
+from streampoll.ssh.session import Session
+
+
+@dataclass(slots=True)
+class Answers:
+    """What a device said to a plan's commands."""
+
+    texts: dict[str, str] = field(default_factory=dict)  # output by the command's name
+    reasons: dict[str, str] = field(default_factory=dict)  # why there is none
+    failure: SshFailure | None = None  # what ended it early, or the first refusal
+    requests: int = 0
+    at: float = 0.0  # wall clock of the first output
+    lost: bool = False  # the session ended before it said a word
+
+    def fail(self, name: str, failure: SshFailure) -> None:
+        """Note why a command has no output."""
+        self.reasons[name] = failure.reason
+        self.failure = self.failure or failure
+
+
+async def collect(session: Session, plan: SshPlan, limits: Limits, deadline: float) -> tuple[Answers, bool]:
+    """Run a plan's commands until `deadline` (the loop's time); answers, and whether the session can be kept."""
+    answers = Answers()
+    try:
+        if plan.enable:
+            await session.enable(_left(limits.command_timeout_s, deadline))
+    except SshFailure as failure:
+        answers.failure = failure
+        answers.lost = failure.lost
+    for command in plan.commands:
+        if answers.failure is not None and not answers.failure.only_this:
+            answers.reasons[command.name] = f"not asked after: {answers.failure.reason}"
+            continue
+        answers.requests += 1
+        try:
+            timeout_s = _left(command.timeout_s or limits.command_timeout_s, deadline)
+            answers.texts[command.name] = await session.run(command.line, timeout_s, limits.max_output_bytes)
+            answers.at = answers.at or time.time()
+        except SshFailure as failure:
+            _note(answers, command.name, failure)
+    return answers, answers.failure is None or answers.failure.only_this
+
+
+def _note(answers: Answers, name: str, failure: SshFailure) -> None:
+    """Note a failure; one that ends the session stands before a refusal."""
+    answers.reasons[name] = failure.reason
+    answers.lost = not answers.texts and not answers.reasons.keys() - {name} and _looks_dead(failure)
+    if answers.failure is None or not failure.only_this:
+        answers.failure = failure
+
+
+def _looks_dead(failure: SshFailure) -> bool:
+    """Tell whether a kept session may have died without a word: cut off, or as silent as behind a dead router."""
+    return failure.lost or failure.status is Status.TIMEOUT
+
+
+def _left(timeout_s: float, deadline: float) -> float:
+    """Return a time-out that ends by the deadline."""
+    return max(0.0, min(timeout_s, deadline - asyncio.get_running_loop().time()))
