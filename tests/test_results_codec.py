@@ -2,6 +2,7 @@
 
 import math
 import zlib
+from typing import Any
 
 import msgpack
 import pytest
@@ -9,11 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streampoll.errors import EntryError
-from streampoll.model import Outcome, Status, Table, TableTime, Trace
+from streampoll.model import Outcome, Rows, Status, Table, TableTime, Trace
 from streampoll.results import codec
 from streampoll.results.codec import VERSION, decode_payload, encode_payload
 
 TRACE = Trace(1_700_000_000.25, 1_700_000_000.5, 1_700_000_000.75, 0.0, 1_700_000_001.0, 1, "host:7:1")
+
+FIRST_RELEASE = (
+    "011f8b0800000000000403014b00b4ff9a00a081a178078081a1749592a161a162a161c39392a131a13292050692c401ffc0"
+    "90c0c0000097cf00060a2418221090ce0003d090ce0007a120c0ce000b71b001a8686f73743a373a3135b914084b000000"
+)
 
 values = st.one_of(
     st.integers(-(1 << 63), (1 << 64) - 1), st.floats(allow_nan=False), st.text(), st.binary(), st.none()
@@ -30,7 +36,14 @@ def tables(draw: st.DrawFn) -> Table:
     runs = draw(
         st.lists(st.builds(TableTime, st.integers(0, 99), times, st.none() | st.integers(0, 1 << 32)), max_size=3)
     )
-    return Table(columns, rows, tuple(runs), draw(st.booleans()), draw(names))
+    return Table(columns, rows, tuple(runs), draw(st.booleans()), draw(names), draw(narrow(columns, len(rows))))
+
+
+def narrow(columns: tuple[str, ...], count: int) -> st.SearchStrategy[dict[str, Rows]]:
+    """Columns of 32-bit counters: in all rows, or in some."""
+    some = st.lists(st.integers(0, count - 1), max_size=max(0, count - 1), unique=True).map(sorted).map(tuple)
+    rows = st.just(range(count)) | some if count else st.just(range(0))
+    return st.dictionaries(st.sampled_from(columns), rows) if columns else st.just({})
 
 
 counts = st.integers(0, 1 << 30)
@@ -45,6 +58,8 @@ outcomes = st.builds(
     times,
     counts,
     counts,
+    names,
+    st.lists(names, max_size=3).map(tuple),
 )
 traces = st.builds(Trace, times, times, times, times, times, st.integers(1, 99), names)
 
@@ -77,6 +92,42 @@ def test_a_value_that_can_not_be_stored_is_missing_with_its_reason(value: object
     assert outcome.values == {"x": None, "y": 7}
     assert outcome.tables["t"].rows == [(1, None), (2, 5)]
     assert set(outcome.missing) == {"x", "t.a"}
+
+
+def test_a_payload_of_the_first_release_is_read() -> None:
+    """These bytes were written before a payload named its profile and its 32-bit counters."""
+    outcome, trace = decode_payload(bytes.fromhex(FIRST_RELEASE))
+    assert (outcome.status, outcome.values, outcome.profile, outcome.counter32) == (Status.OK, {"x": 7}, "", ())
+    assert outcome.tables["t"] == Table(("a", "b"), [("1", 5, b"\xff"), ("2", 6, None)], (), True, "a")
+    assert trace == TRACE
+
+
+def test_a_reader_of_the_first_release_finds_everything_where_it_was() -> None:
+    """What is newer stands behind what it knows, and only where there is something to say."""
+    table = Table(("a",), [("1", 5)], counter32={"a": range(1)})
+    new = Outcome(Status.OK, values={"x": 7}, tables={"t": table}, profile="p", counter32=("x",))
+    old = Outcome(Status.OK, values={"x": 7}, tables={"t": Table(("a",), [("1", 5)])})
+    written, before = (fields_of(encode_payload(each, TRACE)) for each in (new, old))
+    assert (len(before), len(before[4]["t"])) == (10, 5)
+    assert written[:4] + written[5:10] == before[:4] + before[5:]
+    assert written[4]["t"][:5] == before[4]["t"]
+
+
+def fields_of(payload: bytes) -> list[Any]:
+    found = msgpack.unpackb(zlib.decompress(payload[1:], 31))
+    assert isinstance(found, list)
+    return found
+
+
+@pytest.mark.parametrize(
+    "narrow",
+    [7, [7], [[0]], [[1, True]], [[-1, True]], [[0, [1]]], [[0, [-1]]], [[0, ["0"]]], [[0, False]], {"a": True}],
+)
+def test_counters_of_32_bits_that_are_none_are_refused(narrow: object) -> None:
+    fields = fields_of(encode_payload(Outcome(Status.OK, tables={"t": Table(("a",), [("1", 5)])}), TRACE))
+    fields[4]["t"].append(narrow)
+    with pytest.raises(EntryError):
+        decode_payload(VERSION + zlib.compress(msgpack.packb(fields), 1, 31))
 
 
 def test_ragged_rows_are_evened_out() -> None:

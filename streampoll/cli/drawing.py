@@ -6,23 +6,29 @@ from rich import box
 from rich.table import Table as Grid
 from rich.text import Text
 
-from streampoll.model import Table
-from streampoll.results.render import cell_text, plain
+from streampoll.model import Table, Value
+from streampoll.results.render import Look, as_it_is, cell_text, plain
 
 _GAP = 3  # columns of the terminal between two of the table
 
 
-def table_grids(name: str, table: Table, width: int) -> Iterator[Grid]:
+def table_grids(name: str, table: Table, width: int, look: Look = as_it_is) -> Iterator[Grid]:
     """Draw a table, its naming column first; one wider than the terminal goes on below, each part with the names."""
     columns = ("index", *map(plain, table.columns))
     naming = columns.index(plain(table.key)) if table.key in table.columns else 0
-    cells = [[cell_text(value) for value in row] for row in table.rows]
+    cells = [list(_cells(name, table, row, look)) for row in table.rows]
     widths = [max([len(title), *(len(row[place]) for row in cells)]) for place, title in enumerate(columns)]
     others = [place for place in range(len(columns)) if place != naming]
     title = plain(name) if table.complete else f"{plain(name)} (incomplete)"
     for places in _parts(others, widths, width - widths[naming] - _GAP):
         yield _grid(title, columns, (naming, *places), cells)
         title = ""
+
+
+def _cells(name: str, table: Table, row: Sequence[Value], look: Look) -> Iterator[str]:
+    yield cell_text(row[0])
+    for column, value in zip(table.columns, row[1:], strict=True):
+        yield cell_text(value, "", look(name, column, value))
 
 
 def _parts(places: Sequence[int], widths: Sequence[int], room: int) -> Iterator[list[int]]:

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.text import Text
 
 from streampoll.cli.drawing import table_grids
+from streampoll.cli.looks import look_by_profile
 from streampoll.cli.options import config_option, json_option
 from streampoll.config.credentials import Credentials, names_of
 from streampoll.config.load import (
@@ -32,7 +33,7 @@ from streampoll.errors import ConfigError, Fault
 from streampoll.model import Device, Outcome, Status, Target
 from streampoll.pollers.protocols import make_router
 from streampoll.pollers.router import Router
-from streampoll.results.render import cell_text, named_rows, shown
+from streampoll.results.render import Look, cell_text, value_lines, values_json
 from streampoll.snmp.credential import Community, Version
 
 _AD_HOC = "--community-env"
@@ -79,10 +80,11 @@ def command(host: str, config: Path, as_json: bool, **options: Any) -> int:
     began = time.monotonic()
     outcome = asyncio.run(_poll(router, target))
     duration_ms = int((time.monotonic() - began) * 1000)
+    look = look_by_profile(profiles)(profile)
     if as_json:
-        click.echo(json.dumps(_as_json(host, outcome, duration_ms), ensure_ascii=False))
+        click.echo(json.dumps(_as_json(host, outcome, duration_ms, look), ensure_ascii=False))
     else:
-        _draw(Console(highlight=False), outcome, duration_ms)
+        _draw(Console(highlight=False), outcome, duration_ms, look)
     return 2 if outcome.status is Status.CONFIG else 0 if outcome.status.answered else 1
 
 
@@ -157,27 +159,25 @@ def split_host(text: str) -> tuple[str, int]:
     return host, int(port or 0)
 
 
-def _as_json(device: str, outcome: Outcome, duration_ms: int) -> dict[str, Any]:
+def _as_json(device: str, outcome: Outcome, duration_ms: int, look: Look) -> dict[str, Any]:
     return {
         "device": device,
         "status": outcome.status.word,
         "duration_ms": duration_ms,
         "error": outcome.error,
-        "values": {name: shown(value) for name, value in outcome.values.items()},
-        "tables": {name: dict(named_rows(table)) for name, table in outcome.tables.items()},
-        "missing": dict(outcome.missing),
+        "profile": outcome.profile,
+        **values_json(outcome, look),
         "requests": outcome.requests,
         "varbinds": outcome.varbinds,
     }
 
 
-def _draw(console: Console, outcome: Outcome, duration_ms: int) -> None:
+def _draw(console: Console, outcome: Outcome, duration_ms: int, look: Look) -> None:
     style = "green" if outcome.status is Status.OK else "yellow" if outcome.status.answered else "red"
     head = Text.assemble((outcome.status.word, style), f"  {duration_ms} ms, requests {outcome.requests}")
     console.print(head + Text(f": {cell_text(outcome.error)}") if outcome.error else head, soft_wrap=True)
-    width = max(map(len, outcome.values), default=0)
-    for name, value in outcome.values.items():
-        console.print(Text(f"  {name:<{width}}  {cell_text(value, outcome.missing.get(name, ''))}"), soft_wrap=True)
+    for line in value_lines(outcome, look):
+        console.print(Text(line), soft_wrap=True)
     for name, table in outcome.tables.items():
-        for grid in table_grids(name, table, console.width):
+        for grid in table_grids(name, table, console.width, look):
             console.print(grid)

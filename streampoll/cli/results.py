@@ -5,6 +5,7 @@ import csv
 import json
 import os
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import click
@@ -12,12 +13,16 @@ from rich.console import Console
 from rich.text import Text
 
 from streampoll.cli.drawing import table_grids
+from streampoll.cli.looks import look_by_profile
 from streampoll.cli.options import config_option, since_option
-from streampoll.config.settings import PostgresSettings
+from streampoll.config.load import load_profiles
+from streampoll.config.profile_port import PollPlan
+from streampoll.config.settings import PostgresSettings, Settings
 from streampoll.embedded.endpoints import read_settings
+from streampoll.errors import ConfigError
 from streampoll.results.postgres import connected
 from streampoll.results.reader import StoredPoll, Wanted, results
-from streampoll.results.render import CSV_COLUMNS, as_json, csv_rows, text_lines
+from streampoll.results.render import CSV_COLUMNS, Look, as_json, csv_rows, text_lines
 
 
 @click.command("results")
@@ -33,41 +38,53 @@ from streampoll.results.render import CSV_COLUMNS, as_json, csv_rows, text_lines
 def command(device: str, config: Path, job: str, since: float, limit: int, form: str) -> int:
     """Show what was stored of DEVICE, the newest poll first.
 
-    Bytes are shown as text where they are printable, else as 0a:1b:2c; a missing value with its reason. Exit code 1 if
-    there is nothing.
+    Values are shown with the names and formats of their profile; octets without one as text where they are printable,
+    else as 0a:1b:2c; a missing value with its reason. In JSON and CSV numbers stay numbers, with what is shown of them
+    beside them. Exit code 1 if there is nothing.
 
     \b
     Examples:
       streampoll results core-1
       streampoll results core-1 --job interfaces --since 2h --limit 20 --format csv
     """
-    settings = read_settings(config, os.environ).postgres
-    shown = asyncio.run(_show(settings, Wanted(device, job, int(since), limit=limit), form))
+    settings = read_settings(config, os.environ)
+    wanted = Wanted(device, job, int(since), limit=limit)
+    shown = asyncio.run(_show(settings.postgres, wanted, form, look_by_profile(_profiles(config, settings))))
     if not shown:
         click.echo(f"streampoll: nothing was stored of {device} in that time; try an earlier --since", err=True)
     return 0 if shown else 1
 
 
-async def _show(settings: PostgresSettings, wanted: Wanted, form: str) -> int:
+def _profiles(config: Path, settings: Settings) -> Mapping[str, PollPlan]:
+    """Return the profiles, by which values are shown; none, with a word, if they have faults."""
+    try:
+        return load_profiles(config, settings)
+    except ConfigError as error:
+        click.echo(f"streampoll: values are shown without names and formats: {error.faults[0]}", err=True)
+        return {}
+
+
+async def _show(settings: PostgresSettings, wanted: Wanted, form: str, look_of: Callable[[str], Look]) -> int:
     """Write the polls as they come; return how many there were."""
     writer = csv.writer(sys.stdout, lineterminator="\n")
     console = Console(highlight=False)
     count = 0
     async with connected(settings) as connection:
         async for poll in results(connection, wanted):
+            look = look_of(poll.outcome.profile)
             if form == "json":
-                click.echo(json.dumps(as_json(poll), ensure_ascii=False))
+                click.echo(json.dumps(as_json(poll, look), ensure_ascii=False))
             elif form == "csv":
-                writer.writerows([CSV_COLUMNS, *csv_rows(poll)] if not count else csv_rows(poll))
+                writer.writerows([CSV_COLUMNS, *csv_rows(poll, look)] if not count else csv_rows(poll, look))
             else:
-                _draw(console, poll)
+                _draw(console, poll, look)
             count += 1
     return count
 
 
-def _draw(console: Console, poll: StoredPoll) -> None:
-    for line in text_lines(poll):
+def _draw(console: Console, poll: StoredPoll, look: Look) -> None:
+    for line in text_lines(poll, look):
         console.print(Text(line), soft_wrap=True)
     for name, table in poll.outcome.tables.items():
-        for grid in table_grids(name, table, console.width):
+        for grid in table_grids(name, table, console.width, look):
             console.print(grid)

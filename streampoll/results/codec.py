@@ -21,7 +21,7 @@ from typing import Any
 import msgpack
 
 from streampoll.errors import EntryError
-from streampoll.model import Outcome, Status, Table, TableTime, Trace, Value
+from streampoll.model import Outcome, Rows, Status, Table, TableTime, Trace, Value
 
 deflate: ModuleType
 try:
@@ -99,15 +99,32 @@ def _layout(outcome: Outcome, trace: Trace) -> tuple[Any, ...]:
             start, after(trace.read), after(trace.started), after(trace.first_reply), after(trace.done),
             trace.delivery, trace.consumer,
         ),
+        *_newer_layout(outcome),
     )  # fmt: skip
 
 
+def _newer_layout(outcome: Outcome) -> tuple[Any, ...]:
+    """Return what came later than the first release: left out where there is nothing to say."""
+    if outcome.counter32:
+        return outcome.profile, outcome.counter32
+    return (outcome.profile,) if outcome.profile else ()
+
+
 def _table_layout(table: Table, after: Callable[[float], int | None]) -> tuple[Any, ...]:
-    """Return a table's array: [columns, key, complete, data by column (the index first), times]."""
+    """Return a table's array: [columns, key, complete, data by column (the index first), times, 32-bit counters]."""
     data = list(zip_longest(*table.rows))
     _check_columns(table.columns, data)
     times = [(run.rows, after(run.at), run.uptime) for run in table.times]
-    return table.columns, table.key, table.complete, data, times
+    layout = table.columns, table.key, table.complete, data, times
+    return (*layout, _narrow_layout(table)) if table.counter32 else layout
+
+
+def _narrow_layout(table: Table) -> list[tuple[int, Any]]:
+    """Return which columns, by place, came as Counter32: true for all rows, else a list of their numbers."""
+    places = {name: place for place, name in enumerate(table.columns)}
+    every = range(len(table.rows))
+    narrow = ((places[name], rows) for name, rows in table.counter32.items() if name in places)
+    return [(place, True if rows == every else list(rows)) for place, rows in narrow]
 
 
 def _check_columns(columns: Sequence[str], data: Sequence[Sequence[Any]]) -> None:
@@ -138,7 +155,7 @@ def _read(fields: Any) -> tuple[Outcome, Trace]:
             int(sent),
             int(got),
             way,
-            *_,
+            *newer,
         ]:
             pass
         case _:
@@ -158,22 +175,51 @@ def _read(fields: Any) -> tuple[Outcome, Trace]:
     trace = Trace(start / 1e6, clock(read), clock(started), clock(first), clock(done), delivery, consumer)
     outcome = Outcome(
         Status(status), error, _scalars(values), {name: _read_table(table, clock) for name, table in tables.items()},
-        missing, clock(at), clock(reply), sent, got,
+        missing, clock(at), clock(reply), sent, got, *_read_newer(newer),
     )  # fmt: skip
     return outcome, trace
+
+
+def _read_newer(fields: Any) -> tuple[str, tuple[str, ...]]:
+    """Return the profile's name and the scalars that came as Counter32; older payloads have neither."""
+    match fields:
+        case []:
+            return "", ()
+        case [str(profile)]:
+            return profile, ()
+        case [str(profile), list(narrow), *_]:
+            _expect("a counter's name", narrow, str)
+            return profile, tuple(narrow)
+    raise ValueError("behind the trace is not [profile, counters of 32 bits]")
 
 
 def _read_table(fields: Any, clock: Callable[[Any], float]) -> Table:
     """Build a table; its columns must be as many as their names and the index, and equally long."""
     match fields:
-        case [list(columns), str(key), bool(complete), list(data), list(times), *_]:
+        case [list(columns), str(key), bool(complete), list(data), list(times), *newer]:
             pass
         case _:
             raise ValueError("a table is not [columns, key, complete, data, times]")
     _expect("a column's name", columns, str)
     _check_columns(columns, data)
     runs = tuple(_read_run(run, clock) for run in times)
-    return Table(tuple(columns), list(zip(*data, strict=True)), runs, complete, key)
+    rows = list(zip(*data, strict=True))
+    narrow = _read_narrow(newer[0], columns, len(rows)) if newer else {}
+    return Table(tuple(columns), rows, runs, complete, key, narrow)
+
+
+def _read_narrow(fields: Any, columns: Sequence[str], count: int) -> dict[str, Rows]:
+    """Return which rows came as Counter32, by column."""
+    narrow: dict[str, Rows] = {}
+    for each in fields if isinstance(fields, list) else (fields,):
+        match each:
+            case [int(place), True] if 0 <= place < len(columns):
+                narrow[columns[place]] = range(count)
+            case [int(place), list(rows)] if 0 <= place < len(columns) and all(row in range(count) for row in rows):
+                narrow[columns[place]] = tuple(rows)
+            case _:
+                raise ValueError("counters of 32 bits are not [column, rows of the table]")
+    return narrow
 
 
 def _read_run(fields: Any, clock: Callable[[Any], float]) -> TableTime:
@@ -207,7 +253,8 @@ def _mended(outcome: Outcome) -> Outcome:
     tables = {_text(name): _mended_table(_text(name), table, missing) for name, table in outcome.tables.items()}
     return Outcome(
         outcome.status, _text(outcome.error), values, tables, missing,
-        outcome.at, outcome.first_reply, outcome.requests, outcome.varbinds,
+        outcome.at, outcome.first_reply, outcome.requests, outcome.varbinds, _text(outcome.profile),
+        tuple(map(_text, outcome.counter32)),
     )  # fmt: skip
 
 
@@ -216,7 +263,8 @@ def _mended_table(name: str, table: Table, missing: dict[str, str]) -> Table:
     rows = [
         [_kept(label, value, missing) for label, value in zip_longest(labels, row[: len(labels)])] for row in table.rows
     ]
-    return Table(tuple(map(_text, table.columns)), rows, table.times, table.complete, _text(table.key))
+    narrow = {_text(column): which for column, which in table.counter32.items()}
+    return Table(tuple(map(_text, table.columns)), rows, table.times, table.complete, _text(table.key), narrow)
 
 
 def _kept(name: str, value: object, missing: dict[str, str]) -> Value:
