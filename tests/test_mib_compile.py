@@ -25,7 +25,7 @@ key = "plantPumpName"   # people know them by name
 flow   = { oid = "SP-PLANT-MIB::plantPumpFlow", fallback = "SP-OLD-MIB::oldHits", when = { sysObjectID = { under = "plantMIB" } } }
 sealed = { oid = "plantPumpSealed", enum = { 1 = "yes" } }
 age    = { oid = "1.3.6.1.4.1.1", by = "plantPumpHall" }
-half   = { from = "flow", divide = 2 }
+half   = { from = "sealed", as = "text" }
 """  # noqa: E501 - a profile's lines are as long as they are
 
 COMPILED = """\
@@ -50,7 +50,7 @@ index = [
 flow   = { oid = "1.3.6.1.4.1.99999.7.1.5.1.3", type = "counter", fallback = "1.3.6.1.4.1.99998.2.1.2", when = { sysObjectID = { under = "1.3.6.1.4.1.99999.7" } }, unit = "litres" }  # SP-PLANT-MIB::plantPumpFlow
 sealed = { oid = "1.3.6.1.4.1.99999.7.1.6.1.1", type = "integer", enum = { 1 = "yes" } }  # SP-PLANT-MIB::plantPumpSealed
 age    = { oid = "1.3.6.1.4.1.1", by = "plantPumpHall" }
-half   = { from = "flow", divide = 2 }
+half   = { from = "sealed", as = "text" }
 """  # noqa: E501
 
 

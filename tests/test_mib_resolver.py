@@ -81,7 +81,7 @@ def test_a_name_has_its_place_in_the_tree(name: str, node: Node) -> None:
         ("oldHits", {"type": "counter"}),
         ("oldUp", {"type": "ticks"}),
         ("foundValue", {"type": "auto"}),
-        ("ifPhysAddress", {"type": "bytes", "display": "1x:"}),
+        ("ifPhysAddress", {"type": "mac"}),
         ("ifHighSpeed", {"type": "integer", "unit": "Mbit/s"}),
         ("sysDescr", {"type": "text"}),
         ("sysUpTime", {"type": "ticks"}),
@@ -112,9 +112,16 @@ PUMP = [
                 {"name": "plantPeerOid", "type": "oid"},
             ],
         ),
-        ("oldHits", [{"name": "index", "type": "integer"}, {"name": "oldAddress", "type": "ip"}]),
+        ("oldHits", [{"name": "row", "type": "integer"}, {"name": "oldAddress", "type": "ip"}]),
         ("ifAlias", [{"name": "ifIndex", "type": "integer"}]),
         ("sysORDescr", [{"name": "sysORIndex", "type": "integer"}]),
+        (
+            "ifRcvAddressStatus",
+            [
+                {"name": "ifIndex", "type": "integer"},
+                {"name": "ifRcvAddressAddress", "type": "bytes", "display": "1x:"},
+            ],
+        ),
     ],
 )
 def test_the_mib_says_what_the_index_is_made_of(name: str, words: list[dict[str, object]]) -> None:

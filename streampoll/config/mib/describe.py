@@ -7,7 +7,7 @@ from typing import Any, Final
 from streampoll.config.mib.words import Base, Enumeration, IndexPart, MibObject, Syntax
 
 _BY_CONVENTION: Final = {
-    "MacAddress": "mac", "DateAndTime": "datetime",
+    "MacAddress": "mac", "PhysAddress": "mac", "DateAndTime": "datetime",
     "InetAddress": "ip", "InetAddressIPv4": "ip", "InetAddressIPv6": "ip", "Ipv6Address": "ip",
     "Float": "float", "Double": "float", "Float32TC": "float", "Float64TC": "float", "Float128TC": "bytes",
 }  # fmt: skip
@@ -85,6 +85,8 @@ def _part_type(syntax: Syntax) -> str:
     word = type_word(syntax)
     if word in ("counter", "ticks", "auto") and syntax.base is not Base.OPAQUE:
         return "integer"
+    if word == "mac" and syntax.fixed_size != 6:
+        return "bytes"  # a PhysAddress, whose length is in the index
     if word == "ip" and syntax.base is Base.OCTETS and syntax.fixed_size not in (4, 16):
         return "bytes"  # an InetAddress without its type before it
     return word if word in ("integer", "text", "bytes", "mac", "oid", "ip") else "bytes"

@@ -89,6 +89,6 @@ def _part(library: Library, module: RawModule, name: str, implied: bool) -> Inde
     found = library.node(module, name)
     if found is not None and found[1].syntax is not None:
         return IndexPart(name, library.syntax(found[0], found[1].syntax), implied)
-    if name in BASES:  # SMIv1 may give a type in the place of an object
-        return IndexPart("index", library.syntax(module, RawSyntax(name)), implied)
+    if name in BASES:  # SMIv1 may have a type in the place of an object
+        return IndexPart("row", library.syntax(module, RawSyntax(name)), implied)
     return IndexPart(name, Syntax(Base.UNKNOWN), implied)
