@@ -27,7 +27,7 @@ def check(answer: Answer, request: Request) -> None:
     """
     if answer.status in (401, 403):
         raise Failure(Status.AUTH, phrase(answer.status))
-    if 300 <= answer.status < 400:
+    if 300 <= answer.status < 400 and answer.status != HTTPStatus.NOT_MODIFIED:
         raise Failure(Status.REFUSED, f"{phrase(answer.status)}: sent elsewhere, and redirects are not followed")
     if answer.status != HTTPStatus.OK:
         raise Failure(Status.REFUSED, phrase(answer.status))

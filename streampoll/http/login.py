@@ -33,7 +33,7 @@ class LoginSession:
         self._location = ""
         self._failure: Failure | None = None  # of the last attempt
         self.is_in = False
-        self.attempt = 0  # number of the last login, refused ones too
+        self.attempt = 0  # logins that have ended, refused ones too
 
     async def headers(self, tally: Tally) -> tuple[tuple[str, str], ...]:
         """Return what a request must carry, after a login if there is no session. Raises Failure: refused."""
@@ -42,7 +42,7 @@ class LoginSession:
         return self._proof()
 
     async def renew(self, seen: int, tally: Tally) -> None:
-        """Log in, unless another poll has tried since attempt `seen`: its success or failure is ours too.
+        """Log in, unless another poll has since attempt `seen`: its success or failure is ours too.
 
         Raises:
             Failure: refused.
@@ -70,7 +70,6 @@ class LoginSession:
             log.debug("logout: %s", error)
 
     async def _log_in(self, tally: Tally) -> None:
-        self.attempt += 1
         self.is_in, self._failure = False, None
         self._client.forget_cookies()
         try:
@@ -78,7 +77,10 @@ class LoginSession:
         except Failure as failure:
             self._failure = failure
             raise
-        self.is_in = True
+        else:
+            self.is_in = True
+        finally:
+            self.attempt += self.is_in or self._failure is not None  # one that was cancelled says nothing to others
 
     async def _send(self, tally: Tally) -> Answer:
         login = self._login
