@@ -7,6 +7,7 @@ its options (login.py hands them over one by one). Its log stops at warnings, si
 import asyncio
 import logging
 import socket
+import warnings
 from typing import Any, Final
 
 import asyncssh
@@ -110,6 +111,7 @@ class AsyncsshConnector:
             "preferred_auth": ("publickey", "keyboard-interactive", "password"),
         }
         asyncssh.set_log_level(logging.WARNING)
+        warnings.filterwarnings("ignore", "Diffie-Hellman over finite fields")  # for a device it may be all there is
 
     async def connect(self, endpoint: Endpoint, credential: SshCredential, timeout_s: float) -> AsyncsshConnection:
         """Connect and log in. Raises SshFailure."""

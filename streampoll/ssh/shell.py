@@ -26,7 +26,7 @@ _TAIL_BYTES: Final = 512  # a prompt or pager is no longer
 _FIRST_LINES: Final = 6  # a refusal stands among these; further down it is somebody's log
 _ASKS_USER: Final = re.compile(r"(?i)(?:user ?name|user|login(?: as)?)\s?:\s?")
 _ASKS_SECRET: Final = re.compile(r"(?i).{0,40}pass(?:word|code|phrase).{0,20}:\s?")
-_PAGER: Final = re.compile(rf"(?:{'|'.join(PAGERS)})\s*")
+_PAGER: Final = re.compile(rf"\s*(?:{'|'.join(PAGERS)})\s*")
 
 
 @dataclass(slots=True)
@@ -125,6 +125,8 @@ class DeviceShell:
         echo = next((at for at, line in enumerate(lines) if line.rstrip().endswith(command)), None)
         if self._echoes and echo is not None:
             lines = lines[echo + 1 :]
+        elif lines and not lines[0]:
+            del lines[0]  # Enter alone was echoed
         return self._without_noise(lines)
 
     def _without_noise(self, lines: list[str]) -> list[str]:

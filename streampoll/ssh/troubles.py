@@ -19,7 +19,7 @@ def failure_of(error: Exception, endpoint: Endpoint) -> SshFailure:
             return SshFailure(Status.REFUSED, _no_algorithm(error, endpoint))
         case asyncssh.ChannelOpenError():
             cause = f"{endpoint} opens no further session ({_line(error)})"
-            return SshFailure(Status.REFUSED, f"{cause}; its cap may be reached: ssh.max_sessions")
+            return SshFailure(Status.REFUSED, f"{cause}; its cap may be reached: ssh.max_sessions", lost=True)
         case asyncssh.ConnectionLost() | ConnectionResetError() | BrokenPipeError():
             return SshFailure(Status.REFUSED, f"{endpoint} closed the connection", lost=True)
         case asyncssh.ProtocolError() | asyncssh.ProtocolNotSupported():
