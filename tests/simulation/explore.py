@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from tests.simulation.choices import Choices, Decisions, shrink
 from tests.simulation.laws import COMES_TO_REST, NO_BUGS, Broken
 from tests.simulation.loop import Stuck
-from tests.simulation.world import START_S, Scenario, World
+from tests.simulation.scenarios import Scenario
+from tests.simulation.world import START_S, World
 
 
 @dataclass(frozen=True, slots=True)

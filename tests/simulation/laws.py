@@ -4,7 +4,7 @@ A law is broken by raising `Broken` with the law's name: tests of planted mistak
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from streampoll.model import QueueClass
 from streampoll.shards.entries import Kind, decode_fields, decode_result
@@ -21,7 +21,10 @@ LEASES_HOLD = "a lease that runs is not taken"
 OLD_LEADERS_ARE_FENCED = "an older leader dispatches nothing after a newer one"
 DISPATCHED_ONCE = "no tick is dispatched twice"
 GRACE = "no tick is dropped within the grace"
+KEPT = "what a sound process holds is not taken from it"
 INNOCENT = "only what dies alone is buried"
+ALONE = "what runs alone has nothing beside it"
+NOT_EXPIRED = "what has expired is not polled"
 IN_TIME = "what the dead leave is taken over in time"
 COMES_TO_REST = "all work ends"
 NO_BUGS = "nothing ends by a bug"
@@ -48,6 +51,7 @@ class Laws:
         self._seen: dict[int, StreamId] = defaultdict(lambda: (0, 0))
         self._dispatched: Counter[tuple[str, int, int, int]] = Counter()
         self._epochs: Counter[int] = Counter()
+        self.holds: Callable[[str, QueueClass, int, StreamId], bool] = lambda *_: False  # known to a sound process
         self.data_lost = False  # Redis lost data: what was done once may be done again
         self.clock_went_back = False  # ticks come again
 
@@ -72,6 +76,8 @@ class Laws:
             former, since_ms = before.get(place, (consumer, 0))
             if consumer not in (former, RELEASED) and now - since_ms < self._idle_ms:
                 raise Broken(LEASES_HOLD, f"{what}: {consumer} took {place} from {former}")
+            if consumer not in (former, RELEASED) and self.holds(former, *place):
+                raise Broken(KEPT, f"{what}: {consumer} took {place} from {former}, which holds it still")
 
     def _open_is_unfinished(self, what: str) -> None:
         for number, shard in self._server.shards.items():

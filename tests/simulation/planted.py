@@ -7,19 +7,20 @@ from typing import Any
 
 from streampoll.errors import UnavailableError
 from streampoll.model import QueueClass, Status
+from streampoll.pollers.handler import PollHandler
 from streampoll.results.batch import Record
 from streampoll.results.store import Store
-from streampoll.shards.entries import Delivered
+from streampoll.shards.entries import Delivered, decode_target
 from streampoll.shards.memory import MemoryStreams
 from streampoll.shards.memory_server import MemoryShard
 from streampoll.shards.memory_stream import Pending, id_of
 from streampoll.shards.port import Dispatch, Dispatched, Settled, Swept
 from streampoll.worker.consume import Consumer
 from streampoll.worker.port import Disposition
-from streampoll.worker.quarantine import QUARANTINE_FROM
+from streampoll.worker.quarantine import QUARANTINE_FROM, Solitude
 from tests.simulation import laws, scenarios
 from tests.simulation.redis import Client
-from tests.simulation.world import Scenario
+from tests.simulation.scenarios import Scenario
 
 Gone = frozenset[tuple[int, bytes]]
 Work = Mapping[int, Sequence[Settled]]
@@ -120,6 +121,46 @@ class BuriesByDeliveries(Consumer):
         return super()._verdict(delivered, crashed)
 
 
+class BuriesTheNoted(Consumer):
+    """Takes what died in quarantine for the culprit, whatever ran beside it."""
+
+    def _admit_swept(self, swept: Swept) -> None:
+        super()._admit_swept(replace(swept, crashed=swept.crashed | swept.suspected))
+
+
+class NeverAlone(Solitude):
+    """Lets others start beside who is to be alone."""
+
+    @property
+    def wanted(self) -> bool:
+        return False
+
+
+class ForgetsToRenew(Consumer):
+    """Trusts that a lease lasts as long as its attempt."""
+
+    async def _renew(self) -> bool:
+        return True
+
+
+class PollsTheExpired(PollHandler):
+    """Polls whatever is delivered."""
+
+    async def _serve(self, delivered: Delivered) -> Disposition:
+        assert delivered.entry
+        target, _ = decode_target(delivered.entry.body)
+        started = self._ports.now()
+        outcome = await self._poll(target, delivered.entry, started)
+        return self._finish(delivered, delivered.entry, target.device, outcome, started)
+
+
+class ReadsBeforeTheFence(Client):
+    """Leads without keeping the one before out of the shards first."""
+
+    async def fence(self, epoch: int, shards: Sequence[int]) -> bool:
+        return True
+
+
 @dataclass(frozen=True, slots=True)
 class Mistake:
     """A mistake, where it shows, and the laws that it breaks (whichever is seen first)."""
@@ -127,26 +168,33 @@ class Mistake:
     name: str
     scenario: Scenario
     breaks: tuple[str, ...]
+    first: int = 0  # the seed to begin with, where it takes many: the one at which it showed when this was written
 
     def __str__(self) -> str:
         return self.name
 
 
-def _mistake(name: str, scenario: Scenario, *breaks: str, **made: Any) -> Mistake:
-    return Mistake(name, replace(scenario, **made), breaks)
+def _mistake(name: str, scenario: Scenario, *breaks: str, first: int = 0, **made: Any) -> Mistake:
+    return Mistake(name, replace(scenario, **made), breaks, first)
 
 
 MISTAKES = [
     _mistake("acknowledge and emit in two calls", scenarios.PLAIN, laws.NOTHING_MISSING, client=TwoCalls),
     _mistake(
         "owner check of finish removed", scenarios.FROZEN, laws.OPEN_IS_UNFINISHED, laws.ONE_OUTCOME,
-        streams=AnybodyFinishes,
+        first=35, streams=AnybodyFinishes,
     ),
-    _mistake("fence removed", scenarios.LEADERS, laws.OLD_LEADERS_ARE_FENCED, streams=NoFence),
-    _mistake("mark not checked", scenarios.LEADERS, laws.DISPATCHED_ONCE, streams=NoMark),
+    _mistake("fence removed", scenarios.LEADERS, laws.OLD_LEADERS_ARE_FENCED, first=18, streams=NoFence),
+    _mistake("mark not checked", scenarios.LEADERS, laws.DISPATCHED_ONCE, first=7, streams=NoMark),
     _mistake("XDEL removed", scenarios.PLAIN, laws.OPEN_IS_UNFINISHED, streams=NothingDeleted),
     _mistake("commit after acknowledge", scenarios.PLAIN, laws.NOTHING_MISSING, store=AcknowledgesFirst),
     _mistake("owner check of renew removed", scenarios.FROZEN, laws.LEASES_HOLD, streams=AnybodyRenews),
-    _mistake("sweep without the cursor", scenarios.CROWD, laws.IN_TIME, streams=SweepsFromTheStart),
+    _mistake("sweep without the cursor", scenarios.CROWD, laws.IN_TIME, first=152, streams=SweepsFromTheStart),
     _mistake("burial by deliveries only", scenarios.POISON, laws.INNOCENT, consumer=BuriesByDeliveries),
+    _mistake("burial of what died beside others", scenarios.POISONS, laws.INNOCENT, consumer=BuriesTheNoted),
+    _mistake("others start beside who is alone", scenarios.POISONS, laws.ALONE, laws.INNOCENT, solitude=NeverAlone),
+    _mistake("nothing is renewed", scenarios.FROZEN, laws.KEPT, first=6, consumer=ForgetsToRenew),
+    _mistake("expiry not looked at", scenarios.PLAIN, laws.NOT_EXPIRED, handler=PollsTheExpired),
+    _mistake("marks read before the fence", scenarios.LEADERS, laws.DISPATCHED_ONCE, laws.NOTHING_MISSING,
+             first=27, client=ReadsBeforeTheFence),
 ]  # fmt: skip

@@ -1,7 +1,12 @@
 """What is run: each scenario brings out another part of the protocol."""
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
+from streampoll.pollers.handler import PollHandler
+from streampoll.results.store import Store
+from streampoll.shards.memory import MemoryStreams
+from streampoll.worker.consume import Consumer
+from streampoll.worker.quarantine import Solitude
 from tests.simulation.nemesis import (
     CLOCK,
     CRASH,
@@ -13,7 +18,43 @@ from tests.simulation.nemesis import (
     TABLES_AWAY,
     Torments,
 )
-from tests.simulation.world import JobOf, Scenario
+from tests.simulation.redis import Client
+
+
+@dataclass(frozen=True, slots=True)
+class JobOf:
+    """A job of the run."""
+
+    name: str
+    interval_s: int
+    devices: tuple[str, ...]
+    spread: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """What runs, and what may go wrong."""
+
+    torments: Torments = field(default_factory=Torments)
+    jobs: tuple[JobOf, ...] = (JobOf("fast", 5, ("d1", "d2", "d3")), JobOf("slow", 40, ("d1", "d4", "d5", "d6")))
+    added: str = ""  # a device that joins the jobs in mid-run
+    poison: tuple[str, ...] = ()  # to poll one of these kills the process
+    polls_last_s: tuple[float, ...] = (0.05, 0.05, 0.3, 2.5)
+    shards: int = 2
+    coordinators: int = 2
+    workers: int = 2
+    concurrency: int = 8
+    claim_idle_s: float = 4.0
+    lease_s: float = 3.0
+    grace_s: int = 4
+    active_s: int = 25
+    consumer: type[Consumer] = Consumer
+    solitude: type[Solitude] = Solitude
+    handler: type[PollHandler] = PollHandler
+    streams: type[MemoryStreams] = MemoryStreams
+    store: type[Store] = Store
+    client: type[Client] = Client
+
 
 _AT_ONCE = JobOf("slow", 60, ("d1", "d4", "d5", "d6", "d7"), spread=False)
 

@@ -8,7 +8,6 @@ import logging
 import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 from streampoll.config.settings import CoordinatorSettings, PostgresSettings
@@ -19,12 +18,13 @@ from streampoll.model import Device, Outcome, QueueClass, Status, Target, Trace
 from streampoll.pollers.handler import PollHandler, PollPorts
 from streampoll.results.store import Store
 from streampoll.shards.entries import decode_fields, decode_target
-from streampoll.shards.memory import ALONE, MemoryStreams
-from streampoll.shards.memory_stream import id_of
+from streampoll.shards.memory import ALONE
+from streampoll.shards.memory_stream import StreamId, id_of, text_of
 from streampoll.shards.ring import home_of
 from streampoll.worker.attempt import Surroundings
 from streampoll.worker.consume import Consumer
 from streampoll.worker.port import Limits
+from streampoll.worker.quarantine import Care
 from streampoll.worker.slots import Slots
 from tests.simulation import laws
 from tests.simulation.choices import Choices
@@ -41,9 +41,9 @@ from tests.simulation.nemesis import (
     TABLES_AWAY,
     UNKNOWN_COMMIT,
     Nemesis,
-    Torments,
 )
 from tests.simulation.redis import Client, SimLease, SimRedis
+from tests.simulation.scenarios import Scenario
 
 POLLING, RESULTS = QueueClass.POLLING, QueueClass.RESULTS
 START_S = 1_700_000_035  # five seconds before whole 40 and 60 seconds
@@ -51,39 +51,6 @@ DEAD_AFTER_S = 3.0  # a process silent for longer loses its shards
 RESTART_S = 1.0  # until a dead process is replaced
 _REST_S = 240  # everything is over by then
 _IN_TIME_S = 5.0  # beyond claim_idle
-
-
-@dataclass(frozen=True, slots=True)
-class JobOf:
-    """A job of the run."""
-
-    name: str
-    interval_s: int
-    devices: tuple[str, ...]
-    spread: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Scenario:
-    """What runs, and what may go wrong."""
-
-    torments: Torments = field(default_factory=Torments)
-    jobs: tuple[JobOf, ...] = (JobOf("fast", 5, ("d1", "d2", "d3")), JobOf("slow", 40, ("d1", "d4", "d5", "d6")))
-    added: str = ""  # a device that joins the jobs in mid-run
-    poison: tuple[str, ...] = ()  # to poll one of these kills the process
-    polls_last_s: tuple[float, ...] = (0.05, 0.05, 0.3, 2.5)
-    shards: int = 2
-    coordinators: int = 2
-    workers: int = 2
-    concurrency: int = 8
-    claim_idle_s: float = 4.0
-    lease_s: float = 3.0
-    grace_s: int = 4
-    active_s: int = 25
-    consumer: type[Consumer] = Consumer
-    streams: type[MemoryStreams] = MemoryStreams
-    store: type[Store] = Store
-    client: type[Client] = Client
 
 
 class World:
@@ -104,6 +71,7 @@ class World:
         self._workers: dict[Process, list[Consumer]] = {}
         self._no_room_at = 0.0
         self._changed = False
+        self.redis.laws.holds = self._holds
         self._wire_nemesis()
 
     def _wire_nemesis(self) -> None:
@@ -251,6 +219,7 @@ class World:
             lambda: (),
             lambda: None,
             self.loop.time,
+            self.scenario.solitude(),
         )
         idle_s = self.scenario.claim_idle_s
         polling = Limits(0, 2, 1, 30.0, 0.0, idle_s)
@@ -275,7 +244,11 @@ class World:
             lasts = self.scenario.polls_last_s
             seconds = lasts[self.choices.below("polls", len(lasts))]
             left = deadline - self.loop.time()
+            if left <= 0:
+                self.loop.found(Broken(laws.NOT_EXPIRED, f"{target.device} by {process.name}"))
+            self._see_alone(process)
             await asyncio.sleep(max(min(seconds, left), 0.0))
+            self._see_alone(process)
             if target.device in self.scenario.poison:
                 await self.nemesis.crash(process, f"of polling {target.device}", on_purpose=False)
             return Outcome(Status.OK if seconds <= left else Status.TIMEOUT, f"by {process.name}")
@@ -286,7 +259,24 @@ class World:
         async def close() -> None:
             pass
 
-        return PollHandler(PollPorts(poll, encode, self.redis.now, process.name, close))
+        return self.scenario.handler(PollPorts(poll, encode, self.redis.now, process.name, close))
+
+    def _see_alone(self, process: Process) -> None:
+        """See that an attempt that is to have nothing beside it has not."""
+        consumers = self._workers[process]
+        alone = any(one.care is Care.ALONE for consumer in consumers for one in consumer._attempts.values())
+        if alone and (running := sum(consumer.in_flight for consumer in consumers)) > 1:
+            self.loop.found(Broken(laws.ALONE, f"{process.name} runs {running}"))
+
+    def _holds(self, consumer: str, queue: QueueClass, shard: int, entry_id: StreamId) -> bool:
+        """True if a process that nothing has kept from renewing of late has an entry in hand."""
+        calm_s = self.loop.time() - self.nemesis.last
+        return calm_s > self.scenario.claim_idle_s and any(
+            (shard, text_of(entry_id)) in part._held
+            for process, consumers in self._workers.items()
+            for part in consumers
+            if process.name == consumer and process.alive and not process.frozen and part.queue is queue
+        )
 
     def _store(self) -> Store:
         store = self.scenario.store(PostgresSettings(), self.redis.now, SimPostgres(self.tables))  # type: ignore[arg-type]
