@@ -2,10 +2,12 @@
 
 import warnings
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from streampoll.snmp.credential import UsmUser
 from streampoll.snmp.plan import Oid
+from streampoll.snmp.reports import level_name
 from tests.snmp_support import V3_KEY, free_udp_port
 
 with warnings.catch_warnings():
@@ -17,6 +19,7 @@ with warnings.catch_warnings():
     from pysnmp.proto.rfc1905 import endOfMibView, noSuchInstance
     from pysnmp.smi.instrum import AbstractMibInstrumController
 
+    from streampoll.snmp.pysnmp_engine import _AUTH, _PRIV
 
 __all__ = ["PysnmpAgent", "rfc1902"]
 
@@ -42,10 +45,11 @@ class _DictController(AbstractMibInstrumController):  # type: ignore[misc]
 
 
 class PysnmpAgent:
-    """`async with PysnmpAgent(values) as agent:` answers on `agent.address`; v3 user "shaaes" as snmpd's."""
+    """`async with PysnmpAgent(values) as agent:` answers on `agent.address`; in v3 snmpd's "shaaes" and `users`."""
 
-    def __init__(self, values: Mapping[Oid, Any]) -> None:
+    def __init__(self, values: Mapping[Oid, Any], users: Sequence[UsmUser] = ()) -> None:
         self._values = values
+        self._users = users
         self.address = "127.0.0.1", free_udp_port()
 
     async def __aenter__(self) -> "PysnmpAgent":
@@ -57,6 +61,10 @@ class PysnmpAgent:
         config.add_v3_user(
             self._engine, "shaaes", config.USM_AUTH_HMAC96_SHA, V3_KEY, config.USM_PRIV_CFB128_AES, V3_KEY
         )
+        for each in self._users:
+            keys = each.auth_key.reveal(), _PRIV[each.priv_protocol], each.priv_key.reveal() or None
+            config.add_v3_user(self._engine, each.user, _AUTH[each.auth_protocol], *keys)
+            config.add_vacm_user(self._engine, 3, each.user, level_name(each), (1, 3, 6))
         for model, user, level in ((1, "area", "noAuthNoPriv"), (2, "area", "noAuthNoPriv"), (3, "shaaes", "authPriv")):
             config.add_vacm_user(self._engine, model, user, level, (1, 3, 6))
         mib = context.SnmpContext(self._engine)

@@ -43,6 +43,13 @@ def free_udp_port() -> int:
         return int(sock.getsockname()[1])
 
 
+def _find_snmpd() -> str:
+    binary = shutil.which("snmpd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+    if binary is None:
+        raise RuntimeError("snmpd is not installed; these tests need it: apt-get install snmpd")
+    return binary
+
+
 class SnmpdAgent:
     """`with SnmpdAgent(tmp_path) as agent:` gives (127.x.y.z, agent.port): it answers on all of 127.0.0.0/8.
 
@@ -61,9 +68,7 @@ class SnmpdAgent:
         return "127.0.0.1", self.port
 
     def __enter__(self) -> "SnmpdAgent":
-        binary = shutil.which("snmpd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
-        if binary is None:
-            raise RuntimeError("snmpd is not installed; these tests need it: apt-get install snmpd")
+        binary = _find_snmpd()
         self._directory.mkdir(parents=True, exist_ok=True)
         for _ in range(5):
             if self._start(binary):
@@ -76,14 +81,24 @@ class SnmpdAgent:
     ) -> None:
         self._stop()
 
-    def _start(self, binary: str) -> bool:
-        """Start it on a new port; True once it answers."""
-        self.port = free_udp_port()
+    def restart(self, *, forgetful: bool = False) -> None:
+        """End it and start it again on its port: one boot later, or with nothing of what it knew, its engine ID too."""
+        self._stop()
+        if forgetful:
+            shutil.rmtree(self._directory / "persistent")
+        if not self._start(_find_snmpd(), self.port):
+            raise RuntimeError("snmpd does not start again")
+
+    def _start(self, binary: str, port: int = 0) -> bool:
+        """Start it, on a new port if none is given; True once it answers."""
+        self.port = port or free_udp_port()
         configuration = self._directory / "snmpd.conf"
         configuration.write_text(_CONFIGURATION % {"port": self.port} + self._extra)
+        kept = self._directory / "persistent" / "snmpd.conf"  # engine ID and boots; -C would have it not read
+        files = f"{configuration},{kept}" if kept.exists() else str(configuration)
         log = self._directory / "log"
         self._process = subprocess.Popen(
-            [*self._command, binary, "-f", "-C", "-c", str(configuration), "-Lf", str(log), "-x", "", "-I", "-smux"],
+            [*self._command, binary, "-f", "-C", "-c", files, "-Lf", str(log), "-x", "", "-I", "-smux"],
             env={**os.environ, "SNMP_PERSISTENT_DIR": str(self._directory / "persistent"), "MIBS": ""},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -1,6 +1,7 @@
 """One suite for both engines: against net-snmp's agent and against pysnmp's own.
 
-The same plan, collected by our wire engine and by pysnmp, in each version of SNMP that they speak, must bring the same.
+The same plan, collected by our wire engine and by pysnmp, in each version of SNMP and with every pair of v3 protocols,
+must bring the same.
 """
 
 import asyncio
@@ -30,6 +31,18 @@ KEY = Secret(V3_KEY)
 V1 = Community(Secret("public"), Version.V1)
 V2C = Community(Secret("public"), Version.V2C)
 V3 = UsmUser("shaaes", AuthProtocol.SHA1, KEY, PrivProtocol.AES128, KEY)
+PAIRS = [
+    UsmUser(f"{auth}-{priv}", auth, KEY, priv, KEY if priv is not PrivProtocol.NONE else Secret(""))
+    for auth in AuthProtocol
+    for priv in PrivProtocol
+    if auth is not AuthProtocol.NONE
+]
+NET_SNMP = {
+    AuthProtocol.MD5: "MD5", AuthProtocol.SHA1: "SHA", AuthProtocol.SHA224: "SHA-224", AuthProtocol.SHA256: "SHA-256",
+    AuthProtocol.SHA384: "SHA-384", AuthProtocol.SHA512: "SHA-512",
+    PrivProtocol.DES: "DES", PrivProtocol.AES128: "AES", PrivProtocol.AES192: "AES-192", PrivProtocol.AES256: "AES-256",
+    PrivProtocol.AES192C: "AES-192-C", PrivProtocol.AES256C: "AES-256-C",
+}  # fmt: skip
 SYSTEM = (1, 3, 6, 1, 2, 1, 1)
 MINE = (1, 3, 6, 1, 4, 1, 99)
 
@@ -57,6 +70,7 @@ WAYS = {
     "pysnmp-v1": Way("pysnmp", V1),
     "pysnmp-v2c": Way("pysnmp", V2C),
     "pysnmp-v3": Way("pysnmp", V3),
+    "wire-v3": Way("wire", V3),
 }
 
 
@@ -67,8 +81,15 @@ def way(request: pytest.FixtureRequest) -> Way:
 
 @pytest.fixture(scope="module")
 def snmpd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SnmpdAgent]:
-    with SnmpdAgent(tmp_path_factory.mktemp("snmpd")) as agent:
+    with SnmpdAgent(tmp_path_factory.mktemp("snmpd"), extra="".join(map(created, PAIRS))) as agent:
         yield agent
+
+
+def created(user: UsmUser) -> str:
+    """Say to snmpd who a user is."""
+    privacy = f"{NET_SNMP[user.priv_protocol]} {V3_KEY}" if user.priv_protocol is not PrivProtocol.NONE else ""
+    level = "priv" if privacy else "auth"
+    return f"createUser {user.user} {NET_SNMP[user.auth_protocol]} {V3_KEY} {privacy}\nrouser {user.user} {level}\n"
 
 
 async def collect(way: Way, address: Address, plan: CollectPlan, **limits: float) -> Outcome:
@@ -210,42 +231,77 @@ async def test_a_view_hides_what_is_outside_it(engine: str, snmpd: SnmpdAgent) -
     assert isinstance(outcome.values["uptime"], int)
 
 
-@pytest.mark.parametrize(
-    "user",
-    [
-        UsmUser("plain"),
-        UsmUser("shaonly", AuthProtocol.SHA1, KEY),
-        UsmUser("md5des", AuthProtocol.MD5, KEY, PrivProtocol.DES, KEY),
-        UsmUser("sha256aes256", AuthProtocol.SHA256, KEY, PrivProtocol.AES256, KEY),
-    ],
-    ids=lambda user: user.user,
-)
+@pytest.mark.parametrize("user", [UsmUser("plain"), *PAIRS], ids=lambda user: user.user)
 async def test_v3_users_of_net_snmp_are_let_in(user: UsmUser, snmpd: SnmpdAgent) -> None:
+    outcome = await collect(Way("wire", user), snmpd.address, SYSTEM_GROUP)
+    assert (outcome.status, outcome.values["name"], outcome.requests) == (Status.OK, "agent-under-test", 2)
+
+
+@pytest.mark.parametrize("user", PAIRS[:: len(PrivProtocol) + 1], ids=lambda user: user.user)
+async def test_v3_users_of_net_snmp_are_let_in_by_pysnmp(user: UsmUser, snmpd: SnmpdAgent) -> None:
     assert (await collect(Way("pysnmp", user), snmpd.address, SYSTEM_GROUP)).status is Status.OK
 
 
+async def test_v3_users_of_pysnmps_agent_are_let_in() -> None:
+    uptime = (*SYSTEM, 3, 0)
+    async with PysnmpAgent({uptime: rfc1902.TimeTicks(77)}, PAIRS) as agent:
+        outcomes = [
+            await collect(Way("wire", user), agent.address, plan(Metric("uptime", uptime, Kind.TICKS)))
+            for user in PAIRS
+        ]
+    assert [outcome.values for outcome in outcomes] == [{"uptime": 77}] * len(PAIRS)
+
+
 @pytest.mark.parametrize(
-    "user",
+    ("user", "words"),
     [
-        UsmUser("nobody"),
-        UsmUser("shaonly", AuthProtocol.SHA1, Secret("another-passphrase")),
-        UsmUser("shaonly", AuthProtocol.SHA256, KEY),
+        (UsmUser("nobody"), "unknown user"),
+        (UsmUser("sha1-none", AuthProtocol.SHA1, Secret("another-passphrase")), "wrong digest"),
+        (UsmUser("sha1-none", AuthProtocol.SHA256, KEY), "wrong digest"),
+        (UsmUser("sha1-none", AuthProtocol.SHA1, KEY, PrivProtocol.AES128, KEY), "unsupported security level"),
     ],
-    ids=["unknown user", "wrong key", "wrong protocol"],
+    ids=["unknown user", "wrong key", "wrong protocol", "no privacy there"],
 )
-async def test_v3_users_that_are_not_let_in_are_auth(user: UsmUser, snmpd: SnmpdAgent) -> None:
-    outcome = await collect(Way("pysnmp", user), snmpd.address, SYSTEM_GROUP)
-    assert (outcome.status, bool(outcome.error)) == (Status.AUTH, True)
+@pytest.mark.parametrize("engine", ["wire", "pysnmp"])
+async def test_v3_users_that_are_not_let_in_are_auth(engine: str, user: UsmUser, words: str, snmpd: SnmpdAgent) -> None:
+    outcome = await collect(Way(engine, user), snmpd.address, SYSTEM_GROUP)
+    assert (outcome.status, outcome.requests < 3, bool(outcome.error)) == (Status.AUTH, True, True)
+    assert engine == "pysnmp" or words in outcome.error
 
 
-async def test_a_v3_level_that_the_view_does_not_allow_is_refused_with_its_cause(snmpd: SnmpdAgent) -> None:
-    outcome = await collect(Way("pysnmp", UsmUser("shaonly")), snmpd.address, SYSTEM_GROUP)
+@pytest.mark.parametrize("wrong", ["aes128", "des"])
+async def test_a_wrong_priv_key_is_auth_though_net_snmp_keeps_silent(wrong: str, snmpd: SnmpdAgent) -> None:
+    user = UsmUser(f"sha1-{wrong}", AuthProtocol.SHA1, KEY, PrivProtocol(wrong), Secret("another-passphrase"))
+    outcome = await collect(Way("wire", user), snmpd.address, SYSTEM_GROUP, timeout_s=0.2, retries=0)
+    assert (outcome.status, "another priv_key or priv_protocol" in outcome.error) == (Status.AUTH, True)
+
+
+@pytest.mark.parametrize("forgetful", [False, True], ids=["reboot", "new engine ID"])
+async def test_net_snmp_is_polled_across_a_restart_without_a_failure(forgetful: bool, tmp_path: Path) -> None:
+    async with Way("wire", V3).open() as engine:
+        with SnmpdAgent(tmp_path) as agent:
+            loop, collector = asyncio.get_running_loop(), Collector(engine, Memory())
+            asked = Agent(agent.address, V3, Limits(timeout_s=5.0))
+            outcomes = [await collector.collect(asked, SYSTEM_GROUP, loop.time() + 30)]
+            agent.restart(forgetful=forgetful)
+            outcomes.append(await collector.collect(asked, SYSTEM_GROUP, loop.time() + 30))
+    assert [(outcome.status, outcome.requests) for outcome in outcomes] == [(Status.OK, 2), (Status.OK, 2)]
+    assert isinstance(engine, WireEngine)
+    assert (engine.counters.resyncs, engine.counters.engine_id_changes) == (not forgetful, forgetful)
+
+
+@pytest.mark.parametrize("engine", ["wire", "pysnmp"])
+async def test_a_v3_level_that_the_view_does_not_allow_is_refused_with_its_cause(
+    engine: str, snmpd: SnmpdAgent
+) -> None:
+    outcome = await collect(Way(engine, UsmUser("shaonly")), snmpd.address, SYSTEM_GROUP)
     assert (outcome.status, "authorizationError" in outcome.error) == (Status.REFUSED, True)
 
 
-async def test_two_users_of_one_name_with_different_keys_do_not_mix(snmpd: SnmpdAgent) -> None:
+@pytest.mark.parametrize("kind", ["wire", "pysnmp"])
+async def test_two_users_of_one_name_with_different_keys_do_not_mix(kind: str, snmpd: SnmpdAgent) -> None:
     good, bad = UsmUser("shaonly", AuthProtocol.SHA1, KEY), UsmUser("shaonly", AuthProtocol.SHA1, Secret("wrong-words"))
-    async with Way("pysnmp", good).open() as engine:
+    async with Way(kind, good).open() as engine:
         deadline = asyncio.get_running_loop().time() + 30
         collector = Collector(engine, Memory())
         outcomes = [
