@@ -123,6 +123,7 @@ class Outcome:
     varbinds: int = 0  # values received (SNMP variable bindings; 0 for other protocols)
     profile: str = ""  # by which the values are shown; "": nobody says
     counter32: tuple[str, ...] = ()  # scalars that came as a Counter32
+    half_wrap_s: float = 0.0  # half the time in which its fastest 32-bit octet counter wraps; 0.0: none; not stored
 
 
 @dataclass(frozen=True, slots=True)

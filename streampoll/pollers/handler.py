@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from streampoll.errors import EntryError
 from streampoll.model import Outcome, QueueClass, Result, Status, Target, Trace
+from streampoll.pollers.wraps import WrapWarnings
 from streampoll.shards.entries import Delivered, Entry, Kind, decode_target, encode_result
 from streampoll.worker.port import Bury, Disposition, Emit, Finish, Release
 
@@ -58,6 +59,7 @@ class PollHandler:
     def __init__(self, ports: PollPorts) -> None:
         self._ports = ports
         self._bugs: set[str] = set()
+        self._wraps = WrapWarnings()
         self.counts = PollCounts()
 
     async def ready(self) -> None:
@@ -84,6 +86,8 @@ class PollHandler:
             outcome = Outcome(Status.EXPIRED, f"not polled: its next slot began {started - entry.expiry:.1f} s before")
         else:
             outcome = await self._poll(target, entry, started)
+            if outcome.half_wrap_s and entry.expiry:
+                self._wraps.note(target.device, outcome, entry.expiry - entry.slot)
         return self._finish(delivered, entry, target.device, outcome, started)
 
     async def _poll(self, target: Target, entry: Entry, started: float) -> Outcome:

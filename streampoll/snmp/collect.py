@@ -148,7 +148,7 @@ async def _collect_table(talk: Conversation, table: CompiledTable, harvest: Harv
         return
     rows = [[index_text(index), *row] for index, row in walk.rows.items()]
     times = tuple(walk.times)
-    harvest.tables[spec.name] = Table(table.names, rows, times, not walk.stopped, spec.key, walk.rows32())
+    harvest.add(table, Table(table.names, rows, times, not walk.stopped, spec.key, walk.rows32()))
     if not rows:
         harvest.missing[spec.name] = walk.stopped or "no rows"
         return
@@ -166,7 +166,7 @@ async def _shape_table(talk: Conversation, table: CompiledTable, shape: Shape, w
     rows = shape.rows(grid, list(map(index_text, grid.indexes)))
     name, complete = table.spec.name, not walk.stopped
     rows32 = {column: each for column, each in grid.rows32().items() if column in table.names}
-    harvest.tables[name] = Table(table.names, rows, tuple(grid.times), complete, table.spec.key, rows32)
+    harvest.add(table, Table(table.names, rows, tuple(grid.times), complete, table.spec.key, rows32))
     if not rows:
         harvest.missing[name] = walk.stopped or ("no row is wanted" if walk.rows else "no rows")
         return

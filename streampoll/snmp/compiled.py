@@ -15,6 +15,7 @@ from streampoll.snmp.engine import Limits
 from streampoll.snmp.message import PduType, Request
 from streampoll.snmp.plan import CollectPlan, Kind, Metric, Oid, TableSpec
 from streampoll.snmp.shape import Shape, is_asked, shape_of_scalars, shape_of_table
+from streampoll.snmp.wrap import Octets, octets_of
 
 SYS_UPTIME: Final = encode_oid((1, 3, 6, 1, 2, 1, 1, 3))
 SYS_UPTIME_0: Final = SYS_UPTIME + encode_arcs((0,))
@@ -62,6 +63,7 @@ class CompiledTable:
     names: tuple[str, ...]  # those that are stored
     shape: Shape | None  # None: rows are stored as they were walked
     shared: tuple[int, ...]  # places of columns that another table looks up
+    octets: Octets | None  # where it has counters that may wrap soon
 
 
 Chunk = tuple[Request, tuple[Want, ...]]
@@ -158,4 +160,4 @@ def _compile_table(spec: TableSpec, looked_up: Collection[tuple[Oid, Kind]]) -> 
     shape = shape_of_table(spec)
     names = shape.names if shape else tuple(metric.name for metric in spec.columns)
     shared = [place for place, each in enumerate(columns) if (each.metric.oid, each.metric.kind) in looked_up]
-    return CompiledTable(spec, tuple(columns), names, shape, tuple(shared))
+    return CompiledTable(spec, tuple(columns), names, shape, tuple(shared), octets_of(spec))

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from streampoll.model import Outcome, Status, Table, Value
+from streampoll.snmp.compiled import CompiledTable
 from streampoll.snmp.conversation import Conversation
 from streampoll.snmp.convert import NONEXISTENT, NOT_FOR_DEVICE
 from streampoll.snmp.engine import Failure
@@ -23,6 +24,7 @@ class Harvest:
     at: float = 0.0
     failure: Failure | None = None  # what ended it early
     counter32: tuple[str, ...] = ()
+    half_wrap_s: float = 0.0
     _known: Known | None = None
 
     def miss(self, name: str, reason: str, holes: int = 0, rows: int = 0) -> None:
@@ -30,6 +32,13 @@ class Harvest:
         if reason not in NONEXISTENT:
             self.troubles.append(f"{name}: {reason}")
         self.missing[name] = f"{reason} in {holes} of {rows} rows" if holes < rows else reason
+
+    def add(self, compiled: CompiledTable, table: Table) -> None:
+        """Take a table, and note how soon its counters wrap where they are of 32 bits."""
+        self.tables[compiled.spec.name] = table
+        if table.counter32 and compiled.octets is not None:
+            half_s = compiled.octets.half_wrap_s(table)
+            self.half_wrap_s = min(filter(None, (self.half_wrap_s, half_s)), default=0.0)
 
     def leave_out(self, names: Iterable[str]) -> None:
         """Note scalars and tables whose condition does not hold of this device."""
@@ -69,6 +78,7 @@ def sum_up(talk: Conversation, harvest: Harvest, plan: CollectPlan) -> Outcome:
         talk.varbinds,
         plan.profile,
         harvest.counter32,
+        harvest.half_wrap_s,
     )
 
 
