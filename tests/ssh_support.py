@@ -105,6 +105,7 @@ class Device:
             echo, self.echo = self.echo, False
             given = await self._line(process)
             self.echo = echo
+            self.attempts.append(("enable", given))
             if given == self.secret:
                 return prompt[:-1] + "#"
         if self.secret:
@@ -181,8 +182,9 @@ async def served(device: Device, key: Any = HOST_KEY, port: int = 0) -> AsyncIte
             process.close()
 
     acceptor = await asyncssh.create_server(
-        lambda: _Server(device), "127.0.0.1", port, server_host_keys=key if isinstance(key, list) else [key], process_factory=process,
-        encoding=None, line_editor=False, **device.server_options,
+        lambda: _Server(device), "127.0.0.1", port, process_factory=process,
+        server_host_keys=key if isinstance(key, list) else [key], encoding=None, line_editor=False,
+        **device.server_options,
     )  # fmt: skip
     device.port = acceptor.get_port()
     try:

@@ -153,13 +153,14 @@ async def test_a_session_is_not_used_with_another_secret_than_it_was_opened_with
 
 
 async def test_a_process_keeps_no_more_than_it_may(tmp_path: Path) -> None:
-    async with bench(tmp_path, max_kept=2) as polls, served(device()) as r1, served(device()) as r2:
-        async with served(device()) as r3:
-            for each in (r1, r2, r1, r3):
-                await polls.poll(each, LINUX)
-            await eventually_async(lambda: r2.open == 0)
+    async with (
+        served(device()) as r1, served(device()) as r2, served(device()) as r3, bench(tmp_path, max_kept=2) as polls,
+    ):  # fmt: skip
+        for each in (r1, r2, r1, r3):
+            await polls.poll(each, LINUX)
+        await eventually_async(lambda: r2.open == 0)
 
-            assert (r1.open, r3.open, polls.poller.kept) == (1, 1, 2)
+        assert (r1.open, r3.open, polls.poller.kept) == (1, 1, 2)
 
 
 async def test_one_command_at_a_time_runs_on_a_device(tmp_path: Path) -> None:
@@ -177,9 +178,8 @@ async def test_one_command_at_a_time_runs_on_a_device(tmp_path: Path) -> None:
         process.stdout.write(b"up\n")
         process.exit(0)
 
-    async with served(device(on_command=slow)) as r1, bench(tmp_path) as polls:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(polls.poll(r1, LINUX)) for _ in range(4)]
+    async with served(device(on_command=slow)) as r1, bench(tmp_path) as polls, asyncio.TaskGroup() as group:
+        tasks = [group.create_task(polls.poll(r1, LINUX)) for _ in range(4)]
 
     assert [task.result().status for task in tasks] == [Status.OK] * 4
     assert (max(most), r1.logins) == (1, 1)

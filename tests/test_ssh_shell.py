@@ -120,7 +120,7 @@ async def test_a_syslog_line_between_polls_is_no_output(tmp_path: Path) -> None:
     device = Device({"show clock": "12:00"})
     plan = plan_of("cisco_ios", "show clock")
     sessions: list[Any] = []
-    device.on_command = lambda _, line, process: sessions.append(process)  # type: ignore[assignment,func-returns-value]
+    device.on_command = lambda _, line, process: bool(sessions.append(process))  # type: ignore[func-returns-value]
     async with served(device), bench(tmp_path) as polls:
         await polls.poll(device, plan)
         sessions[-1].stdout.write(b"\r\n*Nov 23 12:00:00: %LINK-3-UPDOWN: Gi0/1 down\r\nR1>")
@@ -200,7 +200,7 @@ async def test_a_device_that_asks_for_the_login_in_its_shell_gets_it(tmp_path: P
 def _wlc(device: Device, line: str, process: Any) -> bool:
     """Hold the login dialogue of a Cisco WLC, which follows SSH's."""
     asked = {1: "Password: ", 2: ""}.get(len(device.typed))
-    said = f"{device.answers.get(line, '')}\r\n(Cisco Controller) >" if not asked else asked
+    said = asked or f"{device.answers.get(line, '')}\r\n(Cisco Controller) >"
     process.stdout.write(said.encode())
     return True
 

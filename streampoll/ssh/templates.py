@@ -55,6 +55,7 @@ def parse_textfsm(
 
 
 def _run(fsm: Any, text: str) -> tuple[Sequence[str], Sequence[Mapping[str, Any]]]:
+    fsm.Reset()  # it goes on from where the last output ended, rows included
     names = [name.lower() for name in fsm.header]
     return names, [dict(zip(names, row, strict=True)) for row in fsm.ParseText(text)]
 
