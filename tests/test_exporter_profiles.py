@@ -170,7 +170,7 @@ def test_what_is_not_taken_over_is_named_with_its_line_and_in_the_profile(module
 
 def test_nothing_is_named_that_was_taken_over(modules: Imported) -> None:
     assert len(modules.notices) == 10
-    assert "Not taken over" not in modules.texts["wireless"] + modules.texts["filtered"]
+    assert "not taken over" not in modules.texts["wireless"] + modules.texts["filtered"]
 
 
 # -- auths

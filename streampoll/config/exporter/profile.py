@@ -5,10 +5,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from streampoll.config.exporter.layout import draft_profile, profile_names
-from streampoll.config.exporter.words import Exporter
+from streampoll.config.exporter.words import Exporter, Module
 from streampoll.config.exporter.write import profile_text
 from streampoll.config.report import Report
 from streampoll.config.source import dotted
+from streampoll.errors import Fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +36,13 @@ def make_profiles(exporter: Exporter, chosen: Collection[str], shown: str, repor
         if not count:
             module.place.notice(f"module '{module.name}' collects nothing", "no profile is made of it")
             continue
-        here = f": {dotted(module.place.path)}"
-        notes = [str(each) for each in report.notices if re.search(rf"{re.escape(here)}(\W|$)", each.where)]
+        notes = [str(each) for each in report.notices if concerns(each, module)]
         made.append(
             Made(module.name, profile.name, profile_text(profile, f"module '{module.name}' of {shown}", notes), count)
         )
     return made
+
+
+def concerns(notice: Fault, module: Module) -> bool:
+    """Tell whether a notice is about a module."""
+    return bool(re.search(rf": {re.escape(dotted(module.place.path))}(\W|$)", notice.where))

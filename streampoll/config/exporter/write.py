@@ -15,7 +15,7 @@ def profile_text(profile: ProfileDraft, origin: str, notes: Sequence[str]) -> st
     """Return the text of a profile: its origin, what was not taken over, and all that it collects."""
     lines = [toml_comment(f"Made of {origin} by `streampoll profile import`. Edit it: it will not be made again.")]
     if notes:
-        lines += ["#", "# Not taken over:", *(toml_comment(f"- {note}") for note in notes)]
+        lines += ["#", "# What is not taken over, or is another:", *(toml_comment(f"- {note}") for note in notes)]
     if profile.scalars:
         lines += ["", "[scalars]", *_columns(profile.scalars), *_long_enums("scalars", profile.scalars)]
     for table in profile.tables:
