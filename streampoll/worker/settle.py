@@ -185,7 +185,7 @@ def _finished(decisions: Iterable[Decision]) -> dict[int, list[Settled]]:
             case Finish(emits):
                 finished[delivered.shard].append(_settled(delivered, emits))
             case Bury(cause, emits):
-                finished[delivered.shard].append(_settled(delivered, emits, cause))
+                finished[delivered.shard].append(_settled(delivered, emits, cause or "for no reason given"))
     return finished
 
 
