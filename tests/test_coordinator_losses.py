@@ -137,6 +137,24 @@ async def test_a_line_that_redis_forgot_goes_on_behind_the_ledger():
     assert [(loss.first, loss.last) for loss in store.losses] == [(90, 100)]
 
 
+async def test_a_new_leader_knows_by_the_ledger_that_a_mark_went_back():
+    """Redis came back older while nobody led; the ticks of the step were missing, for no leader had met them."""
+    store = Store({3: 89}, {("j", 3): 103, ("k", 3): 100, ("ahead", 3): 900})
+    lines = [Line(job, 3, 0, MARK) for job in ("j", "k", "ahead")]
+    losses = losses_of(store, Streams(shard_with(dict.fromkeys(("j", "k", "ahead"), MARK))), *lines)
+    await losses.look_back(now=110)
+    await losses.keep()
+    assert [(loss.first, loss.last) for loss in store.losses] == [(100, 103)]
+
+
+async def test_a_new_leader_does_not_wait_for_a_ledger_that_is_away():
+    store, streams = Store({3: 89}, {("j", 3): 103}), Streams(shard_with({"j": MARK}))
+    losses = losses_of(store, streams, Line("j", 3, 0, MARK))
+    store.away = True
+    await losses.look_back(now=110)
+    assert store.losses == []
+
+
 async def test_a_line_that_is_new_begins_now_and_nothing_is_lost():
     store, line = Store({3: 89}, {}), Line("new", 3, 107)
     losses = losses_of(store, Streams(shard_with({})), line)

@@ -130,6 +130,7 @@ class Coordinator:
         self._skipped.clear()
         self._lines = self._planning.resume(progress, floor(self._ports.now()))
         self._losses.begin(self._lines)
+        await self._losses.look_back(floor(self._ports.now()))
         self._standing_by_for, self._away = "", ""
         jobs = {line.job for line in self._lines.values()}
         log.info("leading with epoch %d: %d jobs over %d shards", self._ports.lease.epoch, len(jobs), len(self._shards))

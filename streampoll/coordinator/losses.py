@@ -4,9 +4,11 @@ A record says: polls of this shard, of these ticks, may have been in Redis when 
 one behind those that were *final* (nothing of them left in Redis) when the leader last looked and PostgreSQL last took
 note; its last is the last that was dispatched before the loss. What was final before stays `missing` if it is short.
 
-A loss is noticed in three ways, since it may take the lease along:
+A loss is noticed in four ways, since it may take the lease along:
 
 - a leader finds that Redis holds an older mark than it had confirmed (`Setback`)
+- a new leader finds an older mark than the ledger in PostgreSQL has; it looks before it dispatches, since its own ticks
+  will be in the ledger too, and does not wait for a PostgreSQL that is away
 - a new leader finds no mark at all where the ledger in PostgreSQL has entries of the same job and shard; it goes on
   behind these, so that what is recent is dispatched and what is not is skipped, as after any pause
 - what is counted as open is in no stream: single entries were deleted by hand
@@ -25,11 +27,12 @@ from streampoll.coordinator.line import Line, Setback
 from streampoll.coordinator.planning import Place
 from streampoll.errors import UnavailableError
 from streampoll.shards.finality import JUDGED
-from streampoll.shards.port import DispatchStreams, Ghost, ShardFigures, tick_of
+from streampoll.shards.port import DispatchStreams, Ghost, ShardFigures, mark_of, tick_of
 
 log = logging.getLogger(__name__)
 
 LOOK_S = 5.0  # between two notes of what is final
+_LOOK_BACK_S = 0.5  # dispatch waits for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,19 @@ class Losses:
         """Begin a term with these lines; what an earlier term noticed stays to be recorded."""
         self._final, self._lines = None, lines
         self._doubtful = {place for place, line in lines.items() if not line.mark}
+
+    async def look_back(self, now: int) -> None:
+        """Notice marks older than the ledger; ticks ahead of `now` are no sign, for the clock may have gone back."""
+        marked = {place: line.mark for place, line in self._lines.items() if line.mark}
+        try:
+            async with asyncio.timeout(_LOOK_BACK_S):
+                known = await self._store.dispatched(sorted(marked))
+        except (UnavailableError, TimeoutError) as error:
+            log.debug("losses: not compared with the ledger: %r", error)
+            return
+        for (job, shard), last in known.items():
+            if tick_of(mark := marked[job, shard]) < last <= now:
+                self.notice(Setback(job, shard, mark_of(last, 0), mark))
 
     async def resolve(self) -> None:
         """Find out about lines without a mark, before they are given a plan: are they new, or did Redis forget them?
