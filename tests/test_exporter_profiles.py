@@ -177,9 +177,9 @@ def test_nothing_is_named_that_was_taken_over(modules: Imported) -> None:
 
 
 def test_auths_are_a_skeleton_without_their_secrets(modules: Imported) -> None:
-    assert '# community = { env = "SNMP_PUBLIC_V2_COMMUNITY" }' in modules.credentials
+    assert '# community = "env:SNMP_PUBLIC_V2_COMMUNITY"' in modules.credentials
     assert '# auth_protocol = "sha256"\n' in modules.credentials
-    assert '# priv_key = { env = "SNMP_CORE_V3_PRIV_KEY" }' in modules.credentials
+    assert '# priv_key = "env:SNMP_CORE_V3_PRIV_KEY"' in modules.credentials
     assert '# context = "vrf-1"' in modules.credentials
     assert all(line.startswith("#") for line in modules.credentials.splitlines())
 

@@ -47,6 +47,6 @@ def _table(auth: Auth) -> dict[str, object]:
     return table | ({"context": auth.context_name} if auth.context_name else {})
 
 
-def _kept(auth: Auth, key: str) -> dict[str, str]:
+def _kept(auth: Auth, key: str) -> str:
     """Return where a secret could be: a variable of the environment."""
-    return {"env": re.sub(r"\W", "_", f"SNMP_{auth.name}_{key}").upper()}
+    return "env:" + re.sub(r"\W", "_", f"SNMP_{auth.name}_{key}").upper()
