@@ -19,20 +19,34 @@ from streampoll.pollers.protocols import make_router
 from streampoll.pollers.resolver import Resolver, canonical
 from streampoll.pollers.router import Router
 from streampoll.pollers.snmp import SnmpPoller
-from streampoll.snmp.credential import Community, UsmUser, Version
-from streampoll.snmp.plan import CollectPlan, Kind, Metric
+from streampoll.snmp.courier import Courier
+from streampoll.snmp.credential import AuthProtocol, Community, PrivProtocol, UsmUser, Version
+from streampoll.snmp.plan import CollectPlan, Kind, Metric, TableSpec
 from tests.snmp_peer_support import ScriptedPeer, in_turn, silent
-from tests.snmp_support import SnmpdAgent
+from tests.snmp_support import V3_KEY, SnmpdAgent
+from tests.snmp_v3_peer_support import OTHER_ID, V3Peer
 
-PLANS = {"names": CollectPlan("names", (Metric("name", (1, 3, 6, 1, 2, 1, 1, 5, 0), Kind.TEXT),))}
+MODULE = (1, 3, 6, 1, 2, 1, 1, 9, 1)
+MODULES = TableSpec("modules", (Metric("id", (*MODULE, 2), Kind.OID), Metric("since", (*MODULE, 4), Kind.TICKS)))
+PLANS = {
+    "names": CollectPlan("names", (Metric("name", (1, 3, 6, 1, 2, 1, 1, 5, 0), Kind.TEXT),)),
+    "modules": CollectPlan("modules", tables=(MODULES,)),
+}
 WORD = "s3cret-community-word"
-KNOWN = {"public": Community(Secret("public")), "hidden": Community(Secret(WORD)), "user": UsmUser("plain")}
+KEY = Secret(V3_KEY)
+KNOWN = {
+    "public": Community(Secret("public")),
+    "hidden": Community(Secret(WORD)),
+    "user": UsmUser("plain"),
+    "strong": UsmUser("strong", AuthProtocol.SHA512, KEY, PrivProtocol.AES128, KEY),
+}
 CREDENTIALS = Credentials.of("snmp", KNOWN)
 
 
 @pytest.fixture(scope="module")
 def snmpd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SnmpdAgent]:
-    with SnmpdAgent(tmp_path_factory.mktemp("snmpd")) as agent:
+    strong = f"createUser strong SHA-512 {V3_KEY} AES {V3_KEY}\nrouser strong priv\n"
+    with SnmpdAgent(tmp_path_factory.mktemp("snmpd"), extra=strong) as agent:
         yield agent
 
 
@@ -112,7 +126,7 @@ async def test_an_unknown_profile_is_named_with_those_known(poller: Router) -> N
     outcome = await poll(poller, 161, profile="nmaes")
     assert (outcome.status, outcome.error) == (
         Status.CONFIG,
-        "profile 'nmaes' is not known to this worker; known: names",
+        "profile 'nmaes' is not known to this worker; known: modules, names",
     )
 
 
@@ -120,7 +134,7 @@ async def test_an_unknown_credential_is_named_with_those_known(poller: Router) -
     outcome = await poll(poller, 161, credential="pubic")
     assert (outcome.status, outcome.error) == (
         Status.CONFIG,
-        "credential 'pubic' is not known to this worker; known: hidden, public, user",
+        "credential 'pubic' is not known to this worker; known: hidden, public, strong, user",
     )
 
 
@@ -169,11 +183,39 @@ async def test_an_override_of_the_version_is_applied(poller: Router) -> None:
 
 @pytest.mark.parametrize(
     "overrides",
-    [{"timeout_s": "2s"}, {"timeout_s": 0}, {"retries": -1}, {"retries": 1.5}, {"window": True}, {"version": "4"}],
-)
+    [
+        {"timeout_s": "2s"}, {"timeout_s": 0}, {"retries": -1}, {"retries": 1.5}, {"window": True}, {"version": "4"},
+        {"allow_boots_back": 1}, {"follow_engine_id": "no"},
+    ],
+)  # fmt: skip
 async def test_overrides_that_make_no_sense_are_told(poller: Router, overrides: dict[str, Scalar]) -> None:
     outcome = await poll(poller, 161, **overrides)  # type: ignore[arg-type]
     assert (outcome.status, f"snmp.{next(iter(overrides))}" in outcome.error) == (Status.CONFIG, True)
+
+
+async def test_v3_switches_of_a_device_are_applied(poller: Router) -> None:
+    async with V3Peer(UsmUser("plain")) as peer:
+        for port in (peer.address[1],) * 2:
+            outcome = await poll(poller, port, credential="user", timeout_s=0.5, follow_engine_id=False)
+            peer.engine_id = OTHER_ID
+    assert (outcome.status, "snmp.follow_engine_id" in outcome.error) == (Status.AUTH, True)
+
+
+@pytest.mark.parametrize(("credential", "discoveries"), [("public", 0), ("strong", 1)])
+async def test_replies_are_kept_under_their_size_in_every_version(
+    poller: Router, snmpd: SnmpdAgent, credential: str, discoveries: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    read = Courier._on_datagram
+
+    def noted(self: Courier, data: bytes, source: tuple[Any, ...]) -> None:
+        sizes.append(len(data))
+        read(self, data, source)
+
+    monkeypatch.setattr(Courier, "_on_datagram", noted)
+    outcome = await poll(poller, snmpd.port, profile="modules", credential=credential, max_reply_bytes=800)
+    assert (outcome.status, len(outcome.tables["modules"].rows) > 8) == (Status.OK, True)
+    assert 600 < sizes[discoveries] <= 800  # the first rows; the last reply goes on into other tables
 
 
 async def test_all_jobs_share_an_agents_window(poller: Router) -> None:
@@ -199,8 +241,26 @@ async def test_no_secret_shows_in_outcomes_or_logs(
     assert WORD not in shown
 
 
-def test_a_process_without_v3_never_imports_pysnmp() -> None:
-    check = "import sys, streampoll.pollers.snmp; sys.exit(any(name.startswith('pysnmp') for name in sys.modules))"
+def test_a_process_that_polls_v3_never_imports_pysnmp() -> None:
+    check = """
+import asyncio, sys
+from streampoll.config.settings import SnmpSettings
+from streampoll.model import Status, Target
+from streampoll.pollers.snmp import SnmpPoller
+from streampoll.snmp.credential import UsmUser
+from streampoll.snmp.plan import CollectPlan, Metric
+
+async def main():
+    poller = SnmpPoller(SnmpSettings())
+    plan = CollectPlan("names", (Metric("name", (1, 3, 6, 1, 2, 1, 1, 5, 0)),))
+    deadline = asyncio.get_running_loop().time() + 9
+    outcome = await poller.poll(Target("router-1", "127.0.0.1", 1, "names", "user", {}), plan, UsmUser("u"), deadline)
+    await poller.close()
+    assert outcome.status is Status.UNREACHABLE, outcome
+
+asyncio.run(main())
+sys.exit(any(name.startswith("pysnmp") for name in sys.modules))
+"""
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
 
 

@@ -7,6 +7,7 @@ with `engine = "pysnmp"`, which is imported only then.
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
+from functools import lru_cache
 from typing import Final
 
 from streampoll.config.settings import SnmpSettings
@@ -31,6 +32,9 @@ _OVERRIDES: Final[dict[str, tuple[str, float, float, float]]] = {  # key -> (fie
     "snmp.max_reply_bytes": ("max_reply_bytes", 1, 484, 65_507),
 }  # entries may be anybody's: an engine is never told infinity
 _SWITCHES: Final = {"snmp.follow_engine_id": "follow_engine_id", "snmp.allow_boots_back": "allow_boots_back"}
+
+
+_V3_HEAD_BYTES: Final = 110  # a v3 message's head is longer by this than what sizes of replies are estimated with
 
 
 class _Unusable(Exception):  # noqa: N818 - never leaves this module; becomes an outcome
@@ -81,6 +85,8 @@ class SnmpPoller:
             if (asked := target.overrides.get("snmp.version")) is not None:
                 credential = self._in_version(credential, asked)
             limits = self._limits if not target.overrides else _limits(self._limits, target.overrides)
+            if not isinstance(credential, Community):
+                limits = _with_v3_heads(limits)
             port = target.port or self._settings.port
             if not 0 < port < 65_536:
                 raise _Unusable(f"port {port} is none: write a number from 1 to 65535")
@@ -130,6 +136,12 @@ class SnmpPoller:
         else:
             self._engine = self._wire = WireEngine(self._settings)
         return Collector(self._engine, self._memory)
+
+
+@lru_cache(maxsize=4096)
+def _with_v3_heads(limits: Limits) -> Limits:
+    """Leave room for v3's longer heads in replies that are kept under a size."""
+    return replace(limits, max_reply_bytes=limits.max_reply_bytes - _V3_HEAD_BYTES)
 
 
 def _limits(limits: Limits, overrides: Mapping[str, Scalar]) -> Limits:
