@@ -10,7 +10,7 @@ import random
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -40,6 +40,7 @@ from streampoll.model import QueueClass
 from streampoll.observe.snapshot import Known, RedisStats
 from streampoll.pollers.handler import Poll, PollHandler, PollPorts
 from streampoll.pollers.protocols import make_router
+from streampoll.pollers.remember import Remembering
 from streampoll.pollers.router import Router
 from streampoll.results.codec import encode_payload
 from streampoll.results.migrations import migrate
@@ -47,6 +48,7 @@ from streampoll.results.plans import PostgresPlans
 from streampoll.results.postgres import Postgres
 from streampoll.results.store import Store
 from streampoll.shards.clock import Clock
+from streampoll.shards.devices import DeviceRecords
 from streampoll.shards.keys import Keys
 from streampoll.shards.lease import LeaderLease
 from streampoll.shards.open import open_topology
@@ -105,6 +107,7 @@ class RedisSide:
     clock: Clock
     streams: RedisStreams
     presence: Presence
+    devices: DeviceRecords
 
 
 @asynccontextmanager
@@ -114,8 +117,9 @@ async def open_redis(settings: Settings) -> AsyncIterator[RedisSide]:
     topology = open_topology(redis, BLOCK_MS / 1000 + _READ_MARGIN_S)
     keys, clock = Keys(redis.prefix), Clock()
     streams, presence = RedisStreams(topology, keys), Presence(topology, keys, clock)
+    devices = DeviceRecords(topology, keys, clock.now)
     try:
-        yield RedisSide(keys, Scripts(topology), clock, streams, presence)
+        yield RedisSide(keys, Scripts(topology), clock, streams, presence, devices)
     finally:
         await topology.close()
 
@@ -180,12 +184,17 @@ async def _serve_worker(
     async with open_redis(settings) as side:
         build = _WorkerBuild(settings, pool, side, context.beat, new_worker_id())
         handlers = build.handlers(router)
-        process = WorkerProcess(build.parts(name, context.index, handlers, watches))
+        membership = build.membership()
+        homes = partial(membership.homes, QueueClass.POLLING)
+        remembering = Remembering(router.memory, side.devices, homes, settings.shards.count)
+        parts = build.parts(name, context.index, handlers, membership, remembering)
+        process = WorkerProcess(replace(parts, background=(*watches, remembering.run)))
         told = asyncio.create_task(_when(stopped, process.stop), name="stop")
         try:
             await process.run()
         finally:
             told.cancel()
+        await remembering.write_last()
     return 0
 
 
@@ -213,26 +222,33 @@ class _WorkerBuild:
             return Store(self.settings.postgres, self.side.clock.now, postgres)
         return RefuseHandler(queue)
 
+    def membership(self) -> Membership:
+        """Make the process's heartbeat and homes."""
+        settings = self.settings
+        return Membership(self.id, self.pool.queues, settings.shards.count, settings.worker, self.side.presence)
+
     def parts(
-        self, name: str, index: int, handlers: Mapping[QueueClass, Handler], background: Sequence[Background]
+        self,
+        name: str,
+        index: int,
+        handlers: Mapping[QueueClass, Handler],
+        membership: Membership,
+        remembering: Remembering,
     ) -> ProcessParts:
         """Put the process together around its handlers."""
-        membership = Membership(
-            self.id, self.pool.queues, self.settings.shards.count, self.settings.worker, self.side.presence
-        )
         shared = {queue: self._queue(queue).weight for queue in self.pool.queues if not self._queue(queue).concurrency}
         around = Surroundings(
             self.id,
             self.side.streams,
             Slots(self.pool.concurrency, shared),
-            membership.homes,
+            lambda queue: remembering.homes() if queue is QueueClass.POLLING else membership.homes(queue),
             membership.known,
             self.beat.touch,
         )
         consumers = [Consumer(queue, handler, self._limits(queue), around) for queue, handler in handlers.items()]
         return ProcessParts(
             consumers, membership, self.beat, self.settings.worker.drain_s, index, name,
-            lambda: _published(handlers), background,
+            lambda: _published(handlers),
         )  # fmt: skip
 
     def _queue(self, queue: QueueClass) -> QueueSettings:

@@ -1,6 +1,7 @@
 """Each role does all its work under the ACL that docs/security.md gives it, and under nothing less."""
 
 import re
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,6 +15,8 @@ from streampoll.config.settings import RedisSettings, ShardsSettings
 from streampoll.errors import RedisUnavailable
 from streampoll.shards import scripts
 from streampoll.shards.clock import Clock
+from streampoll.shards.device_record import DeviceRecord
+from streampoll.shards.devices import DeviceRecords
 from streampoll.shards.entries import Entry, Kind
 from streampoll.shards.lease import LeaderLease
 from streampoll.shards.letters import Letters
@@ -76,6 +79,9 @@ async def worker(bench: RedisBench) -> None:
     assert not await release(bench, [four], "w")
     assert len(await swept(bench, "w")) == 1
     await bench.streams.retire(POLLING, SHARD, [])
+    devices = DeviceRecords(bench.topology, bench.keys, time.time)
+    assert not await devices.write({SHARD: {"sw1": DeviceRecord(int(time.time()), {"snmp": "b"}), "sw2": None}})
+    assert [len(page) async for page in devices.read(SHARD)] == [1]
     await presence.withdraw("w")
     await presence.beat("w", [])
 
@@ -86,6 +92,7 @@ async def reader(bench: RedisBench) -> None:
     await presence.figures(["w"])
     await presence.leader()
     assert len(await bench.streams.figures(SHARDS)) == 2
+    assert await DeviceRecords(bench.topology, bench.keys, time.time).find(SHARD, "sw1") is None
 
 
 async def operator(bench: RedisBench) -> None:

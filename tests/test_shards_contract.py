@@ -2,7 +2,13 @@
 
 import pytest
 
-from tests import shards_contract_dispatch, shards_contract_letters, shards_contract_recover, shards_contract_settle
+from tests import (
+    shards_contract_devices,
+    shards_contract_dispatch,
+    shards_contract_letters,
+    shards_contract_recover,
+    shards_contract_settle,
+)
 from tests.servers_support import REDIS_NAMES
 from tests.shards_support import Check, MemoryBench, RedisBench, checks_of
 
@@ -28,5 +34,12 @@ async def test_on_redis(check: Check, fresh_redis: str) -> None:
 @pytest.mark.parametrize("redis_server", REDIS_NAMES, indirect=True)
 @pytest.mark.parametrize("check", checks_of(shards_contract_letters), ids=lambda check: check.__name__)
 async def test_dead_letters_on_redis(check: Check, fresh_redis: str) -> None:
+    async with RedisBench(fresh_redis) as bench:
+        await check(bench)
+
+
+@pytest.mark.parametrize("redis_server", REDIS_NAMES, indirect=True)
+@pytest.mark.parametrize("check", checks_of(shards_contract_devices), ids=lambda check: check.__name__)
+async def test_records_of_devices_on_redis(check: Check, fresh_redis: str) -> None:
     async with RedisBench(fresh_redis) as bench:
         await check(bench)

@@ -14,6 +14,7 @@ from streampoll.model import QueueClass
 from streampoll.shards import scripts
 from streampoll.shards.port import Settled
 from streampoll.shards.streams import RedisStreams
+from tests import shards_contract_devices as remembering
 from tests import shards_contract_dispatch as dispatching
 from tests import shards_contract_full as full
 from tests import shards_contract_lease as leading
@@ -146,6 +147,12 @@ BUGS = [
     Bug("purge", "count = count + redis.call('XDEL'", "count = count + redis.call('XACK'",
         lettering.a_purge_counts_what_was_there, (AssertionError, ResponseError)),
     Bug("letters", "'COUNT', ARGV[2]", "'COUNT', 1", lettering.letters_are_read_page_by_page),
+    # records of devices
+    Bug("remember", """if ARGV[i + 1] == '' then
+    redis.call('HDEL', KEYS[1], ARGV[i])""", """if ARGV[i + 1] == '' then
+    redis.call('HSET', KEYS[1], ARGV[i], '')""", remembering.a_device_that_is_ordinary_again_leaves_nothing),
+    Bug("remember", "redis.call('HLEN', KEYS[1]) > most then", "false then",
+        remembering.there_is_room_for_so_many_and_no_more),
     # over maxmemory
     Bug("finish", ACKNOWLEDGE, EMIT + ACKNOWLEDGE, full.a_full_redis_lets_work_be_finished),
     Bug("retry", "redis.call('XACK', KEYS[1], ARGV[1], id)", "redis.call('HSET', KEYS[3], id, '')",

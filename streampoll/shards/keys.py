@@ -48,6 +48,11 @@ class ShardKeys:
         return f"{self.base}:plans"
 
     @property
+    def device(self) -> str:
+        """Hash device -> what was learned of one that is out of the ordinary: sizes, silence, credential."""
+        return f"{self.base}:device"
+
+    @property
     def epoch(self) -> str:
         """The highest leader epoch seen."""
         return f"{self.base}:epoch"
