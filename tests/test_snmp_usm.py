@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import threading
 import warnings
 
 import pytest
@@ -205,6 +206,25 @@ async def test_a_master_key_is_made_once_for_a_passphrase(monkeypatch: pytest.Mo
     assert await keys.localized(other, b"two") != first
     assert (await keys.localized(other, b"one")).auth == first.auth
     assert sorted(made) == [(AuthProtocol.SHA256, b"one-passphrase"), (AuthProtocol.SHA256, b"two-passphrase")]
+
+
+@pytest.mark.parametrize("priv", [PrivProtocol.AES128, PrivProtocol.AES256C], ids=["masters", "Reeder's extension"])
+async def test_a_megabyte_is_never_hashed_in_the_loops_thread(
+    priv: PrivProtocol, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[threading.Thread] = []
+
+    def noted(protocol: AuthProtocol, passphrase: bytes) -> bytes:
+        threads.append(threading.current_thread())
+        return master_key(protocol, passphrase)
+
+    monkeypatch.setattr("streampoll.snmp.master_keys.master_key", noted)
+    monkeypatch.setattr("streampoll.snmp.usm.master_key", noted)
+    await MasterKeys().localized(
+        UsmUser("u", AuthProtocol.SHA1, Secret("maplesyrup"), priv, Secret("newsyrup")), ENGINE
+    )
+    assert len(threads) == (3 if priv is PrivProtocol.AES256C else 2)
+    assert threading.main_thread() not in threads
 
 
 async def test_no_key_shows() -> None:
