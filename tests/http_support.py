@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pytest
 import uvicorn
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -189,6 +190,8 @@ def nginx(directory: Path, certificate: tuple[Path, Path]) -> Iterator[int]:
 
     `/system.json` is a file (so it has an ETag), `/guarded.json` the same behind a password, `/moved` a redirect.
     """
+    if not NGINX.exists():
+        pytest.fail("apt-get install nginx-light: nginx is not there")
     port = free_port()
     pages = directory / "pages"
     pages.mkdir()

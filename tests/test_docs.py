@@ -37,6 +37,7 @@ POOLS = [*tomllib.loads(text_of("conf/streampoll.toml"))["pools"], "NAME"]
 NOT_SETTINGS = {  # in snake case, and of something else
     "executed_twice", "duration_ms", "max_rows", "retries",
     "auth_protocol", "auth_key", "priv_protocol", "priv_key",
+    "content_types", "token_header",
     "rmem_max",
 }  # fmt: skip
 

@@ -2,8 +2,8 @@
 
 Imported when the first device is polled over HTTP: with what it brings it costs a worker some ten megabytes.
 
-httpcore and hpack log every header at DEBUG, tokens and cookies too, so their loggers lead nowhere; what we log
-ourselves has no header and no URL. The environment (proxies, .netrc) is not looked at.
+httpcore and hpack log every header at DEBUG, tokens and cookies too, so their loggers are switched off, whatever level
+somebody sets; what we log ourselves has no header and no URL. The environment (proxies, .netrc) is not looked at.
 """
 
 import asyncio
@@ -24,7 +24,11 @@ from streampoll.http.port import Answer, Ask, Failure, Limits, Tally
 from streampoll.http.trust import WrongFingerprint
 from streampoll.model import Status
 
-_LOGGERS: Final = ("httpx", "httpcore", "hpack", "h2", "anyio")
+_LOGGERS: Final = ("httpx", "httpcore", "hpack", "h2")
+_TALKATIVE: Final = (
+    "httpx", "httpcore.connection", "httpcore.http11", "httpcore.http2", "httpcore.proxy", "httpcore.socks",
+    "hpack.hpack", "hpack.table",
+)  # fmt: skip
 _SAFE: Final = frozenset({"GET", "HEAD"})
 _BROKEN: Final = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError, httpx.CloseError)
 _NO_WAY: Final = frozenset(
@@ -40,12 +44,12 @@ class HttpxClient:
         self, endpoint: Endpoint, limits: Limits, tls: ssl.SSLContext | None, digest: tuple[str, Secret] | None = None
     ) -> None:
         silence()
+        self._root = endpoint.url
         self._limits = limits
         self._digest = httpx.DigestAuth(digest[0], digest[1].reveal()) if digest else None
         self._extensions = {"sni_hostname": endpoint.server_name} if endpoint.server_name else {}
         self._has_answered = False
         self._client = httpx.AsyncClient(
-            base_url=endpoint.url,
             verify=tls if tls is not None else False,  # without TLS no context is made for nothing
             http2=endpoint.http2,
             trust_env=False,
@@ -92,9 +96,13 @@ class HttpxClient:
         httpx's own flow would read the challenge's body whole, however large it is.
         """
         request = self._client.build_request(
-            ask.method, ask.path, params=ask.query or None, headers=list(ask.headers), content=ask.content or None,
+            ask.method,
+            self._root + ask.path,  # put together as text: the path //host/x stays a path
+            params=ask.query or None,
+            headers=list(ask.headers),
+            content=ask.content or None,
             extensions=self._extensions,
-        )  # fmt: skip
+        )
         if self._digest is None:
             return (await self._exchange(request, tally))[1]
         flow = self._digest.auth_flow(request)
@@ -134,7 +142,9 @@ class HttpxClient:
 
 
 def silence() -> None:
-    """Cut off the loggers of libraries that log headers."""
+    """Switch off the loggers of libraries that log headers; what a later release adds below them leads nowhere."""
+    for name in _TALKATIVE:
+        logging.getLogger(name).disabled = True
     for name in _LOGGERS:
         logger = logging.getLogger(name)
         logger.propagate = False

@@ -20,7 +20,7 @@ from streampoll.http.pages import elsewhere, first_page, next_page
 from streampoll.http.plan import Format, HttpPlan, Paging, Request
 from streampoll.http.port import Answer, Ask, Failure
 from streampoll.http.session import Kept, Session, Visit
-from streampoll.http.template import Unfilled, fill_body, fill_path, fill_text
+from streampoll.http.template import Unfilled, fill_body, fill_path, fill_text, is_place
 from streampoll.model import Outcome, Status, Value
 
 log = logging.getLogger(__name__)
@@ -123,20 +123,19 @@ async def _read_pages(
 ) -> None:
     """Read the pages after the first; a page that fails leaves the tables incomplete."""
     seen = {page[0]}
-    while following := next_page(page[0], paging, page[2], page[1], findings.page_rows):
-        if len(seen) >= paging.most or following in seen:
-            _cut(findings, f"more than {paging.most} pages" if following not in seen else "its pages go in a circle")
-            return
-        seen.add(following)
-        try:
+    try:
+        while following := next_page(page[0], paging, page[2], page[1], findings.page_rows):
+            if len(seen) >= paging.most or following in seen:
+                _cut(findings, "its pages go in a circle" if following in seen else f"more than {paging.most} pages")
+                return
+            seen.add(following)
             answer = await session.ask(following, visit)
             check(answer, request)
             page = following, answer, await _parse(request, answer, findings, False)
-        except Failure as failure:
-            _cut(findings, f"page {len(seen)}: {failure.cause}")
-            return
-        if all(len(rows.rows) >= rows.rule.max_rows for rows in findings.tables.values()):
-            return
+            if all(rows.is_full for rows in findings.tables.values()):
+                return
+    except Failure as failure:
+        _cut(findings, f"page {len(seen)}: {failure.cause}")
 
 
 def _cut(findings: Findings, reason: str) -> None:
@@ -172,11 +171,19 @@ def _parse_now(request: Request, answer: Answer, findings: Findings, first: bool
 
 
 def fill_in(request: Request, known: Mapping[str, Value]) -> Ask:
-    """Return a request with the values of earlier ones in its places. Raises Unfilled: one is missing."""
+    """Return a request with the values of earlier ones in its places.
+
+    Raises:
+        Unfilled: one is missing.
+        Failure: the path is an address that an earlier answer named, and it is none.
+    """
     content, kind = fill_body(request.body, known) if request.body else (b"", "")
     headers = [("Accept", wanted(request)), *request.headers, *((("Content-Type", kind),) if kind else ())]
     query = tuple((name, fill_text(value, known)) for name, value in request.query)
-    return Ask(request.method, fill_path(request.path, known), query, tuple(headers), content)
+    if not is_place(request.path):
+        return Ask(request.method, fill_path(request.path, known), query, tuple(headers), content)
+    named = elsewhere(Ask(request.method, "/", (), tuple(headers), content), fill_text(request.path, known))
+    return replace(named, query=(*named.query, *query))
 
 
 def _validators(answer: Answer) -> tuple[tuple[str, str], ...]:

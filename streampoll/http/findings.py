@@ -19,9 +19,14 @@ class Rows:
     stopped: str = ""  # why it is not complete
     taken: Counter[str] = field(default_factory=Counter)  # indexes so far; a second `eth0` becomes `eth0#2`
 
+    @property
+    def is_full(self) -> bool:
+        """True if it takes no more rows."""
+        return len(self.rows) >= self.rule.max_rows
+
     def add(self, index: str, values: list[Value]) -> bool:
         """Add a row; False if there is no room for more."""
-        if len(self.rows) >= self.rule.max_rows:
+        if self.is_full:
             self.stopped = f"more than {self.rule.max_rows:,} rows"
             return False
         self.taken[index] += 1

@@ -12,7 +12,8 @@ from urllib.parse import parse_qsl, urljoin, urlsplit
 from streampoll.http.convert import to_value
 from streampoll.http.expression import compile_expression
 from streampoll.http.plan import Kind, PageBy, Paging
-from streampoll.http.port import Answer, Ask
+from streampoll.http.port import Answer, Ask, Failure
+from streampoll.model import Status
 
 _LINK: Final = re.compile(r"<([^<>]*)>([^<]*)")
 _NEXT: Final = re.compile(r""";\s*rel\s*=\s*(?:"(?:[^"]*\s)?next(?:\s[^"]*)?"|next\b)""", re.IGNORECASE)
@@ -58,9 +59,13 @@ def _at(ask: Ask, address: str) -> Ask | None:
 
 
 def elsewhere(ask: Ask, address: str) -> Ask:
-    """Return a request for the path and query of an address, absolute or relative. Raises ValueError: it is none."""
-    parts = urlsplit(urljoin(f"//device{ask.path}", address))
-    return replace(ask, path=parts.path or "/", query=tuple(parse_qsl(parts.query, keep_blank_values=True)))
+    """Return a request for the path and query of an address, absolute or relative. Raises Failure: it is none."""
+    try:
+        parts = urlsplit(urljoin(f"//device{ask.path}", address))
+    except ValueError:
+        raise Failure(Status.DECODE, "it names an address that is none") from None
+    path = parts.path if parts.path.startswith("/") else f"/{parts.path}"
+    return replace(ask, path=path, query=tuple(parse_qsl(parts.query, keep_blank_values=True)))
 
 
 def _link(header: str) -> str:

@@ -34,6 +34,12 @@ def names_in(text: str) -> set[str]:
     return names
 
 
+def is_place(text: str) -> bool:
+    """Tell whether a template is nothing but one place: as a path, the address that an earlier answer named."""
+    found = _PLACE.fullmatch(text)
+    return found is not None and found[1] is not None
+
+
 def names_in_body(body: Body | None) -> set[str]:
     """Return the names that a body's templates use. Raises ValueError as `names_in`."""
     if isinstance(body, FormBody):
