@@ -554,6 +554,19 @@ async def test_a_changed_engine_id_is_a_failure_where_it_must_not_be_followed(
     assert engine._v3._engines.by_address[peer.address].engine_id == ENGINE_ID
 
 
+async def test_an_engine_that_signed_does_not_give_way_to_an_answer_without_a_signature(
+    engine: WireEngine, peer: V3Peer
+) -> None:
+    assert is_seven(await ask(engine, peer.agent()))
+    peer.user, peer.engine_id = PLAIN, OTHER_ID
+    for _ in range(2):
+        assert is_seven(await ask(engine, peer.agent()))
+    assert engine._v3._engines.by_address[peer.address].engine_id == ENGINE_ID
+    peer.user, peer.engine_id = USER, ENGINE_ID
+    assert is_seven(await ask(engine, peer.agent()))
+    assert engine.counters.engine_id_changes == 1
+
+
 async def test_an_agent_that_does_not_know_its_own_engine_id_fails(engine: WireEngine, peer: V3Peer) -> None:
     peer.script = lambda peer, asked: peer.report(asked, UNKNOWN_ENGINE)
     result = failed(await ask(engine, peer.agent(retries=3)))

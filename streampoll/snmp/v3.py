@@ -35,7 +35,7 @@ _QUESTION: Final = Request(PduType.GET, ())
 _MOST_SESSIONS: Final = 200_000
 _log = logging.getLogger(__name__)
 
-_Remedy = Callable[[Session, Agent, Report, float], Coroutine[Any, Any, Session | Failure]]
+_Remedy = Callable[[Session, Agent, Report], Coroutine[Any, Any, Session | Failure]]
 
 
 class V3Asker:
@@ -152,7 +152,7 @@ class V3Asker:
             if remedy is None:
                 break
             sent += result.sent
-            cured = await remedy(session, agent, result, deadline)
+            cured = await remedy(session, agent, result)
             if isinstance(cured, Failure):
                 return replace(cured, sent=sent)
             session = cured
@@ -163,7 +163,7 @@ class V3Asker:
         result.sent += sent
         return result
 
-    async def _resynchronize(self, session: Session, agent: Agent, report: Report, _: float) -> Session | Failure:
+    async def _resynchronize(self, session: Session, agent: Agent, report: Report) -> Session | Failure:
         """Set the clock right by a signed report; one that is not signed only has the agent asked who it is, next."""
         engine = session.engine
         if not report.is_authentic:
@@ -188,7 +188,7 @@ class V3Asker:
         session.engine.go_back(report.boots, report.time_s, now)
         return session
 
-    async def _begin_anew(self, session: Session, agent: Agent, report: Report, deadline: float) -> Session | Failure:
+    async def _begin_anew(self, session: Session, agent: Agent, report: Report) -> Session | Failure:
         """Take the engine ID that a report came from, for as long as it proves itself."""
         if not report.engine_id or report.engine_id == session.engine.engine_id:
             session.engine.is_doubtful = True
@@ -208,7 +208,8 @@ class V3Asker:
             if known is not None:
                 self._counters.engine_id_changes += 1
                 _log.warning("%s: %s", agent.address[0], _changed(known.engine_id, engine.engine_id))
-            self._engines.keep(agent.address, engine)
+            if known is None or known.proven is None or session.level:  # what was signed gives way only to a signature
+                self._engines.keep(agent.address, engine)
         shared = self._engines.claim(agent.address, engine.engine_id)
         if shared is not None:
             self._counters.shared_engine_ids += 1
