@@ -225,6 +225,13 @@ def test_a_module_whose_name_no_file_can_have_gets_another() -> None:
     assert any("the profile is called 'apcups_old_'" in notice for notice in made.notices)
 
 
+def test_a_module_does_not_replace_the_built_in_of_its_name(tmp_path: Path) -> None:
+    text = "modules:\n  system: {metrics: [{name: a, oid: 1.3.6.1.2, type: gauge}]}\n  system_exporter: {metrics: []}\n"
+    made = imported_text(text, tmp_path)
+    assert list(made.texts) == ["system_exporter"]
+    assert made.notices[0].endswith("the profile is called 'system_exporter'; a built-in one has the module's")
+
+
 # -- what is no snmp.yml
 
 

@@ -74,6 +74,7 @@ def test_a_name_has_its_place_in_the_tree(name: str, node: Node) -> None:
         ("SP-PLANT-MIB::plantVersion", {"type": "bytes", "display": "1d.1d"}),
         ("plantPumpFlow", {"type": "counter", "unit": "litres"}),
         ("plantPumpPhase", {"type": "integer", "enum": {"-1": "broken", "0": "idle", "1": "running"}}),
+        ("plantPumpMode", {"type": "integer", "enum": {"0": "idle"}}),
         ("plantPumpSealed", {"type": "integer", "enum": {"1": "true", "2": "false"}}),
         ("plantPeerLoad", {"type": "integer", "unit": "%"}),
         ("oldName", {"type": "text"}),

@@ -9,7 +9,7 @@ from streampoll.config.mib import shipped
 from streampoll.config.mib.basics import ROOTS
 from streampoll.config.mib.library import Library
 from streampoll.config.mib.objects import whole
-from streampoll.config.mib.shelf import Shelf
+from streampoll.config.mib.shelf import BUNDLED, Shelf
 from streampoll.config.mib.words import MibObject, Node, Unresolved
 from streampoll.snmp.plan import Oid
 
@@ -83,7 +83,7 @@ class Resolver:
         return raw is not None and name in raw.nodes
 
     def _places(self) -> str:
-        there = [str(directory) for directory in self._shelf.directories if directory.is_dir()]
+        there = [str(each) for each in self._shelf.directories if each != BUNDLED and each.is_dir()]
         return ", ".join(there) or "any directory"
 
 
