@@ -209,7 +209,7 @@ class SshSettings:
     max_sessions: Annotated[
         int, Meta(ge=0, le=64), _doc("sessions open to one device at a time; 0: one, and closed after each poll")
     ] = 1
-    max_kept: Annotated[Count, _doc("idle connections one process keeps, the last used; 100 KB each or so")] = 1_000
+    max_kept: Annotated[Count, _doc("idle connections one process keeps; 50 KB each or so")] = 1_000
     logins: Annotated[int, Meta(ge=1, le=1000), _doc("logins one process computes at a time")] = 16
     max_output_bytes: Annotated[int, Meta(ge=1024), _doc("longest output of one command")] = 1 << 20
 

@@ -76,7 +76,7 @@ class Executor:
             if fit:
                 self._pool.keep(key, session, limits.idle_s, limits.max_sessions)
             else:
-                session.close()
+                self._pool.discard(key, session)
         return answers
 
     async def _outcome(self, plan: SshPlan, answers: Answers) -> Outcome:

@@ -2,11 +2,11 @@
 
 A session is kept under everything that it depends on, credential included, so one whose secret was rotated is never
 used again. It ends when it was idle for `ssh.idle_s`, when its device would have more than `ssh.max_sessions` of ours,
-when the process keeps too many (the one used longest ago goes), and at exit.
+and at exit. A process that has `ssh.max_kept` keeps no further ones: devices are polled round and round, and to give up
+the one used longest ago, which comes next, would be to keep nothing of use.
 """
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -49,18 +49,21 @@ class Pool:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._kept: OrderedDict[SessionKey, _Kept] = OrderedDict()  # the one used longest ago first
+        self._kept: dict[SessionKey, _Kept] = {}
+        self._slots: set[SessionKey] = set()  # of what is kept, or taken and to come back
         self._of: dict[Place, list[SessionKey]] = {}
 
     def __len__(self) -> int:
         return len(self._kept)
 
     def take(self, key: SessionKey) -> Session | None:
-        """Return a session that is still alive, and keep it no longer; None if there is none."""
+        """Return a session that is still alive, to be given back by `keep` or `discard`; None if there is none."""
         kept = self._remove(key)
-        if kept is None or kept.session.alive:
-            return kept.session if kept else None
-        kept.session.close()
+        if kept is None:
+            return None
+        if kept.session.alive:
+            return kept.session
+        self.discard(key, kept.session)
         return None
 
     def make_room(self, place: Place, most: int) -> None:
@@ -70,16 +73,21 @@ class Pool:
 
     def keep(self, key: SessionKey, session: Session, idle_s: float, max_sessions: int) -> None:
         """Keep a session for the next poll, or close it if its device is to have none idle."""
-        if max_sessions < 1 or not session.alive:
-            session.close()
+        full = len(self._slots) >= self._most and key not in self._slots
+        if full or max_sessions < 1 or not session.alive:
+            self.discard(key, session)
             return
         self._close(key)
         self.make_room(key.place, max_sessions)
         timer = asyncio.get_running_loop().call_later(idle_s, self._close, key)
+        self._slots.add(key)
         self._kept[key] = _Kept(session, timer)
         self._of.setdefault(key.place, []).append(key)
-        if len(self._kept) > self._most:
-            self._close(next(iter(self._kept)))
+
+    def discard(self, key: SessionKey, session: Session) -> None:
+        """Close a session that is not kept (any more)."""
+        self._slots.discard(key)
+        session.close()
 
     async def close(self) -> None:
         """Close all, and wait a moment for it."""
@@ -95,7 +103,7 @@ class Pool:
     def _close(self, key: SessionKey) -> None:
         kept = self._remove(key)
         if kept is not None:
-            kept.session.close()
+            self.discard(key, kept.session)
 
     def _remove(self, key: SessionKey) -> _Kept | None:
         kept = self._kept.pop(key, None)
