@@ -121,12 +121,26 @@ async def test_a_new_leader_adopts_what_the_old_one_had_committed_and_not_yet_di
     store.rows[PLACE] = (plan.id, NOW - 1)
     planning = Planning(store)
     planning.want([plan])
-    lines = term(planning, mark=mark_of(NOW, 0), plan=7)  # Redis saw another plan last
+    lines = term(planning, mark=mark_of(NOW - 2, 0), plan=7)  # Redis saw another plan last
 
     await planning.commit(lines, NOW)
 
     assert lines[PLACE].plan is plan
     assert store.rows == {PLACE: (plan.id, NOW - 1)}  # not moved
+
+
+async def test_a_plan_that_was_committed_for_ticks_already_dispatched_by_another_begins_behind_them() -> None:
+    """A sleeping leader committed it; its successor, while PostgreSQL was away, had gone on with the old one."""
+    store, plan = Plans(), plan_of(3)
+    store.rows[PLACE] = (plan.id, NOW - 1)
+    planning = Planning(store)
+    planning.want([plan])
+    lines = term(planning, mark=mark_of(NOW, 0), plan=7)
+
+    await planning.commit(lines, NOW)
+
+    assert lines[PLACE].plan is plan
+    assert store.rows == {PLACE: (plan.id, NOW + 1)}
 
 
 async def test_the_same_configuration_again_changes_nothing() -> None:

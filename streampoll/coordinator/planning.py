@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from streampoll.coordinator.line import Line
 from streampoll.coordinator.plan import Plan, empty_plan
-from streampoll.shards.port import Progress
+from streampoll.shards.port import Progress, tick_of
 
 log = logging.getLogger(__name__)
 
@@ -118,7 +118,7 @@ class Planning:
             line, committed = lines[place], current.get(place, (0, 0))
             if line.plan is not None:
                 fresh.append(_row(plan, now + AHEAD_S, committed))
-            elif (committed[0] == plan.id and committed[1] <= line.tick) or not (committed[0] or plan.devices):
+            elif _holds_already(line, plan, committed) or not (committed[0] or plan.devices):
                 self._adopt(line, plan)
             else:
                 line.leave_begun_tick()
@@ -149,6 +149,17 @@ class Planning:
     def _adopt(self, line: Line, plan: Plan) -> None:
         line.plan = plan
         self._uncommitted.pop((line.job, line.shard))
+
+
+def _holds_already(line: Line, plan: Plan, committed: tuple[int, int]) -> bool:
+    """True if the plan that is committed is this one, and governs what the line does next.
+
+    Redis knows another plan of this line, else it would have its plan. If it was dispatched by that one after the tick
+    from which this one was committed, then this one was too late: by a leader that was asleep, while its successor
+    could not reach PostgreSQL. Its first tick is to be moved.
+    """
+    plan_id, valid_from = committed
+    return plan_id == plan.id and tick_of(line.mark) < valid_from <= line.tick
 
 
 def _in_force(line: Line, plan: Plan) -> bool:
