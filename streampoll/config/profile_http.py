@@ -36,7 +36,7 @@ from streampoll.config.profile_http_parts import (
 )
 from streampoll.config.report import nearest
 from streampoll.http.plan import Format, HttpPlan, Request
-from streampoll.http.template import names_in, names_in_body
+from streampoll.http.template import is_place, names_in, names_in_body
 
 SEEDS = ("device", "address")  # what a template knows before the first answer
 
@@ -136,7 +136,8 @@ def _request(name: str, data: Any, place: Place) -> Request | None:
 
 def _check_request(request: Request, place: Place) -> None:
     """Refuse what can't be sent, what goes together badly, and secrets."""
-    if not request.path.startswith("/") or any(mark in request.path for mark in "?#"):
+    is_path = request.path.startswith("/") and not any(mark in request.path for mark in "?#")
+    if not is_path and not is_place(request.path):
         place.at("path").fault(f"'{request.path}' is not a path", 'it begins with "/"; what follows ? goes into query')
     for key, texts in (("path", [request.path]), ("query", [value for _, value in request.query])):
         for text in texts:
