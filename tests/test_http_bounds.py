@@ -119,7 +119,7 @@ async def test_a_silent_device_times_out(device: Device) -> None:
 async def test_a_device_that_drips_ends_with_the_request_limit(device: Device) -> None:
     device.on("/system", dripping(0.01))  # type: ignore[arg-type]
 
-    async with polling(request_limit_s=0.2) as poller:
+    async with asyncio.timeout(3), polling(request_limit_s=0.2) as poller:
         outcome = await poll(poller, device, plan(SYSTEM))
 
     assert (outcome.status, outcome.error) == (Status.TIMEOUT, "system: no whole answer within 0.2 s")
