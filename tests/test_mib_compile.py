@@ -99,6 +99,15 @@ def test_an_index_that_the_profile_has_stays() -> None:
     assert data["tables"]["t"]["index"] == [{"name": "n", "type": "bytes"}]
 
 
+def test_branches_in_conditions_are_resolved_wherever_they_stand() -> None:
+    data = of(
+        '[tables.t]\nwhen = { sysObjectID = { under = ["plantMIB", "1.3.6"] } }\n'
+        'where = { plantPeerLoad = { under = "enterprises.9" } }\n[tables.t.columns]\nplantPeerLoad = {}\n'
+    )["tables"]["t"]
+    assert data["when"] == {"sysObjectID": {"under": ["1.3.6.1.4.1.99999.7", "1.3.6"]}}
+    assert data["where"] == {"plantPeerLoad": {"under": "1.3.6.1.4.1.9"}}
+
+
 def test_a_metric_may_be_a_table_with_a_header() -> None:
     data = of('[tables.t.columns.flow]\noid = "plantPumpFlow"   # litres\n')
     assert data["tables"]["t"]["columns"]["flow"]["type"] == "counter"

@@ -6,8 +6,9 @@ import pytest
 
 from streampoll.config.mib import shipped
 from streampoll.config.mib.describe import index_words, metric_words
+from streampoll.config.mib.library import Library
 from streampoll.config.mib.resolver import Found
-from streampoll.config.mib.shelf import SYSTEM, shelf_directories
+from streampoll.config.mib.shelf import SYSTEM, Shelf, shelf_directories
 from streampoll.config.mib.words import Node, Unresolved
 from tests.mib_support import MIBS, resolver
 
@@ -213,3 +214,21 @@ def test_every_module_that_pysnmp_carries_can_be_read(module: str) -> None:
 def test_types_of_other_modules_are_known_in_what_pysnmp_carries() -> None:
     words = index_words(find("SNMP-VIEW-BASED-ACM-MIB::vacmAccessReadViewName").object.index)
     assert [part["type"] for part in words] == ["text", "text", "integer", "integer"]
+
+
+NET_SNMP = Path("/usr/share/snmp/mibs")
+
+
+@pytest.mark.skipif(not NET_SNMP.is_dir(), reason="net-snmp's MIBs are not installed")
+def test_every_object_of_net_snmps_own_mibs_is_resolved() -> None:
+    library, using = Library(Shelf([NET_SNMP])), resolver(NET_SNMP)
+    modules = [module for name in library.shelf.modules() if (module := library.module(name))]
+    found = {
+        f"{module.name}::{name}": using.find(f"{module.name}::{name}") for module in modules for name in module.nodes
+    }
+    assert len(found) > 300
+    assert {each.oid[:6] for each in found.values()} == {(1, 3, 6, 1, 4, 1)}
+    assert all(each.object.syntax for each in found.values() if each.object.node is Node.COLUMN)
+    result, status = found["NET-SNMP-EXTEND-MIB::nsExtendResult"], found["NET-SNMP-AGENT-MIB::nsCacheStatus"]
+    assert result.oid == (1, 3, 6, 1, 4, 1, 8072, 1, 3, 2, 3, 1, 4)
+    assert index_words(status.object.index) == [{"name": "nsCachedOID", "type": "oid", "implied": True}]

@@ -170,8 +170,9 @@ def _value(text: str) -> Any:
 def _prefixes(keys: Keys, names: _Names, place: Place) -> None:
     """Resolve the names of branches: in `suits`, and in what a condition says an OID is `under`."""
     _branches(keys, "suits", names, place)
-    for name, condition in _tables(keys, "when"):
-        _branches(condition, "under", names, place.at("when", name))
+    for word in ("when", "where"):
+        for name, condition in _tables(keys, word):
+            _branches(condition, "under", names, place.at(word, name))
 
 
 def _branches(keys: Keys, key: str, names: _Names, place: Place) -> None:
