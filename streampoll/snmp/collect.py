@@ -20,6 +20,7 @@ from streampoll.snmp.memory import PROBE_AFTER, Memory
 from streampoll.snmp.plan import CollectPlan
 from streampoll.snmp.scalars import get, get_fallbacks
 from streampoll.snmp.shape import Shape
+from streampoll.snmp.sieve import sift
 from streampoll.snmp.walk import Walk, fill_holes
 
 _MAX_PLANS = 1024  # compiled plans kept; reloads make new ones
@@ -134,14 +135,12 @@ async def _shape_scalars(talk: Conversation, shape: Shape, harvest: Harvest) -> 
 
 async def _collect_table(talk: Conversation, table: CompiledTable, harvest: Harvest) -> None:
     """Walk a table, join and shape it, and note what it lacks."""
-    walk = Walk(talk, table)
-    await walk.run()
-    await fill_holes(talk, walk)
+    walk = await _walk(talk, table)
     harvest.failure = walk.failure
     spec = table.spec
     if walk.stopped:
         harvest.troubles.append(f"table {spec.name}: {walk.stopped}")
-    elif table.shared:
+    elif table.shared and walk.seen is None:
         harvest.known.learn(walk, table.shared)
     if table.shape is not None:
         await _shape_table(talk, table, table.shape, walk, harvest)
@@ -158,6 +157,16 @@ async def _collect_table(talk: Conversation, table: CompiledTable, harvest: Harv
             harvest.miss(f"{spec.name}.{lane.column.metric.name}", lane.reason or "noSuchInstance", holes, len(rows))
 
 
+async def _walk(talk: Conversation, table: CompiledTable) -> Walk:
+    """Walk a table, or the part of it that its filter leaves."""
+    if table.sieve is not None and (sifted := await sift(talk, table, table.sieve)) is not None:
+        return sifted
+    walk = Walk(talk, table)
+    await walk.run()
+    await fill_holes(talk, walk)
+    return walk
+
+
 async def _shape_table(talk: Conversation, table: CompiledTable, shape: Shape, walk: Walk, harvest: Harvest) -> None:
     """Make the rows that are stored of those that were walked."""
     grid = walked_grid(walk, shape.kinds)
@@ -168,7 +177,7 @@ async def _shape_table(talk: Conversation, table: CompiledTable, shape: Shape, w
     rows32 = {column: each for column, each in grid.rows32().items() if column in table.names}
     harvest.add(table, Table(table.names, rows, tuple(grid.times), complete, table.spec.key, rows32))
     if not rows:
-        harvest.missing[name] = walk.stopped or ("no row is wanted" if walk.rows else "no rows")
+        harvest.missing[name] = walk.stopped or ("no row is wanted" if walk.rows or walk.seen else "no rows")
         return
     for column, holes in shape.holes(grid).items():
         harvest.miss(f"{name}.{column}", grid.reasons.get(column, "noSuchInstance"), holes, len(rows))

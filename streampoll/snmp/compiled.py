@@ -4,17 +4,19 @@ Compiled once a process and plan, for the request sizes that its agents have (ne
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from streampoll.model import Value
 from streampoll.snmp.ber import encode_arcs, encode_oid
 from streampoll.snmp.branches import Branch, branches_of
+from streampoll.snmp.condition import test_of
 from streampoll.snmp.convert import PLAIN
-from streampoll.snmp.engine import Limits
+from streampoll.snmp.engine import Address, Limits
 from streampoll.snmp.message import PduType, Request
 from streampoll.snmp.plan import CollectPlan, Kind, Metric, Oid, TableSpec
 from streampoll.snmp.shape import Shape, is_asked, shape_of_scalars, shape_of_table
+from streampoll.snmp.steps import deciding
 from streampoll.snmp.wrap import Octets, octets_of
 
 SYS_UPTIME: Final = encode_oid((1, 3, 6, 1, 2, 1, 1, 3))
@@ -64,6 +66,35 @@ class CompiledTable:
     shape: Shape | None  # None: rows are stored as they were walked
     shared: tuple[int, ...]  # places of columns that another table looks up
     octets: Octets | None  # where it has counters that may wrap soon
+    sieve: "Sieve | None" = None  # for a table with a filter: the columns to walk first
+
+
+_MOST: Final = 10_000  # agents remembered a table
+_TRY_AGAIN: Final = 20  # polls for which a table is walked as a whole
+
+
+@dataclass(frozen=True, slots=True)
+class Sieve:
+    """The part of a filtered table that decides which rows are kept."""
+
+    first: CompiledTable  # the columns that are walked for it
+    rest: tuple[int, ...]  # places of the other columns in the whole table
+    _skipped: dict[Address, int] = field(default_factory=dict)  # agents of which nearly all rows are kept
+
+    def skips(self, agent: Address) -> bool:
+        """Tell whether an agent's table is to be walked as a whole this time."""
+        left = self._skipped.get(agent, 0)
+        if left > 1:
+            self._skipped[agent] = left - 1
+        else:
+            self._skipped.pop(agent, None)
+        return left > 0
+
+    def skip(self, agent: Address) -> None:
+        """Walk this agent's table as a whole for a while."""
+        if len(self._skipped) >= _MOST:
+            self._skipped.clear()
+        self._skipped[agent] = _TRY_AGAIN
 
 
 Chunk = tuple[Request, tuple[Want, ...]]
@@ -141,7 +172,7 @@ def rows_that_fit(columns: Sequence[Column], index_bytes: int, reply_bytes: int)
 
 def _compile_tables(specs: Sequence[TableSpec]) -> tuple[CompiledTable, ...]:
     looked_up = {(metric.oid, metric.kind) for spec in specs for metric in spec.columns if metric.by}
-    return tuple(_compile_table(spec, looked_up) for spec in specs)
+    return tuple(table_of(spec, looked_up) for spec in specs)
 
 
 def _sources_first(tables: tuple[CompiledTable, ...]) -> tuple[CompiledTable, ...]:
@@ -151,7 +182,8 @@ def _sources_first(tables: tuple[CompiledTable, ...]) -> tuple[CompiledTable, ..
     return tuple(sorted(tables, key=lambda table: not table.shared))
 
 
-def _compile_table(spec: TableSpec, looked_up: Collection[tuple[Oid, Kind]]) -> CompiledTable:
+def table_of(spec: TableSpec, looked_up: Collection[tuple[Oid, Kind]] = ()) -> CompiledTable:
+    """Compile a table by itself; others look `looked_up` columns up."""
     columns = []
     for metric in filter(is_asked, spec.columns):
         prefix = encode_oid(metric.oid)
@@ -160,4 +192,17 @@ def _compile_table(spec: TableSpec, looked_up: Collection[tuple[Oid, Kind]]) -> 
     shape = shape_of_table(spec)
     names = shape.names if shape else tuple(metric.name for metric in spec.columns)
     shared = [place for place, each in enumerate(columns) if (each.metric.oid, each.metric.kind) in looked_up]
-    return CompiledTable(spec, tuple(columns), names, shape, tuple(shared), octets_of(spec))
+    return CompiledTable(spec, tuple(columns), names, shape, tuple(shared), octets_of(spec), _sieve_of(spec))
+
+
+def _sieve_of(spec: TableSpec) -> Sieve | None:
+    """Find the columns by which rows are kept; None if there is no filter on them, or if they are all there is."""
+    columns, where = deciding(spec)
+    by_name = {metric.name: metric for metric in columns}
+    if all(each.name not in by_name or test_of(each, by_name[each.name])(None) for each in where):
+        return None  # a row could be kept of which none of these columns has a cell: it would not be found
+    asked = [metric for metric in spec.columns if is_asked(metric)]
+    rest = tuple(place for place, metric in enumerate(asked) if metric not in columns)
+    if not rest:
+        return None
+    return Sieve(table_of(replace(spec, columns=columns, where=where)), rest)

@@ -76,6 +76,14 @@ async def make(
     return failure
 
 
+def make_locally(shape: Shape, grid: Grid) -> None:
+    """Do all steps of a shape that looks nothing up."""
+    shape.begin(grid)
+    for step in shape.steps:
+        assert callable(step)
+        step(grid)
+
+
 async def look_up(talk: Conversation, grid: Grid, metrics: Sequence[Metric], known: Known) -> Failure | None:
     """Fill columns of other tables into the grid; returns what ended the talk early."""
     keys = {metric.name: _keys(grid, metric) for metric in metrics}

@@ -4,11 +4,11 @@ A profile names its metrics in any order; each may need others (`from`, `by`, `t
 out once. Filters stand as early as they can, before the look-ups that they save.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from streampoll.snmp.plan import Condition, Metric
+from streampoll.snmp.plan import Condition, Metric, TableSpec
 from streampoll.snmp.transform import factors_of
 
 WHOLE_INDEX = "index"  # in `by`: all of the row's index
@@ -48,6 +48,33 @@ def steps_of(metrics: Sequence[Metric], given: Collection[str], where: Sequence[
         CircleError: some need each other, or what there is not.
     """
     return _Order(metrics, given, where).steps()
+
+
+def deciding(spec: TableSpec) -> tuple[tuple[Metric, ...], tuple[Condition, ...]]:
+    """Return the conditions on rows that need no look-up, with the columns that they are decided by."""
+    metrics = {metric.name: metric for metric in (*(part.metric for part in spec.index), *spec.columns)}
+    made_from = {each.name: _made_from(each.name, metrics) for each in spec.where}
+    local = {
+        name
+        for name, names in made_from.items()
+        if names <= metrics.keys() and not any(metrics[each].by for each in names)
+    }
+    where = tuple(each for each in spec.where if each.name in local)
+    names: set[str] = set().union(*(made_from[each.name] for each in where))
+    return tuple(metric for metric in spec.columns if metric.name in names), where
+
+
+def _made_from(name: str, metrics: Mapping[str, Metric]) -> set[str]:
+    """Return a metric with all that it is made from."""
+    found: set[str] = set()
+    left = [name]
+    while left:
+        each = left.pop()
+        if each not in found:
+            found.add(each)
+            metric = metrics.get(each)
+            left += [*filter(None, [metric.source]), *factors_of(metric.change)] if metric else []
+    return found
 
 
 class _Order:

@@ -16,7 +16,7 @@ from streampoll.model import Rows, TableTime, Value
 from streampoll.snmp.ber import COUNTER32, END_OF_MIB_VIEW, decode_arcs
 from streampoll.snmp.compiled import SYS_UPTIME, SYS_UPTIME_0, Column, CompiledTable, Want, rows_that_fit
 from streampoll.snmp.conversation import Conversation
-from streampoll.snmp.convert import PLAIN, convert
+from streampoll.snmp.convert import NONEXISTENT, PLAIN, convert
 from streampoll.snmp.credential import Community, Version
 from streampoll.snmp.engine import Failure, Reply
 from streampoll.snmp.message import ErrorStatus, PduType, Request, Varbind
@@ -70,6 +70,17 @@ class Lane:
         self.prefix = fallback
         return True
 
+    def note(self, index: bytes, reason: str, is32: bool) -> None:
+        """Note of a cell that was asked for by itself why it is missing, or that it came as a Counter32."""
+        if is32:
+            self.rows32.add(index)
+        if reason and reason not in NONEXISTENT:
+            self.reason = reason
+
+    def learn(self, other: "Lane") -> None:
+        """Take over what another walk of this column found out."""
+        self.reason, self.is32, self.rows32 = other.reason, other.is32, other.rows32
+
     def fill(self, rows: dict[bytes, list[Value]], width: int) -> None:
         """Put the cells into their rows, converted; what can't be used leaves a reason."""
         place, kind = self.place, self.column.metric.kind
@@ -102,6 +113,7 @@ class Walk:
         self.times: list[TableTime] = []
         self.stopped = ""  # why it ended before the table did; "": it did not
         self.failure: Failure | None = None  # the failure that stopped it
+        self.seen: int | None = None  # rows of which a filter has kept these; None: these are all
 
     async def run(self) -> None:
         """Walk until the table's end, its row cap, an error or the deadline."""
@@ -250,13 +262,16 @@ def _ordered(rows: dict[bytes, list[Value]], frontier: bytes | None) -> dict[byt
     return {index: rows[index] for index in sorted(rows, key=decode_arcs) if end is None or decode_arcs(index) <= end}
 
 
-async def fill_holes(talk: Conversation, walk: Walk) -> None:
-    """Ask for a column's fallback where rows lack it: 64-bit counters that only some interfaces have."""
+async def fill_holes(talk: Conversation, walk: Walk, lanes: Sequence[Lane] = ()) -> None:
+    """Ask for a column's fallback where rows lack it: 64-bit counters that only some interfaces have.
+
+    `lanes` are the columns to look at; none: all.
+    """
     if walk.failure is not None:
         return
     wants: dict[bytes, tuple[bytes, Lane]] = {}
     asked: list[Want] = []
-    for lane in walk.lanes:
+    for lane in lanes or walk.lanes:
         fallback = lane.column.fallback
         if fallback is None or lane.prefix == fallback:
             continue
@@ -272,5 +287,4 @@ async def fill_holes(talk: Conversation, walk: Walk) -> None:
     for oid, value in answers.values.items():
         index, lane = wants[oid]
         walk.rows[index][lane.place] = value
-        if oid in answers.counter32:
-            lane.rows32.add(index)
+        lane.note(index, "", oid in answers.counter32)
