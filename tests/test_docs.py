@@ -15,6 +15,7 @@ import pytest
 from streampoll.config.overrides import overridable
 from streampoll.model import QueueClass
 from streampoll.shards.keys import Keys, ShardKeys
+from streampoll.ssh.platforms import PLATFORMS
 from tests.docs_support import (
     NAMES,
     TOP,
@@ -37,7 +38,7 @@ POOLS = [*tomllib.loads(text_of("conf/streampoll.toml"))["pools"], "NAME"]
 NOT_SETTINGS = {  # in snake case, and of something else
     "executed_twice", "duration_ms", "max_rows", "retries",
     "auth_protocol", "auth_key", "priv_protocol", "priv_key",
-    "content_types", "token_header",
+    "content_types", "token_header", "allow_config",
     "rmem_max",
 }  # fmt: skip
 
@@ -99,7 +100,7 @@ NAMING_TESTS = {"docs/guarantees.md"}  # these names are looked up in test_guara
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in NAMING_TESTS | {"docs/protocol.md"}])
 def test_every_key_that_is_named_by_its_last_part_exists(name: str) -> None:
-    keys = setting_keys() | NOT_SETTINGS
+    keys = setting_keys() | NOT_SETTINGS | PLATFORMS.keys()
     shaped = [re.match(r"^([a-z]+(?:_[a-z]+)+)(?: = .*)?$", span) for span in spans(text_of(name))]
     assert [match[1] for match in shaped if match and match[1] not in keys] == []
 

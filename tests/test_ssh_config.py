@@ -49,7 +49,7 @@ def test_a_profile_becomes_a_plan(tmp_path: Path) -> None:
         command = "show processes memory"
         parser = "regex"
         regex = 'Total: (?P<total>\\d+)'
-        values = { memoryTotal = { field = "total", type = "integer" } }
+        scalars = { memoryTotal = { value = "total", type = "integer" } }
         timeout_s = "1m"
     """
     )
@@ -95,21 +95,22 @@ def test_profiles_extend_one_another(tmp_path: Path) -> None:
         ('[commands.a]\ncommand = "show a"\nparser = "regex"\nregex = "a"\n', "has no named group"),
         ('[commands.a]\ncommand = "show a"\nregex = "(?P<x>a)"\n', 'write parser = "regex"'),
         (
-            '[commands.a]\ncommand = "show a"\nparser = "regex"\nregex = "(?P<x>a)"\n'
-            'values = { v = { field = "y" } }\n',
+            ('[commands.a]\ncommand = "show a"\nparser = "regex"\nregex = "(?P<x>a)"\nscalars = { v = "y" }\n'),
             "has no group 'y'",
         ),
         ('[commands.a]\ncommand = "show a"\nkey = "x"\n', "raw output has no fields"),
-        ('[commands.a]\ncommand = "show a"\nparser = "json"\n', "name values or columns"),
+        ('[commands.a]\ncommand = "show a"\nparser = "json"\n', "name scalars or columns"),
         ('[commands.a]\ncommand = "show a"\ntimout_s = 5\n', "did you mean 'timeout_s'?"),
         ('channel = "telnet"\n[commands.a]\ncommand = "show a"\n', "mine.toml:3: channel"),
         (
-            '[commands.a]\ncommand = "show a"\n'
-            '[commands.b]\ncommand = "show b"\nparser = "regex"\nregex = "(?P<a>b)"\n',
+            (
+                '[commands.a]\ncommand = "show a"\n'
+                '[commands.b]\ncommand = "show b"\nparser = "regex"\nregex = "(?P<a>b)"\n'
+            ),
             "value 'a' is already that of command 'a'",
         ),
         (
-            '[commands.a]\ncommand = "show a"\nparser = "json"\nkey = "z"\ncolumns = { x = { field = "x" } }\n',
+            '[commands.a]\ncommand = "show a"\nparser = "json"\nkey = "z"\ncolumns = { x = "x" }\n',
             "'z' is no column",
         ),
     ],

@@ -13,7 +13,7 @@ key = "interface"
 command = "show processes memory"
 parser = "regex"
 regex = 'Processor Pool Total:\\s+(?P<total>\\d+) Used:\\s+(?P<used>\\d+)'
-values = { memoryTotal = { field = "total", type = "integer" }, memoryUsed = { field = "used", type = "integer" } }
+scalars = { memoryTotal = { value = "total", type = "integer" }, memoryUsed = { value = "used", type = "integer" } }
 """
 
 import re
@@ -36,7 +36,7 @@ _LONGEST_LINE = 400  # characters: a longer one is wrapped by terminals, and its
 
 @dataclass(frozen=True, slots=True)
 class _FieldTable:
-    field: str = ""
+    value: str = ""
     type: Type = Type.TEXT
 
 
@@ -46,7 +46,7 @@ class _CommandTable:
     parser: Format = Format.RAW
     regex: str = ""
     template: str = ""
-    values: Any = None
+    scalars: Any = None
     columns: Any = None
     key: str = ""
     rows: str = ""
@@ -122,7 +122,7 @@ def _command(name: str, data: Any, place: Place) -> Command | None:
     if not table.command.strip("\t ") or len(table.command) > _LONGEST_LINE:
         place.at("command").fault("is empty or too long", f"write one line of at most {_LONGEST_LINE} characters")
     _check_parser(table, place)
-    values = _fields(table.values, place.at("values"))
+    values = _fields(table.scalars, place.at("scalars"))
     columns = _fields(table.columns, place.at("columns"))
     tabular = bool(columns or table.key or table.rows) or (table.parser is Format.TEXTFSM and not values)
     pattern = table.regex or table.template
@@ -141,10 +141,10 @@ def _check_parser(table: _CommandTable, place: Place) -> None:
     for key, owner in (("regex", Format.REGEX), ("template", Format.TEXTFSM), ("rows", Format.JSON)):
         if getattr(table, key) and table.parser is not owner:
             place.at(key).fault(f"is for another parser than {table.parser}", f'write parser = "{owner}"')
-    if table.parser is Format.RAW and (table.values or table.columns or table.key):
+    if table.parser is Format.RAW and (table.scalars or table.columns or table.key):
         place.fault("raw output has no fields", 'write parser = "regex", "textfsm" or "json"')
-    if table.parser is Format.JSON and not (table.values or table.columns):
-        place.fault("says nothing of what it takes from the JSON", "name values or columns with their paths")
+    if table.parser is Format.JSON and not (table.scalars or table.columns):
+        place.fault("says nothing of what it takes from the JSON", "name scalars or columns with their paths")
     if table.parser is Format.REGEX:
         _check_regex(table.regex, place.at("regex"))
     if table.template and (why := why_no_template(table.template)):
@@ -162,11 +162,12 @@ def _check_regex(text: str, place: Place) -> None:
 
 
 def _fields(data: Any, place: Place) -> tuple[Field, ...]:
-    """Return values or columns; wrong ones are faults."""
+    """Return scalars or columns; wrong ones are faults. A text alone says where the value is."""
     if data is None:
         return ()
-    read = {name: read_table(_FieldTable, each, place.at(name)) for name, each in place.table(data).items()}
-    return tuple(Field(name, each.field or name, each.type) for name, each in read.items() if each is not None)
+    tables = {name: {"value": each} if isinstance(each, str) else each for name, each in place.table(data).items()}
+    read = {name: read_table(_FieldTable, each, place.at(name)) for name, each in tables.items()}
+    return tuple(Field(name, each.value or name, each.type) for name, each in read.items() if each is not None)
 
 
 def _check(commands: Mapping[str, Command], platform: Platform, allow_config: bool, place: Place) -> None:
