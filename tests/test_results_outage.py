@@ -2,15 +2,18 @@
 
 import asyncio
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
 
-from streampoll.errors import ConfigError, PostgresUnavailable
+from streampoll.errors import ConfigError, PostgresUnavailable, UnfitServerError
 from streampoll.results import store as store_module
-from streampoll.results.postgres import Postgres, connected
+from streampoll.results.migrations import migrate
+from streampoll.results.postgres import Postgres, connected, mapped_errors
 from streampoll.worker.port import Finish, Release
 from tests.chaos.proxy import Link
 from tests.results_proxy import proxied
@@ -187,27 +190,89 @@ async def test_a_probe_that_passes_where_rows_do_not_is_no_return(
     assert [("wait in Redis" in line, "takes writes again" in line) for line in said] == [(True, False), (False, True)]
 
 
-async def test_connections_that_are_half_open_cost_one_time_out_and_not_one_each(fresh_database: str) -> None:
-    parts = urlsplit(fresh_database)
+@asynccontextmanager
+async def linked(dsn: str) -> AsyncIterator[tuple[Link, str]]:
+    """A network between us and PostgreSQL that can half-open its connections, and the DSN through it."""
+    parts = urlsplit(dsn)
     assert parts.port is not None
     link = Link(parts.port)
     port = await link.open()
-    dsn = parts._replace(netloc=f"{parts.username}:{parts.password}@127.0.0.1:{port}").geturl()
-    postgres = Postgres(replace(settings_of(dsn), command_timeout_s=0.5))
-
-    async def ask() -> int:
-        async with postgres.transaction() as connection:
-            await asyncio.sleep(0)
-            return await connection.fetchval("SELECT 1")
-
-    assert await asyncio.gather(ask(), ask()) == [1, 1]
-    link.half_open()
-    with pytest.raises(PostgresUnavailable):
-        await ask()
-    assert await asyncio.gather(ask(), ask()) == [1, 1]
-    await postgres.close()
+    yield link, parts._replace(netloc=f"{parts.username}:{parts.password}@127.0.0.1:{port}").geturl()
     link.close()
     await eventually_async(lambda: not link.lines)
+
+
+async def _ask(postgres: Postgres, statement: str = "SELECT 1") -> object:
+    async with postgres.transaction() as connection:
+        await asyncio.sleep(0)
+        return await connection.fetchval(statement)
+
+
+async def _run(dsn: str, statement: str) -> object:
+    async with connected(settings_of(dsn)) as connection:
+        return await connection.fetchval(statement)
+
+
+async def _is_asked(dsn: str, words: str) -> bool:
+    statement = f"SELECT count(*) > 1 FROM pg_stat_activity WHERE query LIKE '%{words}%'"  # ours is one
+    return bool(await _run(dsn, statement))
+
+
+async def test_connections_that_are_half_open_cost_one_time_out_and_not_one_each(fresh_database: str) -> None:
+    async with linked(fresh_database) as (link, dsn):
+        postgres = Postgres(replace(settings_of(dsn), command_timeout_s=0.5))
+        assert await asyncio.gather(_ask(postgres), _ask(postgres)) == [1, 1]
+        link.half_open()
+        with pytest.raises(PostgresUnavailable):
+            await _ask(postgres)
+        assert await asyncio.gather(_ask(postgres), _ask(postgres)) == [1, 1]
+        await postgres.close()
+
+
+async def test_who_is_told_to_end_waits_for_no_answer_on_a_connection_that_is_half_open(fresh_database: str) -> None:
+    """A worker that was told to drain hung until its supervisor killed it: its statement was being cancelled first."""
+    async with linked(fresh_database) as (link, dsn):
+        postgres = Postgres(settings_of(dsn))
+        asking = asyncio.create_task(_ask(postgres, "SELECT pg_sleep(30)"))
+        await eventually_async(lambda: _is_asked(fresh_database, "pg_sleep"))
+        link.half_open()
+        asking.cancel()
+        await asyncio.wait({asking}, timeout=3)
+        assert asking.cancelled()
+        await postgres.close()
+
+
+async def test_a_cancellation_that_asyncpg_answers_with_an_error_is_still_one() -> None:
+    async def rolled_back() -> None:
+        with mapped_errors():
+            try:
+                await asyncio.sleep(30)
+            finally:
+                raise asyncpg.InterfaceError("connection is closed")
+
+    task = asyncio.create_task(rolled_back())
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+@pytest.mark.parametrize("after_ms", range(0, 30, 3))
+async def test_a_store_that_meets_a_newer_schema_ends_at_once_when_told_to(
+    fresh_database: str, caplog: pytest.LogCaptureFixture, after_ms: int
+) -> None:
+    await _run(fresh_database, "CREATE TABLE schema_versions AS SELECT 999 AS version, 'later' AS name")
+    settings = settings_of(fresh_database)
+    store = store_module.Store(settings, lambda: NOON, Postgres(settings, prepare=migrate))
+    waiting = {asyncio.create_task(store.ready()) for _ in range(2)}  # a consumer's read, and its sweep
+    await asyncio.wait(waiting, timeout=after_ms / 1000)
+    for task in waiting:
+        task.cancel()
+    _, left = await asyncio.wait(waiting, timeout=5)
+    await store.close()
+    assert not left
+    assert all(task.cancelled() or isinstance(task.exception(), UnfitServerError) for task in waiting)
+    assert caplog.text == ""
 
 
 async def test_who_waits_for_a_connection_is_not_told_of_the_one_that_broke(fresh_database: str) -> None:

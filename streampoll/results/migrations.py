@@ -43,7 +43,7 @@ async def migrate(connection: Connection, known: Sequence[Migration] | None = No
     await connection.execute("BEGIN")
     try:
         applied = await _apply(connection, known)
-    except BaseException:
+    except Exception:  # who is cancelled gives the connection up
         await connection.execute("ROLLBACK")
         raise
     await connection.execute("COMMIT")

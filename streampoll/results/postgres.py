@@ -5,6 +5,7 @@ waits until PostgreSQL is well. So only the SQLSTATE classes that speak of the v
 thought of holds the work back, it does not throw rows away.
 """
 
+import asyncio
 import ssl
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -73,19 +74,26 @@ class Postgres:
                 except _BROKEN:
                     self._give_up(pool, connection)
                     raise
+                except asyncio.CancelledError:
+                    connection.terminate()
+                    raise
                 finally:
                     await pool.release(connection)
 
     @asynccontextmanager
     async def _begun(self, connection: Any) -> AsyncIterator[None]:
-        """Begin and end a transaction; on a connection that broke there is no waiting for a ROLLBACK."""
+        """Begin and end a transaction; where it broke, or we are to end, there is no waiting for a ROLLBACK.
+
+        To have a statement cancelled first, asyncpg asks the server, over another connection: on a network that says
+        nothing a process that was told to drain would hang for a minute.
+        """
         if self._prepare is not None:
             await self._prepare(connection)
             self._prepare = None
         async with connection.transaction():
             try:
                 yield
-            except _BROKEN:
+            except (*_BROKEN, asyncio.CancelledError):
                 connection.terminate()
                 raise
 
@@ -168,16 +176,24 @@ def _dsn_named() -> Iterator[None]:
 
 @contextmanager
 def mapped_errors() -> Iterator[None]:
-    """Turn what asyncpg raises into our errors; one line each, no DSN in it."""
+    """Turn what asyncpg raises into our errors; one line each, no DSN in it.
+
+    A cancellation stays one: on a connection that was closed asyncpg's ROLLBACK puts an error in its place, and a loop
+    that waits for PostgreSQL would go on for ever.
+    """
+    task = asyncio.current_task()
+    before = task.cancelling() if task else 0
     try:
         yield
-    except asyncpg.PostgresError as error:
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError) as error:
+        if task and task.cancelling() > before:
+            raise asyncio.CancelledError from error
         raise _ours(error) from error
-    except (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError) as error:
-        raise PostgresUnavailable(f"PostgreSQL: {_line(error)}") from error
 
 
-def _ours(error: asyncpg.PostgresError) -> StreampollError:
+def _ours(error: Exception) -> StreampollError:
+    if not isinstance(error, asyncpg.PostgresError):
+        return PostgresUnavailable(f"PostgreSQL: {_line(error)}")
     state = getattr(error, "sqlstate", None) or ""
     if state == _NO_PARTITION and "no partition" in str(error):
         return PartitionMissing(_line(error))
