@@ -25,7 +25,7 @@ ALWAYS_SHOWN = ("requests", "replies")
 @click.option("--profile", default="interfaces", show_default=True, help="Profile named in the inventory file.")
 @click.option("--credential", default="", help="Credential named in the inventory file.")
 def command(inventory: Path | None, profile: str, credential: str, **options: Any) -> None:
-    """Answer SNMP v1 and v2c as thousands of devices, one on each address of 127.0.0.0/8.
+    """Answer SNMP v1, v2c and v3 as thousands of devices, one on each address of 127.0.0.0/8.
 
     What a device is (name, interfaces, rates, latency) follows from the seed and its address. It serves this machine
     only. Ctrl-C ends it.
@@ -36,6 +36,8 @@ def command(inventory: Path | None, profile: str, credential: str, **options: An
       streampoll fleet --port 1161 --devices 100000 --inventory conf/fleet.csv
       streampoll fleet --port 1161 --recording cisco.snmprec.bz2=127.1.0.1
       snmpwalk -v2c -c public 127.1.0.1:1161 system
+      FLEET=a-passphrase streampoll fleet --port 1161 --v3-env FLEET
+      snmpget -v3 -u fleet -l authPriv -a SHA-256 -A a-passphrase -x AES -X a-passphrase 127.1.0.1:1161 sysName.0
     """
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(read_settings(options), inventory, Common(profile, credential)))

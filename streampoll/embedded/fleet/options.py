@@ -60,6 +60,8 @@ _OPTIONS = (
                  help="Above it every reply is tooBig, GETBULK's too; 0 is off."),
     click.option("--community-env", metavar="VARIABLE", default="",
                  help="Environment variable with the community; without it, public."),
+    click.option("--v3-env", metavar="VARIABLE", default="",
+                 help="Environment variable with the passphrase of SNMPv3 user fleet (SHA-256, AES-128)."),
     click.option("--recording", "recordings", metavar="FILE[=ADDRESS]", multiple=True,
                  help="Serve a .snmprec or .snmpwalk (.bz2, .gz): in turn with others, or at one address."),
 )  # fmt: skip
@@ -69,7 +71,7 @@ def read_settings(options: Mapping[str, Any]) -> FleetSettings:
     """Make settings of a command's parameters.
 
     Raises:
-        ConfigError: the community's variable is not set.
+        ConfigError: the variable of a secret is not set.
     """
     fewest, most = options["interfaces"]
     return FleetSettings(
@@ -80,7 +82,8 @@ def read_settings(options: Mapping[str, Any]) -> FleetSettings:
         loss=options["loss"],
         latency_ms=options["latency"],
         interfaces=(int(fewest), int(most)),
-        community=_community(options["community_env"]),
+        community=_secret("--community-env", options["community_env"], DEFAULT.community),
+        v3_passphrase=_secret("--v3-env", options["v3_env"], ""),
         reboot_every_s=options["reboot_every"],
         max_reply_bytes=options["max_reply"],
         too_big_bytes=options["too_big"],
@@ -88,11 +91,11 @@ def read_settings(options: Mapping[str, Any]) -> FleetSettings:
     )
 
 
-def _community(variable: str) -> str:
+def _secret(option: str, variable: str, default: str) -> str:
     if not variable:
-        return DEFAULT.community
+        return default
     try:
         return os.environ[variable]
     except KeyError:
-        fault = Fault("--community-env", f"the variable {variable} is not set", "export it, or leave the option out")
+        fault = Fault(option, f"the variable {variable} is not set", "export it, or leave the option out")
         raise ConfigError([fault]) from None

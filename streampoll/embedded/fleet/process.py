@@ -20,6 +20,7 @@ from streampoll.embedded.fleet.settings import FleetSettings
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
 COMMUNITY_VARIABLE = "STREAMPOLL_FLEET_COMMUNITY"  # a community is a secret, and argv is public
+V3_VARIABLE = "STREAMPOLL_FLEET_V3"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,11 @@ def spawn(settings: FleetSettings, *, report: bool = False) -> Spawn:
     arguments = [sys.executable, "-m", "streampoll.embedded.fleet"]
     arguments += [f"--{name}={value}" for name, value in options.items()]
     arguments += [f"--recording={recording}" for recording in settings.recordings]
-    return Spawn((*arguments, *["--report"] * report), {COMMUNITY_VARIABLE: settings.community})
+    environment = {COMMUNITY_VARIABLE: settings.community}
+    if settings.v3_passphrase:
+        arguments.append(f"--v3-env={V3_VARIABLE}")
+        environment[V3_VARIABLE] = settings.v3_passphrase
+    return Spawn((*arguments, *["--report"] * report), environment)
 
 
 def run(settings: FleetSettings, options: ProcessOptions) -> None:

@@ -11,6 +11,8 @@ from streampoll.embedded.fleet.personality import Personality
 from streampoll.embedded.fleet.reply import Plan, make_plan, render
 from streampoll.embedded.fleet.request import parse, split
 from streampoll.embedded.fleet.settings import FleetSettings
+from streampoll.embedded.fleet.usm import Clock, Usm, is_v3
+from streampoll.embedded.fleet.values import Quantity
 
 LOOPBACK_NET = 127
 MAX_PLANS = 20_000  # of all personalities together; then they are made anew
@@ -20,8 +22,8 @@ class Pending(NamedTuple):
     """A reply that is decided on, but not yet made: its values are those of the moment it leaves."""
 
     device: Device
-    plan: Plan
-    request_id: bytes
+    plan: Plan | None  # None: a v3 request, which is looked at when it is answered, since it depends on the time
+    request_id: bytes  # of a v3 request, the whole
 
 
 class Responder:
@@ -32,6 +34,7 @@ class Responder:
         self._limits = Limits(settings.max_reply_bytes, settings.too_big_bytes)
         self._loss = settings.loss
         self._random = random.Random(settings.seed)
+        self._usm = Usm(settings.v3_passphrase, self._community) if settings.v3_passphrase else None
         self._population = population
         self._figures = figures
         self._plans: dict[tuple[int, bytes], Plan] = {}
@@ -50,11 +53,31 @@ class Responder:
         if self._loss and self._random.random() < self._loss:
             figures.lost += 1
             return None
+        if self._usm is not None and is_v3(data):
+            return Pending(device, None, data)
         return self._look_up(device, data)
 
-    def reply(self, pending: Pending, now_cs: int) -> bytes:
-        """Make a reply as of a time in hundredths of a second since the epoch."""
+    def reply(self, pending: Pending, now_cs: int) -> bytes | None:
+        """Make a reply as of a time in hundredths of a second since the epoch; None: there is none."""
+        if pending.plan is None:
+            return self._reply_v3(pending.device, pending.request_id, now_cs)
         return render(pending.plan, pending.request_id, self._population.moment(pending.device, now_cs))
+
+    def _reply_v3(self, device: Device, data: bytes, now_cs: int) -> bytes | None:
+        """Answer a v3 request as the v2c request that is in it."""
+        assert self._usm is not None
+        moment = self._population.moment(device, now_cs)
+        clock = Clock(moment[Quantity.ADDRESS], moment[Quantity.BOOTS], moment[Quantity.SECONDS])
+
+        def respond(request: bytes) -> bytes | None:
+            pending = self._look_up(device, request)
+            return None if pending is None else self.reply(pending, now_cs)
+
+        try:
+            return self._usm.reply(data, clock, respond)
+        except MalformedError:
+            self._figures.malformed += 1
+            return None
 
     def _look_up(self, device: Device, data: bytes) -> Pending | None:
         try:

@@ -105,7 +105,9 @@ class Fleet:
     def _send_due(self) -> None:
         now_cs = int(time.time() * 100)
         for pending, control, peer in self._wheel.take_due(time.monotonic()):
-            self._send(self._responder.reply(pending, now_cs), control, peer)
+            reply = self._responder.reply(pending, now_cs)
+            if reply is not None:
+                self._send(reply, control, peer)
 
     def _send(self, reply: bytes, control: Control, peer: Peer) -> None:
         """Send a reply; one that the system does not take is dropped and counted, as a network would."""

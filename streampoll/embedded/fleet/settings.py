@@ -20,6 +20,7 @@ class FleetSettings:
     latency_ms: tuple[float, float] = (5.0, 250.0)  # each device has one latency in this range
     interfaces: tuple[int, int] = (4, 24)  # each device has a number of interfaces in this range
     community: str = field(default="public", repr=False)
+    v3_passphrase: str = field(default="", repr=False)  # of the v3 user "fleet" (SHA-256, AES-128); "": no v3
     reboot_every_s: float = MAX_REBOOT_S  # each device boots once in this time, at a moment of its own
     max_reply_bytes: int = 1400  # a GETBULK reply is cut here, another is tooBig above it
     too_big_bytes: int = 0  # above it everything is tooBig, GETBULK too; 0: off
@@ -42,6 +43,7 @@ def check(settings: FleetSettings) -> FleetSettings:
         ("latency", 0 <= low_ms <= high_ms <= 60_000, f"{low_ms:g}-{high_ms:g}", "milliseconds as LOW-HIGH, to 60000"),
         ("interfaces", 0 <= fewest <= most <= 4096, f"{fewest}-{most}", "numbers as LOW-HIGH, to 4096"),
         ("community", len(settings.community.encode()) <= 127, "(hidden)", "at most 127 bytes"),
+        ("v3", not settings.v3_passphrase or len(settings.v3_passphrase) >= 8, "(hidden)", "at least 8 characters"),
         ("reboot-every", 1 <= settings.reboot_every_s <= MAX_REBOOT_S, settings.reboot_every_s, "1 s to 200 days"),
         ("max-reply", 484 <= settings.max_reply_bytes <= 65_000, settings.max_reply_bytes, "484 to 65000 bytes"),
         ("too-big", settings.too_big_bytes >= 0, settings.too_big_bytes, "bytes, or 0 for off"),
