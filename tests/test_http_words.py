@@ -1,8 +1,10 @@
 """The pure parts of HTTP polling: templates, waits, values, pages."""
 
+import jmespath
 import pytest
 
 from streampoll.http.convert import to_value
+from streampoll.http.expression import compile_expression
 from streampoll.http.pages import elsewhere, next_page
 from streampoll.http.plan import FormBody, JsonBody, Kind, PageBy, Paging
 from streampoll.http.port import Answer, Ask, Failure
@@ -41,6 +43,26 @@ def test_bodies_are_escaped_by_their_kind() -> None:
 
     assert fill_body(JsonBody('{"a": "{n}", "b": ["<{x}>"]}'), known)[0] == b'{"a": 7, "b": ["<a\\"&=>"]}'
     assert fill_body(FormBody((("p q", "{x}"),)), known)[0] == b"p%20q=a%22%26%3D"
+
+
+DOCUMENT = {"a": {"b": [1], "c": "x", "b c": 2}, "n": None, "_x1": 0}
+
+
+@pytest.mark.parametrize("text", ["a", "a.b", "a.c", "a.b.c", "a.c.d", "n", "n.a", "none", "_x1", "a.none.x", "_x1.a"])
+@pytest.mark.parametrize("document", [DOCUMENT, [DOCUMENT], "text", 5, None])
+def test_names_are_looked_up_as_jmespath_does(text: str, document: object) -> None:
+    assert compile_expression(text)(document) == jmespath.search(text, document)
+
+
+@pytest.mark.parametrize(("text", "found"), [("a.b[0]", 1), ('a."b c"', 2), ("length(n)", None), ("keys(a)[0]", "b")])
+def test_what_is_more_than_names_is_jmespath(text: str, found: object) -> None:
+    assert compile_expression(text)(DOCUMENT) == found
+
+
+@pytest.mark.parametrize("text", ["", "a..b", "a[", "nofunction(@)", "a[?b[].none(@)]", "a b"])
+def test_what_is_not_jmespath_is_refused_in_one_line(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^[^\n]+$"):
+        compile_expression(text)
 
 
 MOMENT = "Sun, 06 Nov 1994 08:49:37 GMT"
