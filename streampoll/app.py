@@ -34,10 +34,12 @@ from streampoll.config.watch import changes
 from streampoll.coordinator.dispatch import Coordinator, Ports
 from streampoll.coordinator.layout import lay_out
 from streampoll.coordinator.plan import Plan
+from streampoll.custom.plan import CustomPlan
 from streampoll.embedded.endpoints import read_settings
 from streampoll.errors import ConfigError, StreampollError, UnavailableError
 from streampoll.model import QueueClass
 from streampoll.observe.snapshot import Known, RedisStats
+from streampoll.pollers.custom import CustomPoller
 from streampoll.pollers.handler import Poll, PollHandler, PollPorts
 from streampoll.pollers.protocols import make_router
 from streampoll.pollers.remember import Remembering
@@ -170,6 +172,17 @@ async def _watch_credentials(files: Files, settings: Settings, credentials: Cred
     await follow_credentials(path, partial(load_credentials, files.where, settings, files.environ), credentials)
 
 
+async def _watch_threads(router: Router, hard_limit_s: float, stop: Callable[[], None]) -> None:
+    """Have this process replaced when a custom poller has blocked a thread for as long as nothing may."""
+    while hard_limit_s:
+        await asyncio.sleep(1.0)
+        poller = router.poller(CustomPlan)
+        if isinstance(poller, CustomPoller) and poller.stuck_s > hard_limit_s:
+            log.error("a custom poller has blocked a thread for %.0f s: this process drains and ends", poller.stuck_s)
+            stop()
+            return
+
+
 async def _serve_worker(
     context: ChildContext,
     settings: Settings,
@@ -189,11 +202,16 @@ async def _serve_worker(
         remembering = Remembering(router.memory, side.devices, homes, settings.shards.count)
         parts = build.parts(name, context.index, handlers, membership, remembering)
         process = WorkerProcess(replace(parts, background=(*watches, remembering.run)))
-        told = asyncio.create_task(_when(stopped, process.stop), name="stop")
+        hard_limit_s = settings.queues[QueueClass.POLLING].hard_limit_s
+        beside = [
+            asyncio.create_task(_when(stopped, process.stop), name="stop"),
+            asyncio.create_task(_watch_threads(router, hard_limit_s, process.stop), name="threads"),
+        ]
         try:
             await process.run()
         finally:
-            told.cancel()
+            for task in beside:
+                task.cancel()
         await remembering.write_last()
     return 0
 

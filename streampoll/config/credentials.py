@@ -28,6 +28,7 @@ from streampoll.config.convert import Place
 from streampoll.config.credential_book import DEFAULT as DEFAULT
 from streampoll.config.credential_book import Credentials as Credentials
 from streampoll.config.credential_book import names_of as names_of
+from streampoll.config.credential_custom import is_custom, read_custom
 from streampoll.config.credential_http import read_http
 from streampoll.config.credential_snmp import read_snmp
 from streampoll.config.credential_ssh import read_ssh
@@ -64,6 +65,8 @@ def _recipe(data: Any, place: Place) -> Recipe | None:
     written = hashlib.blake2b(repr(data).encode()).digest()
     protocol = table.pop("protocol", "snmp")
     reader = _READERS.get(protocol) if isinstance(protocol, str) else None
+    if reader is None and is_custom(protocol):
+        reader = read_custom
     if reader is None:
         place.at("protocol").fault(f"no protocol {shorten(protocol)}", nearest(str(protocol), _READERS))
         return None

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from streampoll.config.convert import Place, read_table
+from streampoll.config.profile_custom import custom_profiles
 from streampoll.config.profile_http import HttpProfiles
 from streampoll.config.profile_ping import PingProfiles
 from streampoll.config.profile_port import PollPlan, ProfileReader
@@ -21,6 +22,7 @@ from streampoll.config.profile_snmp import SnmpProfiles
 from streampoll.config.profile_ssh import SshProfiles
 from streampoll.config.report import Report, nearest, shorten
 from streampoll.config.source import read_toml
+from streampoll.custom.entry import poller_names
 
 BUILTIN = Path(__file__).parent / "builtin"
 
@@ -74,12 +76,18 @@ def _read(path: Path, shown: str, report: Report) -> _Draft | None:
     head = read_table(_Head, {key: rest.pop(key) for key in ("protocol", "extends") if key in rest}, place)
     if head is None:
         return None
-    reader = _READERS.get(head.protocol)
+    reader = _reader(head.protocol)
     if reader is None:
-        place.at("protocol").fault(f"no protocol {shorten(head.protocol)}", nearest(head.protocol, _READERS))
+        known = [*_READERS, *poller_names()]
+        place.at("protocol").fault(f"no protocol {shorten(head.protocol)}", nearest(head.protocol, known))
         return None
     part = reader.read(rest, place)
     return None if part is None else _Draft(place, head, part)
+
+
+def _reader(protocol: str) -> ProfileReader | None:
+    """Return the reader of a protocol, built in or an installed package's."""
+    return _READERS.get(protocol) or custom_profiles(protocol)
 
 
 def _compile(name: str, drafts: Mapping[str, _Draft]) -> PollPlan | None:
@@ -94,7 +102,8 @@ def _compile(name: str, drafts: Mapping[str, _Draft]) -> PollPlan | None:
             )
     if len(mine.place.report.faults) > before:
         return None
-    return _READERS[mine.head.protocol].compile(name, [drafts[each].part for each in line], mine.place)
+    reader = _reader(mine.head.protocol)
+    return reader.compile(name, [drafts[each].part for each in line], mine.place) if reader else None
 
 
 def _ancestors(name: str, drafts: Mapping[str, _Draft]) -> list[str]:

@@ -57,7 +57,7 @@ class PostgresSettings:
     dsn: Annotated[Secret, _doc("DSN of PostgreSQL (postgresql://user@host/database)")] = _POSTGRES
     prepared_statements: Annotated[bool, _doc("false behind pgbouncer in transaction mode, which mixes them up")] = True
     connect_timeout_s: Annotated[Positive, _doc("time-out of making a connection")] = 5.0
-    command_timeout_s: Annotated[Positive, _doc("time-out of one statement of the store")] = 60.0
+    command_timeout_s: Annotated[Positive, _doc("a statement of a process without an answer for so long is given up")] = 20.0
     retention_days: Annotated[Count, _doc("days of polls that are kept; 0 keeps all")] = 30
     partitions_ahead_days: Annotated[int, Meta(ge=1, le=30), _doc("day partitions made in advance")] = 3
 
@@ -215,6 +215,14 @@ class SshSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class CustomSettings:
+    """Custom pollers, of packages that you install."""
+
+    wall_limit_s: Annotated[Positive, _doc("a poll ends after this, whatever the poller does")] = 60.0
+    threads: Annotated[int, Meta(ge=1, le=1000), _doc("polls at a time of one process that block, in threads")] = 8
+
+
+@dataclass(frozen=True, slots=True)
 class LogSettings:
     """Logging."""
 
@@ -246,5 +254,6 @@ class Settings:
     ping: PingSettings = field(default_factory=PingSettings)
     http: HttpSettings = field(default_factory=HttpSettings)
     ssh: SshSettings = field(default_factory=SshSettings)
+    custom: CustomSettings = field(default_factory=CustomSettings)
     log: LogSettings = field(default_factory=LogSettings)
     paths: PathSettings = field(default_factory=PathSettings)

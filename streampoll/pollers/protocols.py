@@ -6,8 +6,10 @@ from functools import partial
 
 from streampoll.config.profile_port import PollPlan
 from streampoll.config.settings import Settings
+from streampoll.custom.plan import CustomPlan
 from streampoll.http.plan import HttpPlan
 from streampoll.ping.plan import PingPlan
+from streampoll.pollers.custom import CustomPoller, CustomPorts
 from streampoll.pollers.http import HttpPoller
 from streampoll.pollers.learned import DeviceMemory
 from streampoll.pollers.ping import PingPoller
@@ -35,6 +37,9 @@ def make_router(
         CollectPlan: Protocol("snmp", partial(SnmpPoller, settings.snmp), silence_refuses=True, locks_out=False),
         HttpPlan: Protocol("http", partial(HttpPoller, settings.http), optional=True),
         SshPlan: Protocol("ssh", partial(SshPoller, settings.ssh)),
-        PingPlan: Protocol("ping", partial(PingPoller, settings.ping), needs_credential=False),
+        CustomPlan: Protocol("custom", lambda: CustomPoller(settings.custom, ports), optional=True, explains=False),
+        PingPlan: Protocol("ping", partial(PingPoller, settings.ping), needs_credential=False, explains=False),
     }
-    return Router(protocols, profiles, Around(credentials, Reach(settings.ping), DeviceMemory(now), eager))
+    router = Router(protocols, profiles, Around(credentials, Reach(settings.ping), DeviceMemory(now), eager))
+    ports = CustomPorts(credentials, profiles, router.collect)
+    return router

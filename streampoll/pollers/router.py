@@ -7,10 +7,11 @@ credentials is used is `Logins`' business; what pollers learn about devices is k
 
 import asyncio
 from collections.abc import Awaitable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from streampoll.config.profile_port import PollPlan
+from streampoll.custom.plan import CustomPlan
 from streampoll.model import Outcome, Status, Target
 from streampoll.pollers.learned import DeviceMemory
 from streampoll.pollers.logins import Logins, unknown
@@ -48,6 +49,7 @@ class Router:
         self._memory = around.memory
         self._logins = Logins(around.credentials, around.memory, around.eager)
         self._lanes: dict[type, _Lane] = {}
+        self._custom: dict[str, Protocol] = {}
 
     @property
     def memory(self) -> DeviceMemory:
@@ -59,8 +61,14 @@ class Router:
         plan = self._profiles.get(target.profile)
         if plan is None:
             return unknown("profile", target.profile, self._profiles)
+        return await self.collect(target, plan, deadline)
+
+    async def collect(self, target: Target, plan: PollPlan, deadline: float) -> Outcome:
+        """Poll by a plan that need not be a profile's."""
         lane = self._lanes.get(type(plan)) or self._open(type(plan))
         protocol, learner = lane.protocol, lane.learner
+        if isinstance(plan, CustomPlan):
+            protocol = self._named(protocol, plan.protocol)
         if learner and (learned := self._memory.recall(protocol.name, target.device)):
             await learner.recall(target, learned)
         ends = min(deadline, asyncio.get_running_loop().time() + lane.poller.wall_limit_s)
@@ -71,7 +79,9 @@ class Router:
             outcome = await lane.poller.poll(target, plan, None, ends)
         if learner:
             self._memory.note(protocol.name, target, learner.learned(target))
-        silent = outcome.status is Status.TIMEOUT and protocol.needs_credential
+        silent = (
+            outcome.status is Status.TIMEOUT and lane.protocol.needs_credential and not isinstance(plan, CustomPlan)
+        )
         return await self._reach.explain(target, outcome, deadline) if silent else outcome
 
     async def close(self) -> None:
@@ -90,6 +100,13 @@ class Router:
         """Return the poller of a type of plan; None before its first target."""
         lane = self._lanes.get(kind)
         return lane.poller if lane else None
+
+    def _named(self, protocol: Protocol, name: str) -> Protocol:
+        """Return the protocol of one custom poller, as its credentials are called."""
+        named = self._custom.get(name)
+        if named is None:
+            named = self._custom[name] = replace(protocol, name=name)
+        return named
 
     def _open(self, kind: type) -> _Lane:
         protocol = self._protocols[kind]
