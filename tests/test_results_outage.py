@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -12,7 +13,7 @@ import pytest
 
 from streampoll.errors import ConfigError, PostgresUnavailable, UnfitServerError
 from streampoll.results import store as store_module
-from streampoll.results.migrations import migrate
+from streampoll.results.migrations import Migration, migrate
 from streampoll.results.postgres import Postgres, connected, mapped_errors
 from streampoll.worker.port import Finish, Release
 from tests.chaos.proxy import Link
@@ -124,6 +125,30 @@ async def test_a_statement_that_takes_too_long_is_given_up(fresh_database: str) 
         async with b.connection.transaction():
             await b.connection.execute("LOCK TABLE jobs IN ACCESS EXCLUSIVE MODE")
             assert isinstance((await b.store.handle([delivered(result_entry())]))[0], Release)
+
+
+async def test_a_person_who_asks_waits_as_long_as_it_takes(fresh_database: str) -> None:
+    async with connected(settings_of(fresh_database, command_timeout_s=0.05)) as connection:
+        assert await connection.fetchval("SELECT 1 FROM pg_sleep(0.3)") == 1
+
+
+async def test_a_migration_takes_as_long_as_it_takes(fresh_database: str) -> None:
+    slow = Migration(1, "001_slow", "SELECT pg_sleep(0.5); CREATE TABLE t (a int)")
+    settings = settings_of(fresh_database, command_timeout_s=0.2)
+    postgres = Postgres(settings, prepare=lambda connection: migrate(connection, [slow]))
+    async with postgres.transaction() as connection:
+        assert await connection.fetchval("SELECT count(*) FROM t") == 0
+    await postgres.close()
+
+
+async def test_the_kernel_notices_a_peer_that_is_silent(fresh_database: str) -> None:
+    postgres = Postgres(settings_of(fresh_database))
+    async with postgres.transaction() as connection:
+        end = connection._con._transport.get_extra_info("socket")  # type: ignore[attr-defined]
+        assert end.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+        assert end.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 10
+        assert end.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 10_000
+    await postgres.close()
 
 
 async def test_a_server_that_is_not_there_is_unavailable() -> None:

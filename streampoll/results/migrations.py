@@ -8,6 +8,7 @@ from streampoll.errors import UnfitServerError
 from streampoll.results.postgres import Connection
 
 _LOCK = 0x5370_0001  # advisory lock: "Sp", 1
+_LONGEST_S = 86_400.0  # a migration of a large table takes as long as it takes
 _MIN_VERSION = 130_000  # the oldest PostgreSQL whose partitioned tables do what the schema asks
 
 
@@ -68,7 +69,7 @@ async def _apply(connection: Connection, known: Sequence[Migration]) -> list[str
         )
     todo = [migration for migration in known if migration.version > present]
     for migration in todo:
-        await connection.execute(migration.sql)
+        await connection.execute(migration.sql, timeout=_LONGEST_S)
         await connection.execute(
             "INSERT INTO schema_versions (version, name) VALUES ($1, $2)", migration.version, migration.name
         )

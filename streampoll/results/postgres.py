@@ -6,6 +6,7 @@ thought of holds the work back, it does not throw rows away.
 """
 
 import asyncio
+import socket
 import ssl
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -20,6 +21,13 @@ from streampoll.errors import ConfigError, Fault, PostgresUnavailable, Streampol
 _REFUSALS = ("22", "23", "54", "P0")  # data exception, integrity, program limit (a name too long to index), a trigger's
 _NO_PARTITION = "23514"
 _BROKEN = (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.InternalClientError, asyncpg.PostgresConnectionError)
+_UNHEARD_MS = 10_000  # what was sent and no host acknowledges for so long ends the connection (tcp(7))
+_KEEP_ALIVE = (
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 10),  # seconds of silence
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 5),
+    (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNHEARD_MS),
+)
 _MIXED_UP = ("26000", "42P05")  # a prepared statement that is not there, or there already: another server than before
 
 
@@ -34,7 +42,7 @@ class PartitionMissing(StreampollError):  # noqa: N818
 class Connection(Protocol):
     """What the rest of the package uses of an asyncpg connection."""
 
-    async def execute(self, query: str, *args: object) -> str: ...
+    async def execute(self, query: str, *args: object, timeout: float | None = None) -> str: ...
     async def fetch(self, query: str, *args: object) -> list[Any]: ...
     async def fetchval(self, query: str, *args: object) -> Any: ...
     async def fetchrow(self, query: str, *args: object) -> Any: ...
@@ -126,14 +134,19 @@ class Postgres:
     async def _ready_pool(self) -> asyncpg.Pool:
         if self._pool is None:
             # min_size 0: nothing connects here, so two callers can't both be in this branch
-            self._pool = asyncpg.create_pool(min_size=0, max_size=self._connections, **_options(self._settings))
+            self._pool = asyncpg.create_pool(
+                min_size=0,
+                max_size=self._connections,
+                command_timeout=self._settings.command_timeout_s,
+                **_options(self._settings),
+            )
             await self._pool
         return self._pool
 
 
 @asynccontextmanager
 async def connected(settings: PostgresSettings) -> AsyncIterator[Connection]:
-    """Open one connection, for a command.
+    """Open one connection, for a command, whose statements take as long as they take: a person is waiting.
 
     Raises:
         PostgresUnavailable: it can't be reached, or went away.
@@ -149,6 +162,17 @@ async def connected(settings: PostgresSettings) -> AsyncIterator[Connection]:
                 await connection.close(timeout=2)
 
 
+class _Watched(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no types
+    """A connection whose end the kernel notices: of a host that lost power, or was cut off, no packet tells."""
+
+    def __init__(self, protocol: Any, transport: Any, *rest: Any) -> None:
+        super().__init__(protocol, transport, *rest)
+        end: socket.socket | None = transport.get_extra_info("socket")
+        if end is not None and end.family != socket.AF_UNIX:
+            for level, option, value in _KEEP_ALIVE:
+                end.setsockopt(level, option, value)
+
+
 def _options(settings: PostgresSettings) -> dict[str, Any]:
     # Without a cache asyncpg prepares unnamed statements and sends nothing between parsing and running one that would
     # let pgbouncer change the server.
@@ -157,7 +181,7 @@ def _options(settings: PostgresSettings) -> dict[str, Any]:
         **cache,
         "dsn": settings.dsn.reveal(),
         "timeout": settings.connect_timeout_s,
-        "command_timeout": settings.command_timeout_s,
+        "connection_class": _Watched,
         "server_settings": {"application_name": "streampoll"},
     }
 
