@@ -72,7 +72,7 @@ async def test_each_device_is_an_engine_of_its_own(fleet: RunningFleet) -> None:
 
 async def test_reboots_cost_a_request_and_no_poll() -> None:
     engine = WireEngine(SnmpSettings())
-    with running_fleet(FleetSettings(latency_ms=(0, 2), v3_passphrase=WORD, reboot_every_s=1.0)) as fleet:
+    with running_fleet(FleetSettings(latency_ms=(0, 2), v3_passphrase=WORD, reboot_every_s=3.0)) as fleet:
         async with asyncio.timeout(20):
             while engine.counters.resyncs < 5:
                 results = await asyncio.gather(*(ask(engine, fleet.port, index) for index in range(20)))

@@ -35,6 +35,8 @@ _KEY_BYTES: Final = {
     PrivProtocol.AES192C: 24,
     PrivProtocol.AES256C: 32,
 }
+_INNER_PAD: Final = bytes(byte ^ 0x36 for byte in range(256))  # RFC 2104
+_OUTER_PAD: Final = bytes(byte ^ 0x5C for byte in range(256))
 _REEDER: Final = frozenset({PrivProtocol.AES192C, PrivProtocol.AES256C})
 
 
@@ -105,8 +107,8 @@ class Signer:
         name, self.size = _HASHES[protocol]  # bytes of a signature in a message
         block = hashlib.new(name).block_size
         padded = key.ljust(block, b"\0")
-        self._inner = hashlib.new(name, bytes(byte ^ 0x36 for byte in padded))
-        self._outer = hashlib.new(name, bytes(byte ^ 0x5C for byte in padded))
+        self._inner = hashlib.new(name, padded.translate(_INNER_PAD))
+        self._outer = hashlib.new(name, padded.translate(_OUTER_PAD))
 
     def sign(self, message: bytes) -> bytes:
         """Return the signature of a message whose signature is zeros."""
