@@ -90,12 +90,16 @@ class Device:
 
 
 @asynccontextmanager
-async def serving(device: Device, certificate: tuple[Path, Path] | None = None) -> AsyncIterator[Device]:
+async def serving(
+    device: Device, certificate: tuple[Path, Path] | None = None, client_ca: Path | None = None
+) -> AsyncIterator[Device]:
     """Serve a device on a port of its own, until the block ends.
 
     uvicorn's protocol on a server of our own: uvicorn's `serve` looks ten times a second whether it is to end.
     """
     files: dict[str, Any] = {"ssl_certfile": certificate[0], "ssl_keyfile": certificate[1]} if certificate else {}
+    if client_ca:
+        files |= {"ssl_ca_certs": str(client_ca), "ssl_cert_reqs": ssl.CERT_REQUIRED}
     config = uvicorn.Config(device, http="h11", ws="none", lifespan="off", log_config=None, **files)
     config.load()  # type: ignore[no-untyped-call]
     state = ServerState()

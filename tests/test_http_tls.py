@@ -110,6 +110,16 @@ async def test_verification_can_be_switched_off_for_a_device(device: Device) -> 
     assert (await ask(device, tls_verify="none")).status is Status.OK
 
 
+async def test_a_device_that_wants_a_certificate_of_us_is_said(files: Files) -> None:
+    async with serving(Device(), files.mine, client_ca=files.ca) as strict:
+        outcome = await ask(strict, tls_ca=str(files.ca))
+
+    assert (outcome.status, outcome.error) == (
+        Status.REFUSED,
+        "system: TLS ended by it (TLSV13_ALERT_CERTIFICATE_REQUIRED)",
+    )
+
+
 @pytest.mark.parametrize("content", [None, "no certificate"])
 async def test_a_file_of_authorities_that_is_none_is_a_mistake_of_configuration(
     device: Device, tmp_path: Path, content: str | None

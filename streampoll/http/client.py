@@ -77,6 +77,12 @@ class HttpxClient:
             raise Failure(Status.TIMEOUT, f"no whole answer within {self._limits.request_s:g} s", True) from None
         except (httpx.HTTPError, httpx.InvalidURL, httpx.CookieConflict) as error:
             raise self._failure(error) from None
+        except (
+            ssl.SSLError
+        ) as error:  # once TLS stands httpcore lets them through: a client certificate is asked for so
+            raise Failure(Status.REFUSED, f"TLS ended by it ({error.reason or 'no reason'})", True) from None
+        except OSError as error:
+            raise Failure(Status.UNREACHABLE, f"connection lost: {error.strerror or 'no reason'}", True) from None
 
     def has_cookie(self, name: str) -> bool:
         """Return True if the device has set a cookie."""

@@ -64,7 +64,7 @@ class Sessions:
         """Lend a session for one poll.
 
         Raises:
-            OSError: the file of authorities can't be read, or has none (ssl.SSLError).
+            CaUnusable: the file of authorities can't be read, or has none.
         """
         place = self._places.get(whom)
         if place is None:

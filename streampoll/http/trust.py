@@ -46,6 +46,10 @@ def fingerprint(text: str) -> str:
     return digits
 
 
+class CaUnusable(Exception):  # noqa: N818 - reads as the state it is; becomes an outcome
+    """A file of authorities can't be used; the text says why."""
+
+
 class Contexts:
     """TLS contexts, one for each trust (and ALPN, which the HTTP library sets on the context)."""
 
@@ -56,11 +60,16 @@ class Contexts:
         """Return the context of a trust; a changed file of authorities is read again.
 
         Raises:
-            OSError: the file can't be read, or has no certificate (ssl.SSLError).
+            CaUnusable: the file can't be read, or has no certificate.
         """
-        key = trust, http2, Path(trust.ca).stat().st_mtime_ns if trust.ca else 0
-        if key not in self._made:
-            self._made[key] = _make(trust)
+        try:
+            key = trust, http2, Path(trust.ca).stat().st_mtime_ns if trust.ca else 0
+            if key not in self._made:
+                self._made[key] = _make(trust)
+        except ssl.SSLError:
+            raise CaUnusable(f"tls_ca: {trust.ca} has no certificate in it") from None
+        except OSError as error:
+            raise CaUnusable(f"tls_ca: {trust.ca} can't be read: {error.strerror}") from None
         return self._made[key]
 
 

@@ -4,7 +4,6 @@ Nothing here imports the HTTP library; the first session does.
 """
 
 import asyncio
-import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -17,7 +16,7 @@ from streampoll.http.endpoint import Endpoint
 from streampoll.http.plan import HttpPlan
 from streampoll.http.port import Clock, Limits
 from streampoll.http.sessions import Keeping, Sessions, Whom
-from streampoll.http.trust import Trust, Verify, fingerprint
+from streampoll.http.trust import CaUnusable, Trust, Verify, fingerprint
 from streampoll.model import Outcome, Scalar, Status, Target
 
 _PORTS: Final = {True: 443, False: 80}
@@ -46,10 +45,8 @@ class HttpPoller:
         try:
             async with self._sessions.borrow(whom) as session:
                 return await collect(session, plan, known, target.device, deadline)
-        except ssl.SSLError:
-            return Outcome(Status.CONFIG, f"http.tls_ca {whom.endpoint.trust.ca} has no certificate in it")
-        except OSError as error:
-            return Outcome(Status.CONFIG, f"http.tls_ca {whom.endpoint.trust.ca} can't be read: {error.strerror}")
+        except CaUnusable as error:
+            return Outcome(Status.CONFIG, str(error))
 
     async def close(self) -> None:
         """Log out everywhere and close the connections."""
