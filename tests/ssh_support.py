@@ -48,6 +48,7 @@ class Device:
     newline: str = "\r\n"
     unknown: str = "% Invalid input detected at '^' marker."
     echo: bool = True
+    keyboard: bool = True  # whether it asks for the password by keyboard-interactive too
     secret: str = ""  # of privileged mode; "" asks for none
     pause_s: float = 0.0  # between banner and prompt
     on_command: Callable[["Device", str, Any], bool] | None = None  # True: it is answered; the rest is not done
@@ -151,7 +152,7 @@ class _Server(asyncssh.SSHServer):
         return (username, password) == (USER, PASSWORD)
 
     def kbdint_auth_supported(self) -> bool:
-        return True
+        return self._device.keyboard
 
     def get_kbdint_challenge(self, username: str, lang: str, submethods: str) -> Any:
         return "", "", "", [("Password: ", False)]

@@ -3,6 +3,7 @@
 import asyncio
 import multiprocessing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,16 +14,16 @@ from streampoll.ssh.port import SshFailure, Trust, known_name
 KEY, OTHER = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA", "ssh-rsa AAAAB3NzaC1yc2EAAAADAQAB"
 
 
-def record_many(path: Path, process: int) -> None:
+def record_many(path: Path, process: int, start: Any) -> None:
     """What one process does: it records hosts of its own, and one that all record with different keys."""
 
     async def main() -> None:
         keys = KnownHostsFile(path)
-        async with asyncio.TaskGroup() as group:
-            for number in range(20):
-                group.create_task(keys.record(f"p{process}-{number}", KEY))
+        for number in range(20):
+            await keys.record(f"p{process}-{number}", KEY)
         await keys.record("shared", f"ssh-ed25519 KEY{process}")
 
+    start.wait(30)
     asyncio.run(main())
 
 
@@ -30,7 +31,8 @@ def test_no_process_drops_what_another_recorded(tmp_path: Path) -> None:
     path = tmp_path / "known_hosts"
     path.write_text("kept-as-it-is ssh-rsa AAAA comment\n")
     spawn = multiprocessing.get_context("spawn")
-    processes = [spawn.Process(target=record_many, args=(path, number)) for number in range(3)]
+    start = spawn.Barrier(3)
+    processes = [spawn.Process(target=record_many, args=(path, number, start)) for number in range(3)]
     for process in processes:
         process.start()
     for process in processes:

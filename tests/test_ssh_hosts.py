@@ -31,14 +31,18 @@ async def test_the_first_key_is_recorded_for_its_port(tmp_path: Path) -> None:
     assert polls.known_hosts.read_text() == f"[127.0.0.1]:{r1.port} {public(HOST_KEY)}\n"
 
 
-async def test_a_changed_key_is_refused_before_anything_is_proved(tmp_path: Path) -> None:
+async def test_a_changed_key_is_refused_before_anything_is_proved(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     async with bench(tmp_path) as polls:
         async with served(device()) as r1:
             await polls.poll(r1, PLAN)
         async with served(device(), OTHER_KEY, r1.port) as impostor:
             outcome = await polls.poll(impostor, PLAN)
+            await polls.poll(impostor, PLAN)
 
     assert (outcome.status, impostor.attempts) == (Status.REFUSED, [])
+    assert sum("host key has changed" in line for line in caplog.messages) == 1
     assert "host key has changed" in outcome.error
     assert f"ssh-keygen -R '[127.0.0.1]:{r1.port}'" in outcome.error
 
@@ -101,6 +105,24 @@ async def test_a_key_is_known_as_openssh_writes_it(tmp_path: Path, pattern: str)
     assert (outcome.status, outcome.error) == (Status.OK, "")
 
 
+async def test_a_revoked_key_is_refused_though_its_certificate_is_trusted(tmp_path: Path) -> None:
+    authority = asyncssh.generate_private_key("ssh-ed25519")
+    certificate = authority.generate_host_certificate(HOST_KEY, "r1", principals=["127.0.0.1"])
+    async with served(device(), (HOST_KEY, certificate)) as r1, bench(tmp_path) as polls:
+        polls.known_hosts.write_text(f"@cert-authority * {public(authority)}\n@revoked * {public(HOST_KEY)}\n")
+        outcome = await polls.poll(r1, PLAN)
+
+    assert (outcome.status, r1.attempts, "revoked" in outcome.error) == (Status.REFUSED, [], True)
+
+
+async def test_a_record_that_cannot_be_read_is_no_trust(tmp_path: Path) -> None:
+    (tmp_path / "known_hosts").mkdir()
+    async with served(device()) as r1, bench(tmp_path) as polls:
+        outcome = await polls.poll(r1, PLAN)
+
+    assert (outcome.status, r1.attempts) == (Status.ERROR, [])
+
+
 async def test_a_revoked_key_is_refused(tmp_path: Path) -> None:
     async with served(device()) as r1, bench(tmp_path) as polls:
         polls.known_hosts.write_text(f"@revoked * {public(HOST_KEY)}\n")
@@ -122,9 +144,9 @@ async def test_a_certified_host_key_is_trusted_by_its_authority(tmp_path: Path, 
     assert outcome.status is status
 
 
-async def test_a_record_that_cannot_be_written_is_no_trust(tmp_path: Path) -> None:
-    (tmp_path / "known_hosts").mkdir()
-    async with served(device()) as r1, bench(tmp_path) as polls:
+@pytest.mark.parametrize("keyboard", [True, False])
+async def test_nothing_is_proved_before_the_first_key_is_on_record(tmp_path: Path, keyboard: bool) -> None:
+    async with served(Device(keyboard=keyboard)) as r1, bench(tmp_path / "not-there") as polls:
         outcome = await polls.poll(r1, PLAN)
 
     assert (outcome.status, r1.attempts) == (Status.ERROR, [])

@@ -23,7 +23,10 @@ from streampoll.ssh.troubles import failure_of
 from streampoll.ssh.turns import Turns
 
 TERMINAL: Final = (511, 1000)  # columns and rows: wide enough for no line to break, long enough for few pagers
+_MOST_SAID: Final = 1_000  # warnings of a process about host keys
 _KEEPALIVES: Final = 3  # unanswered ones after which a connection is dead
+
+log = logging.getLogger(__name__)
 
 
 class AsyncsshConnection:
@@ -98,6 +101,7 @@ class AsyncsshConnector:
         self._turns = Turns(logins)
         self._pairs = KeyPairs()
         self._jumps: dict[JumpHost, _Jump] = {}
+        self._said: set[str] = set()
         self._bases: dict[tuple[str, bool], Any] = {}  # asyncssh's options by user and legacy
         self._fixed: dict[str, Any] = {
             "config": None,
@@ -182,10 +186,19 @@ class AsyncsshConnector:
                 connection.abort()
                 raise
         except (asyncssh.Error, OSError, ValueError) as error:
+            if login.failure is not None:
+                self._warn(endpoint, login.failure)
             raise login.failure or failure_of(error, endpoint) from None
         finally:
             login.close()
         return connection
+
+    def _warn(self, endpoint: Endpoint, failure: SshFailure) -> None:
+        """Say that a host is not who it was: it may be somebody else. Once for each device and key."""
+        said = f"{endpoint}: {failure.reason}"
+        if said not in self._said and len(self._said) < _MOST_SAID:
+            self._said.add(said)
+            log.warning("%s", said)
 
     def _options_for(self, endpoint: Endpoint, user: str, login: Login) -> Any:
         """Return asyncssh's options for one login; the costly part of them is made once."""

@@ -23,6 +23,8 @@ _SETTLE_S: Final = 0.08  # silence after which what is shown is what the device 
 _NO_ECHO_S: Final = 1.0  # silence at a prompt after which an echo is not awaited any more
 _SETUP_BYTES: Final = 65_536  # banners and answers while a shell is opened
 _TAIL_BYTES: Final = 512  # a prompt or pager is no longer
+_AT_ONCE_BYTES: Final = 32_768
+_ECHO_BYTES: Final = 4_096  # an echo stands among the first; what comes before it is a late line or two
 _FIRST_LINES: Final = 6  # a refusal stands among these; further down it is somebody's log
 _ASKS_USER: Final = re.compile(r"(?i)(?:user ?name|user|login(?: as)?)\s?:\s?")
 _ASKS_SECRET: Final = re.compile(r"(?i).{0,40}pass(?:word|code|phrase).{0,20}:\s?")
@@ -121,7 +123,7 @@ class DeviceShell:
         self._channel.drop()
         self._send(command)
         read = await self._wait(command.encode(), max_bytes)
-        lines = shown(bytes(read.data))[:-1]
+        lines = (await _shown(bytes(read.data)))[:-1]
         echo = next((at for at, line in enumerate(lines) if line.rstrip().endswith(command)), None)
         if self._echoes and echo is not None:
             lines = lines[echo + 1 :]
@@ -165,15 +167,18 @@ class DeviceShell:
         if len(read.data) > max_bytes:
             raise SshFailure(Status.ERROR, f"more than ssh.max_output_bytes ({max_bytes:,}) came; the rest is not read")
         read.line = shown(_tail(read.data))[-1]
-        if _PAGER.fullmatch(read.line) and read.data[-1:] not in (
-            bytearray(b"\r"),
-            bytearray(b"\b"),
-        ):  # else it is being wiped away
+        wiping = read.data.endswith((b"\r", b"\b"))
+        if _PAGER.fullmatch(read.line) and not wiping:
             self._channel.write(b" ")
         return True
 
     def _send(self, text: str) -> None:
         self._channel.write((text + self._platform.newline).encode())
+
+
+async def _shown(data: bytes) -> list[str]:
+    """Return what a screen shows; of much data that takes a while, so it is not done on the loop."""
+    return shown(data) if len(data) <= _AT_ONCE_BYTES else await asyncio.to_thread(shown, data)
 
 
 def _tail(data: bytearray) -> bytes:
@@ -183,4 +188,5 @@ def _tail(data: bytearray) -> bytes:
 
 def _has(data: bytearray, echo: bytes) -> bool:
     """Tell whether an echo has come; coloured or redrawn by the device's line editor, it shows only on the screen."""
-    return echo in data or any(line.endswith(echo.decode()) for line in shown(bytes(data[:4096])))
+    head = bytes(data[:_ECHO_BYTES])
+    return echo in head or any(line.endswith(echo.decode()) for line in shown(head))
