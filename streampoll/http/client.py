@@ -77,12 +77,8 @@ class HttpxClient:
             raise Failure(Status.TIMEOUT, f"no whole answer within {self._limits.request_s:g} s", True) from None
         except (httpx.HTTPError, httpx.InvalidURL, httpx.CookieConflict) as error:
             raise self._failure(error) from None
-        except (
-            ssl.SSLError
-        ) as error:  # once TLS stands httpcore lets them through: a client certificate is asked for so
-            raise Failure(Status.REFUSED, f"TLS ended by it ({error.reason or 'no reason'})", True) from None
-        except OSError as error:
-            raise Failure(Status.UNREACHABLE, f"connection lost: {error.strerror or 'no reason'}", True) from None
+        except OSError as error:  # once TLS stands httpcore lets its errors through
+            raise _lost(error) from None
 
     def has_cookie(self, name: str) -> bool:
         """Return True if the device has set a cookie."""
@@ -142,8 +138,7 @@ class HttpxClient:
             case httpx.ConnectError():
                 return _connect_failure(error)
             case httpx.RemoteProtocolError() | httpx.NetworkError():
-                how = "closed the connection without an answer" if _is_closed(error) else "broke off its answer"
-                return Failure(Status.DECODE, f"{how}, or does not speak HTTP here", True)
+                return _lost(error)
         return Failure(Status.ERROR, f"the request can't be sent ({type(error).__name__})")
 
 
@@ -187,6 +182,18 @@ def _connect_failure(error: BaseException) -> Failure:
             case OSError(errno=number) if number in _NO_WAY:
                 return Failure(Status.UNREACHABLE, cause.strerror or "no way to it", True)
     return Failure(Status.UNREACHABLE, "no connection: closed while it was made", True)
+
+
+def _lost(error: BaseException) -> Failure:
+    """Return how a connection ended before its answer did."""
+    for cause in _causes(error):
+        match cause:
+            case ssl.SSLError():  # a device that wants a certificate of us says so only now (TLS 1.3)
+                return Failure(Status.REFUSED, f"TLS ended by it ({cause.reason or 'no reason'})", True)
+            case ConnectionError():
+                return Failure(Status.REFUSED, "connection reset", True)
+    how = "closed the connection without an answer" if _is_closed(error) else "broke off its answer"
+    return Failure(Status.DECODE, f"{how}, or does not speak HTTP here", True)
 
 
 def _not_trusted(what: str) -> Failure:
