@@ -297,6 +297,7 @@ def _published(handlers: Mapping[QueueClass, Handler]) -> dict[str, Any]:
             }  # fmt: skip
         elif isinstance(handler, Store):
             said["store"] = handler.figures.packable()
+            said["store_away"] = handler.away
     return said
 
 
@@ -304,7 +305,8 @@ def _published(handlers: Mapping[QueueClass, Handler]) -> dict[str, Any]:
 async def open_stats(where: Path) -> AsyncIterator[RedisStats]:
     """Make the source of `stats` for a configuration."""
     settings = read_settings(where, os.environ)
-    known = Known(settings.shards.count, settings.worker.dead_after_s, load_jobs(where))
+    coordinator, jobs = settings.coordinator, load_jobs(where)
+    known = Known(settings.shards.count, settings.worker.dead_after_s, jobs, coordinator.results_high_water)
     async with open_redis(settings) as side:
         yield RedisStats(side.streams, side.presence, side.clock.now, known)
 

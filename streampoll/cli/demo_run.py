@@ -80,7 +80,8 @@ async def _conduct(
     stopped = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
     async with open_redis(settings) as side:
-        known = Known(settings.shards.count, settings.worker.dead_after_s, load_jobs(files.where))
+        coordinator, jobs = settings.coordinator, load_jobs(files.where)
+        known = Known(settings.shards.count, settings.worker.dead_after_s, jobs, coordinator.results_high_water)
         source = RedisStats(side.streams, side.presence, side.clock.now, known)
         run = DemoRun(options, context, source, side.presence, names)
         with _shown(options) as screen:

@@ -76,6 +76,7 @@ class Stats:
     leader: Leader | None = None  # None: nobody leads
     jobs: Sequence[JobRow] = ()
     troubles: Sequence[str] = field(default=())  # what could not be read and why, one line each
+    alarms: Sequence[str] = ()  # what a person should look at, one line each
 
 
 class StatsSource(Protocol):

@@ -11,6 +11,7 @@ from typing import Any
 from streampoll.config.jobs import Job
 from streampoll.errors import UnavailableError
 from streampoll.model import QueueClass
+from streampoll.observe.alarms import alarms
 from streampoll.observe.figures import JobRow, Leader, QueueRow, Stats, WorkerRow
 from streampoll.results.figures import JobFigures, StoreFigures, merge, percentile
 from streampoll.shards.port import DispatchStreams, Presence, QueueFigures, ShardFigures, Worker
@@ -26,6 +27,7 @@ class Known:
     shards: int
     dead_after_s: float
     jobs: Sequence[Job] = ()
+    results_high_water: int = 0  # results in a shard above which dispatch skips; 0: unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +71,14 @@ class RedisStats:
         except UnavailableError as error:
             return Stats(at=time.time(), troubles=(str(error),))
         stored = merge(StoreFigures.unpack(each["store"]) for each in crew.figures.values() if "store" in each)
+        queues = [row for shard in shards for row in _queue_rows(shard, crew)]
         return Stats(
             at=crew.now,
-            queues=[row for shard in shards for row in _queue_rows(shard, crew)],
+            queues=queues,
             workers=[_worker_row(worker, crew) for worker in sorted(crew.workers, key=lambda each: each.id)],
             leader=Leader(leader[0], leader[1], max(0.0, crew.now - leader[1] / 1000)) if leader else None,
             jobs=list(_job_rows(_Jobs(self._known.jobs, leads or {}, shards, stored), crew.now)),
+            alarms=list(alarms(queues, crew.figures.values(), self._known.results_high_water)),
         )
 
     async def _crew(self) -> Crew:

@@ -25,7 +25,7 @@ def to_json(stats: Stats) -> str:
 def render(stats: Stats, shards: bool = False) -> RenderableType:
     """Lay out everything; with `shards`, each shard that holds something has its own line."""
     parts: list[RenderableType] = [heading(stats)]
-    parts += [Text(f"! {trouble}", "bold red") for trouble in stats.troubles]
+    parts += [Text(f"! {line}", "bold red") for line in (*stats.troubles, *stats.alarms)]
     if stats.queues:
         parts += ["", queue_table(stats.queues, shards)]
     if stats.jobs:

@@ -47,6 +47,7 @@ class Store:
         self._written = 0  # batches, in all
         self._maintain_at = 0.0
         self.figures = StoreFigures()
+        self.away = ""  # why rows can't be written, while they can't
 
     async def ready(self) -> None:
         """Return once PostgreSQL takes writes; probes with back-off, and says once when it goes and when it is back."""
@@ -134,6 +135,7 @@ class Store:
         if not self._reported:
             _LOG.error("results: rows wait in Redis; %s", error)
         self._reported = True
+        self.away = str(error)
 
     def _wait_longer(self) -> None:
         self._delay_s = min(max(2 * self._delay_s, _PROBE_FIRST_S), _PROBE_MOST_S)
@@ -145,6 +147,7 @@ class Store:
         if self._reported:
             _LOG.warning("results: PostgreSQL takes writes again")
         self._reported = False
+        self.away = ""
 
     async def _maintain(self) -> None:
         """Make days ahead and drop old ones, each hour; a failure waits for the next, as rows make their own days."""

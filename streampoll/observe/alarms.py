@@ -1,0 +1,40 @@
+"""What a person should look at before it costs polls. Pure.
+
+A PostgreSQL that is away costs nothing while Redis has memory: results wait there. So the alarm comes at once, and says
+how far it is to the mark at which the source is throttled.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from streampoll.model import QueueClass
+from streampoll.observe import words
+from streampoll.observe.figures import QueueRow
+
+BACKLOG_SHARE = 0.1  # of the results at which polls are skipped
+
+
+def alarms(rows: Sequence[QueueRow], published: Iterable[Mapping[str, Any]], high_water: int) -> Iterator[str]:
+    """Yield one line for each alarm; `published` is what workers say of themselves, `high_water` 0 if unknown."""
+    yield from _away(published)
+    if high_water:
+        yield from _backlog(rows, high_water)
+
+
+def _away(published: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Say why stores do not write, and how many of them."""
+    causes = Counter(str(said["store_away"]) for said in published if said.get("store_away"))
+    for cause, stores in causes.most_common():
+        yield f"rows wait in Redis, {stores} {'stores wait' if stores > 1 else 'store waits'}: {cause}"
+
+
+def _backlog(rows: Sequence[QueueRow], high_water: int) -> Iterator[str]:
+    """Say where results pile up, of the shard that is nearest to its mark."""
+    held = {row.shard: (row.waiting or 0) + (row.in_flight or 0) for row in rows if row.queue == QueueClass.RESULTS}
+    shard, most = max(held.items(), key=lambda each: each[1], default=(None, 0))
+    if most > high_water:
+        yield f"results: {words.short(most)} in shard {shard:02} are over the high water: its polls are skipped"
+    elif most >= BACKLOG_SHARE * high_water:
+        share = f"{100 * most / high_water:.0f} % of those at which polls are skipped"
+        yield f"results: {words.short(most)} wait in shard {shard:02}, {share}"

@@ -1,0 +1,36 @@
+"""Alarms come before they cost polls, and name their cause once."""
+
+import pytest
+
+from streampoll.observe.alarms import alarms
+from streampoll.observe.figures import QueueRow
+
+
+def rows(*held: int) -> list[QueueRow]:
+    return [QueueRow("results", shard, waiting=count, in_flight=0) for shard, count in enumerate(held)]
+
+
+def test_nothing_is_said_while_all_is_well() -> None:
+    assert list(alarms([*rows(99, 0), QueueRow("polling", 0, 5_000, 5_000)], [{"store_away": ""}, {}], 1000)) == []
+
+
+def test_stores_that_can_not_write_are_named_with_their_cause() -> None:
+    published = [{"store_away": "PostgreSQL: refused"}, {"store_away": "PostgreSQL: refused"}, {"store_away": ""}]
+
+    assert list(alarms([], published, 1000)) == ["rows wait in Redis, 2 stores wait: PostgreSQL: refused"]
+
+
+@pytest.mark.parametrize(
+    ("held", "line"),
+    [
+        (100, "results: 100 wait in shard 01, 10 % of those at which polls are skipped"),
+        (1000, "results: 1,000 wait in shard 01, 100 % of those at which polls are skipped"),
+        (1001, "results: 1,001 in shard 01 are over the high water: its polls are skipped"),
+    ],
+)
+def test_results_that_pile_up_are_named_long_before_polls_are_skipped(held: int, line: str) -> None:
+    assert list(alarms(rows(7, held, 0), [], 1000)) == [line]
+
+
+def test_without_a_configuration_no_mark_is_made_up() -> None:
+    assert list(alarms(rows(10**6), [], 0)) == []
