@@ -278,6 +278,15 @@ async def test_a_scalar_made_from_one_that_is_missing_says_so(tmp_path: Path) ->
     assert "raw" not in outcome.values
 
 
+async def test_of_several_reasons_the_one_that_is_trouble_is_said(tmp_path: Path) -> None:
+    made = plan(
+        tmp_path, '[tables.t.columns]\nv = { oid = "1.3.6.1.4.1.99.1.1", type = "text", null = ["-"], as = "number" }'
+    )
+    held: Held = {(*ENTERPRISE, 1, 1, row): text(value) for row, value in enumerate(("-", "warm", "-", "3"))}
+    outcome = await collect(ModelAgent(held), made)
+    assert (outcome.status, outcome.missing) == (Status.PARTIAL, {"t.v": "not a number: 'warm' in 3 of 4 rows"})
+
+
 # ---- filters
 
 
@@ -303,6 +312,17 @@ async def test_a_filter_by_a_look_up(tmp_path: Path) -> None:
     assert [row[:2] for row in rows(outcome, "neighbours")] == [[7, 1]]
     asked = [ber.decode_oid(oid)[-1] for request in model.asked if request.pdu is PduType.GET for oid in request.oids]
     assert asked == [2, 7]  # what the index alone excludes is not looked up
+
+
+async def test_a_filtered_table_does_not_answer_for_its_other_rows(tmp_path: Path) -> None:
+    """eth9 is down, and so not among the ports; the neighbour on it has its name all the same."""
+    more = "\n".join(f'c{n} = {{ oid = "1.3.6.1.4.1.99.5.{n}", type = "integer" }}' for n in range(1, 12))
+    made = plan(tmp_path, NEIGHBOURS + PORTS + more + '\n[tables.ports.where]\noper = "up"')
+    held = ports(100, up=2) | neighbours((1, 1), (9, 1))
+    held |= {(*ENTERPRISE, 5, column, row): number(row) for column in range(1, 12) for row in range(1, 101)}
+    outcome = await collect(ModelAgent(held), made)
+    assert len(outcome.tables["ports"].rows) == 2
+    assert [row[3] for row in rows(outcome, "neighbours")] == ["eth1", "eth9"]
 
 
 # ---- conditions
@@ -343,6 +363,15 @@ async def test_parts_are_asked_only_of_devices_that_they_are_for(
     assert (outcome.status, dict(outcome.values)) == (Status.OK, values)
     assert (outcome.tables["cards"].columns if "cards" in outcome.tables else None) == columns
     assert [name for name, reason in outcome.missing.items() if reason == "not for this device"] == absent
+
+
+@pytest.mark.parametrize(("slots", "asked"), [(2, True), (3, False)])
+async def test_all_of_several_conditions_must_hold(tmp_path: Path, slots: int, asked: bool) -> None:
+    text = CONDITIONAL.replace(
+        "when = { slots = { exists = true } }", 'when = { slots = 2, sysObjectID = { under = "1.3" } }'
+    )
+    outcome = await collect(device("1.3.6.1.4.1.9.1.10", slots), plan(tmp_path, text))
+    assert ("cards" in outcome.tables) is asked
 
 
 async def test_one_profile_for_all_is_made_of_conditional_ones(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """What is made of a value, and how it is shown."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from streampoll.model import Value
 from streampoll.snmp.convert import NONEXISTENT
@@ -66,6 +68,9 @@ def test_a_value_is_made(kind: Kind, change: Change, value: Value, made: Value) 
         (Kind.TEXT, Change(form=Form.NUMBER), "inf", "not a number: 'inf'", True),
         (Kind.TEXT, Change(scale=2), "warm", "not a number: 'warm'", True),
         (Kind.AUTO, Change(form=Form.HEX), 5, "not octets: '5'", True),
+        (Kind.BYTES, Change(form=Form.UNSIGNED), b"\x01" + bytes(8), "beyond 64 bits", True),
+        (Kind.INTEGER, Change(scale=2**62), 4, "beyond 64 bits", True),
+        (Kind.FLOAT, Change(scale=1e300), 1e300, "beyond 64 bits", True),
     ],
 )
 def test_what_can_not_be_made_is_missing_with_its_reason(
@@ -88,6 +93,7 @@ def test_a_metric_without_a_change_costs_nothing() -> None:
         (Change(sensor_scale="s", sensor_precision="p"), 215, [9, 1], 21.5),  # units, one decimal
         (Change(sensor_scale="s", sensor_precision="p"), 33, [8, 1], 0.0033),  # milli
         (Change(sensor_scale="s"), 5, [10], 5000),  # kilo: exact
+        (Change(sensor_precision="p"), 3, [1], 0.3),  # not 0.30000000000000004
         (Change(times="n", sensor_precision="p"), 7, [3, 2], 0.21),
     ],
 )
@@ -105,6 +111,25 @@ def test_a_value_is_multiplied_by_others(change: Change, value: Value, factors: 
 )
 def test_a_factor_that_is_none_is_a_reason(factors: list[Value], reason: str) -> None:
     assert multiplied(Change(sensor_scale="s"), 5, factors) == (None, reason)
+
+
+@given(
+    st.sampled_from(list(Kind)),
+    st.sampled_from([None, *Form]),
+    st.sampled_from([None, 0.1, -7, 10**30]),
+    st.integers(-(1 << 63), (1 << 64) - 1) | st.floats() | st.text() | st.binary() | st.from_regex(r"\d{300,5000}"),
+)
+def test_whatever_a_device_says_is_a_value_or_a_reason(
+    kind: Kind, form: Form | None, factor: float | None, value: Value
+) -> None:
+    made_of = metric(
+        kind, Change(extract=(("", "$0"),) if kind is Kind.TEXT else (), form=form, divide=factor, scale=factor)
+    )
+    transform = transform_of(made_of) or (lambda each: (each, ""))
+    made, reason = transform(value)
+    assert (made is None) is bool(reason)
+    shown = shown_as(made_of)(made)
+    assert shown is None or isinstance(shown, str)
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ Transform = Callable[[Value], tuple[Value, str]]
 
 _Step = Callable[[Value], Value]
 _NTP_EPOCH: Final = 2_208_988_800  # seconds from 1900 to 1970
+_TOO_LARGE: Final = "beyond 64 bits"
 _GROUP: Final = re.compile(r"\$(\d)")
 
 
@@ -70,7 +71,8 @@ def multiplied(change: Change, value: Value, factors: Sequence[Value]) -> tuple[
         return None, str(reason)
     if abs(exponent) > 60:
         return None, "a factor out of range"
-    return (made * 10**exponent if exponent >= 0 else made / 10**-exponent), ""
+    made = made * 10**exponent if exponent >= 0 else made / 10**-exponent
+    return (made, "") if _is_finite(made) else (None, _TOO_LARGE)
 
 
 def _steps(metric: Metric) -> list[_Step]:
@@ -130,9 +132,18 @@ def _linear(divide: float | None, scale: float | None, offset: float | None) -> 
             number /= divide
         if scale is not None:
             number *= scale
-        return number if offset is None else number + offset
+        if offset is not None:
+            number += offset
+        if not _is_finite(number):
+            raise _No(_TOO_LARGE)
+        return number
 
     return compute
+
+
+def _is_finite(number: float) -> bool:
+    """Tell whether a number can be stored."""
+    return -(1 << 63) <= number < 1 << 64 if isinstance(number, int) else math.isfinite(number)
 
 
 def _number(value: Value) -> int | float:
@@ -175,7 +186,10 @@ def _ip(value: Value) -> Value:
 
 
 def _unsigned(value: Value) -> Value:
-    return int.from_bytes(_octets(value))
+    octets = _octets(value)
+    if octets[:-8].strip(b"\x00"):
+        raise _No(_TOO_LARGE)
+    return int.from_bytes(octets)
 
 
 def _seconds(value: Value) -> Value:
@@ -203,17 +217,14 @@ def _to_number(value: Value) -> Value:
     if isinstance(value, int | float):
         return value
     text = plain_text(value).strip()
-    try:
-        return int(text)
-    except ValueError:
-        pass
-    try:
-        number = float(text)
-    except ValueError:
-        raise _No(f"not a number: {_short(value)}") from None
-    if not math.isfinite(number):
-        raise _No(f"not a number: {_short(value)}")
-    return number
+    for read in (int, float):
+        try:
+            number = read(text)
+        except ValueError:
+            continue
+        if _is_finite(number):
+            return number
+    raise _No(f"not a number: {_short(value)}")
 
 
 _FORMS: Final[dict[Form, _Step]] = {
