@@ -1,5 +1,6 @@
 """Names and formats of a profile, where stored values are shown: numbers stay numbers beside them."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,11 +11,14 @@ from streampoll.cli import run
 from streampoll.cli.drawing import table_grids
 from streampoll.cli.looks import look_by_profile
 from streampoll.embedded.fleet import FleetSettings, device_address
-from streampoll.model import Outcome, Status, Table, Trace
+from streampoll.model import Outcome, Result, Status, Table, Trace
+from streampoll.results.codec import encode_payload
 from streampoll.results.reader import StoredPoll
 from streampoll.results.render import CSV_COLUMNS, Look, as_it_is, as_json, csv_rows, text_lines
+from streampoll.shards.entries import encode_result
 from streampoll.snmp.plan import CollectPlan, IndexPart, Kind, Metric, PartKind, TableSpec
 from tests.fleet_support import running_fleet
+from tests.results_support import NOON, TRACE, bench
 
 OPER = Metric("oper", (1, 3, 1), Kind.INTEGER, enum=((1, "up"), (2, "down")))
 PEER = IndexPart(Metric("peer", (), Kind.IP), PartKind.BYTES, 4)
@@ -88,3 +92,32 @@ def test_poll_shows_names_and_json_has_both(
     out = capsys.readouterr().out
     assert (first["ifAdminStatus"], first["shown"]["ifAdminStatus"]) == (1, "up")
     assert " up " in out
+
+
+def test_stored_values_are_shown_by_the_profile_that_their_payload_names(
+    tmp_path: Path, fresh_database: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And as they are, with a word, once that profile has a mistake."""
+    (tmp_path / "streampoll.toml").write_text("")
+    (tmp_path / "profiles").mkdir()
+    profile = tmp_path / "profiles" / "p.toml"
+    profile.write_text('[scalars]\ntemp = { oid = "1.3.6.1.2.0", type = "integer", display = "d-1", unit = "C" }')
+    monkeypatch.setenv("STREAMPOLL_POSTGRES_DSN", fresh_database)
+    asyncio.run(store(fresh_database))
+    asked = ["results", "core-1", "--config", str(tmp_path), "--since", str(NOON - 60), "--format", "json"]
+
+    assert run(asked) == 0
+    good = json.loads(capsys.readouterr().out)
+    profile.write_text("[scalars]\ntemp = 1")
+    assert run(asked) == 0
+    said = capsys.readouterr()
+
+    assert (good["values"]["temp"], good["shown"], good["profile"]) == (215, {"temp": "21.5 C"}, "p")
+    assert (json.loads(said.out)["values"]["temp"], json.loads(said.out)["shown"]) == (215, {})
+    assert "shown without names and formats: profiles/p.toml:2" in said.err
+
+
+async def store(dsn: str) -> None:
+    async with bench(dsn) as b:
+        payload = encode_payload(OUTCOME, TRACE)
+        await b.handle(encode_result(Result("interfaces", "core-1", NOON, Status.OK, 5, payload)))
