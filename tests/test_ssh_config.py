@@ -12,7 +12,7 @@ from streampoll.config.secret import Secret
 from streampoll.errors import ConfigError
 from streampoll.ssh.credential import JumpHost, SshCredential
 from streampoll.ssh.plan import Channel, Command, Field, Format, SshPlan, Type
-from tests.config_support import faults_in, write
+from tests.config_support import faults_in, notices_in, write
 
 HEAD = 'protocol = "ssh"\nplatform = "cisco_ios"\n'
 
@@ -195,6 +195,17 @@ def test_a_secret_that_is_empty_is_said(tmp_path: Path) -> None:
 
 def test_known_hosts_stands_beside_the_configuration(tmp_path: Path) -> None:
     assert load_settings(write(tmp_path, {}), {}).ssh.known_hosts == str(tmp_path / "known_hosts")
+
+
+def test_an_interval_that_no_session_outlives_is_noticed(tmp_path: Path) -> None:
+    files = {
+        "profiles/mine.toml": HEAD + '[commands.a]\ncommand = "show a"\n',
+        "streampoll.toml": '[jobs.a]\nevery = "15m"\nprofile = "mine"\n',
+    }
+
+    assert any("each poll logs in anew" in each for each in notices_in(tmp_path, files))
+    files["streampoll.toml"] += '[ssh]\nidle_s = "20m"\n'
+    assert not any("logs in anew" in each for each in notices_in(tmp_path, files))
 
 
 def test_a_device_has_settings_of_its_own(tmp_path: Path) -> None:

@@ -41,13 +41,16 @@ async def test_nothing_that_is_written_or_returned_has_a_secret(
     ]
     outcomes: list[Outcome] = []
     async with served(Device({"show run": "hostname R1"}, secret=ENABLE)) as r1, bench(tmp_path) as polls:
+        caplog.clear()  # of the imitation's beginnings
         for login in logins:
             outcomes.append(await polls.poll(r1, plan_of("cisco_ios", "show run", enable=True), login))
             outcomes.append(await polls.poll(sshd.port, plan_of("linux", "uptime"), login))
         assert {("enable", ENABLE), ("enable", WRONG)} <= set(r1.attempts)
 
+    chatter = [record for record in caplog.records if record.name.startswith("asyncssh")]
     statuses = {outcome.status for outcome in outcomes}
     seen = "\n".join([caplog.text, repr(outcomes), repr(logins), polls.known_hosts.read_text()])
+    assert not [record for record in chatter if record.levelno < logging.WARNING]  # its packets are not even dumped
     assert {Status.OK, Status.AUTH, Status.CONFIG} <= statuses
     for secret in (*SECRETS, *sshd.key("locked").reveal().splitlines()[1:3]):
         assert secret[:8] not in seen

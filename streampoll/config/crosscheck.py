@@ -15,8 +15,9 @@ from streampoll.config.jobs import Job
 from streampoll.config.profile_port import PollPlan
 from streampoll.config.redis_url import Kind, RedisUrlError, parse_redis_url
 from streampoll.config.report import SHOWN, nearest
-from streampoll.config.settings import QueueSettings, RedisSettings, Settings, SnmpSettings
+from streampoll.config.settings import QueueSettings, RedisSettings, Settings, SnmpSettings, SshSettings
 from streampoll.model import Device, QueueClass
+from streampoll.ssh.plan import SshPlan
 
 _POSTGRES_FILES = ("sslrootcert", "sslcert", "sslkey", "sslcrl")
 _POSTGRES = ("postgresql://", "postgres://")
@@ -103,6 +104,8 @@ def check_whole(
     for job in jobs:
         _check_job(place.at("jobs", job.name), job, devices, profiles)
         _check_interval(place.at("jobs", job.name), job, settings.snmp)
+        if isinstance(profiles.get(job.profile), SshPlan):
+            _check_idle(place.at("jobs", job.name), job, settings.ssh)
     _check_names("profile", (device.profile for device in devices), profiles, place)
     names = (name for device in devices for name in names_of(device.credential))
     _check_names("credential", names, credentials, place)
@@ -129,6 +132,15 @@ def _check_interval(place: Place, job: Job, snmp: SnmpSettings) -> None:
         place.at("every").notice(
             f"a silent device takes {silent_s:g} s (snmp.timeout_s x tries), the whole interval of {job.every_s} s",
             "lengthen every, or shorten snmp.timeout_s",
+        )
+
+
+def _check_idle(place: Place, job: Job, ssh: SshSettings) -> None:
+    """Note an interval that no SSH session outlives."""
+    if job.every_s and ssh.max_sessions and ssh.max_kept and ssh.idle_s <= job.every_s:
+        place.at("every").notice(
+            f"an SSH session is closed after {ssh.idle_s:g} s without a poll, so each poll logs in anew",
+            "set ssh.idle_s above the interval, or ssh.max_sessions = 0 if that is meant",
         )
 
 
