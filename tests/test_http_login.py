@@ -158,14 +158,25 @@ async def test_a_wrong_digest_is_not_accepted(device: Device) -> None:
     assert (outcome.status, outcome.requests) == (Status.AUTH, 2)
 
 
-@pytest.mark.parametrize("challenge", ["Digest realm=x", 'Digest realm="x", nonce="y", algorithm=TIGER', "Digest ,,="])
-async def test_a_strange_challenge_is_a_failure(device: Device, challenge: str) -> None:
-    device.on("/a", Response("", 401, {"www-authenticate": challenge}))
+STRANGE = [
+    "Digest realm=x",
+    'Digest realm="x", nonce="y", algorithm=TIGER',
+    'Digest realm="x", nonce="y", qop="auth-int"',
+    "Digest ,,=",
+]
+
+
+@pytest.mark.parametrize("challenge", STRANGE)
+async def test_a_strange_challenge_is_a_failure_and_forgotten(device: Device, challenge: str) -> None:
+    """httpx keeps a challenge before it knows whether it can answer it, and failed at every request after it."""
+    device.on("/a", Response("", 401, {"www-authenticate": challenge}), digest_server())
 
     async with polling() as poller:
-        outcome = await poll(poller, device, plan(ONE), credential(Digest("poller", Secret(WORD))))
+        who = credential(Digest("poller", Secret(WORD)))
+        first, second = [await poll(poller, device, plan(ONE), who) for _ in range(2)]
 
-    assert (outcome.status, "Digest" in outcome.error) == (Status.AUTH, True)
+    assert (first.status, "Digest" in first.error) == (Status.AUTH, True)
+    assert second.status is Status.OK
 
 
 async def test_a_challenge_with_a_huge_body_is_bounded(device: Device) -> None:
@@ -220,6 +231,17 @@ async def test_a_session_is_ended_at_its_own_address(device: Device) -> None:
         await poll(poller, device, plan(TWO), credential(redfish))
 
     assert (device.asked[-1].method, device.asked[-1].path, sessions.live) == ("DELETE", "/sessions/1", set())
+
+
+async def test_a_session_whose_address_is_none_is_left(device: Device) -> None:
+    Sessions(device)
+    device.on("/login", json_page({"data": {"token": "a"}}, location="http://[::"))
+    login = Login("poller", Secret(WORD), "/login", JSON_LOGIN.body, "data.token", logout=Logout(LOCATION, "DELETE"))
+
+    async with polling() as poller:
+        await poll(poller, device, plan(ONE), credential(login))
+
+    assert device.paths() == ["/login", "/a"]
 
 
 async def test_an_expired_session_is_renewed_within_the_poll(device: Device) -> None:

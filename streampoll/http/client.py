@@ -12,7 +12,7 @@ import logging
 import socket
 import ssl
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from typing import Final
 
 import httpx
@@ -46,7 +46,8 @@ class HttpxClient:
         silence()
         self._root = endpoint.url
         self._limits = limits
-        self._digest = httpx.DigestAuth(digest[0], digest[1].reveal()) if digest else None
+        self._who = digest
+        self._digest = _digest(digest) if digest else None
         self._extensions = {"sni_hostname": endpoint.server_name} if endpoint.server_name else {}
         self._has_answered = False
         self._client = httpx.AsyncClient(
@@ -108,9 +109,23 @@ class HttpxClient:
         if self._digest is None:
             return (await self._exchange(request, tally))[1]
         flow = self._digest.auth_flow(request)
-        response, answer = await self._exchange(next(flow), tally)
-        again = _answer_challenge(flow, response)
+        response, answer = await self._exchange(self._step(lambda: next(flow)) or request, tally)
+        again = self._step(lambda: flow.send(response))
         return (await self._exchange(again, tally))[1] if again else answer
+
+    def _step(self, step: Callable[[], httpx.Request]) -> httpx.Request | None:
+        """Return the next request of a digest's flow, None after its last.
+
+        Raises:
+            Failure: the challenge, which httpx has kept by then, can't be answered; it is forgotten.
+        """
+        try:
+            return step()
+        except StopIteration:
+            return None
+        except (KeyError, ValueError, NotImplementedError, httpx.ProtocolError):
+            self._digest = _digest(self._who) if self._who else None
+            raise Failure(Status.AUTH, "its Digest challenge is of a kind that is not known here", True) from None
 
     async def _exchange(self, request: httpx.Request, tally: Tally) -> tuple[httpx.Response, Answer]:
         """Send a request as it is and read the whole answer."""
@@ -153,16 +168,8 @@ def silence() -> None:
             logger.addHandler(logging.NullHandler())  # else what is severe goes to stderr past our format
 
 
-def _answer_challenge(
-    flow: Generator[httpx.Request, httpx.Response, None], response: httpx.Response
-) -> httpx.Request | None:
-    """Return the request that answers a challenge; None if there was none. Raises Failure: it can't be answered."""
-    try:
-        return flow.send(response)
-    except StopIteration:
-        return None
-    except (KeyError, ValueError, NotImplementedError, httpx.ProtocolError):
-        raise Failure(Status.AUTH, "its Digest challenge is of a kind that is not known here", True) from None
+def _digest(who: tuple[str, Secret]) -> httpx.DigestAuth:
+    return httpx.DigestAuth(who[0], who[1].reveal())
 
 
 def _connect_failure(error: BaseException) -> Failure:

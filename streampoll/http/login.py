@@ -7,12 +7,13 @@ since devices lock users out.
 
 import asyncio
 import logging
-from urllib.parse import urlsplit
+from dataclasses import replace
 
 from streampoll.config.secret import Secret
 from streampoll.http.credential import LOCATION, Login, check_header_value
 from streampoll.http.expression import compile_expression
 from streampoll.http.judge import is_login_page, phrase, read_json
+from streampoll.http.pages import elsewhere
 from streampoll.http.port import Answer, Ask, Client, Failure, Tally
 from streampoll.http.template import fill_body
 from streampoll.model import Status
@@ -63,9 +64,11 @@ class LoginSession:
         logout, is_in, self.is_in = self._login.logout, self.is_in, False
         if logout is None or not is_in:
             return
-        path = self._location if logout.path == LOCATION else logout.path
+        ask = Ask(logout.method, logout.path, headers=self._proof())
         try:
-            await self._client.send(Ask(logout.method, path, headers=self._proof()), Tally())
+            if logout.path == LOCATION:
+                ask = elsewhere(replace(ask, path=self._login.path), self._location)
+            await self._client.send(ask, Tally())
         except Failure as error:
             log.debug("logout: %s", error)
 
@@ -98,7 +101,7 @@ class LoginSession:
     def _keep(self, answer: Answer) -> None:
         """Take the proof out of a login's answer. Raises Failure: it has none."""
         login = self._login
-        self._location = urlsplit(answer.headers.get("location", "")).path or "/"
+        self._location = answer.headers.get("location", "")
         if login.cookie:
             if not self._client.has_cookie(login.cookie):
                 raise Failure(Status.AUTH, f"login refused: no cookie {login.cookie!r} was set", True)
