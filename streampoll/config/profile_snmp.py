@@ -82,25 +82,53 @@ class SnmpProfiles:
     def compile(self, name: str, drafts: Sequence[SnmpDraft], place: Place) -> CollectPlan | None:
         """Return the plan of drafts, each over those before it, or None with faults."""
         before = len(place.report.faults)
-        scalars: dict[str, Metric] = {}
-        tables: dict[str, TableSpec] = {}
+        whole = _Whole()
         for draft in drafts:
-            for left_out in draft.without:
-                if not _leave_out(left_out, scalars, tables) and draft.place is place:
-                    known = [
-                        *scalars,
-                        *tables,
-                        *(f"{each.name}.{c.name}" for each in tables.values() for c in each.columns),
-                    ]
-                    place.at("without").fault(f"nothing that is extended has '{left_out}'", nearest(left_out, known))
-            scalars.update(draft.scalars)
-            for spec in draft.tables.values():
-                tables[spec.name] = _over(tables.get(spec.name), spec)
-        plan = CollectPlan(
-            name, _inherited(tuple(scalars.values())), tuple(map(_settled, tables.values())), drafts[-1].suits
-        )
+            strange = whole.take(draft)
+            if draft.place is place:  # in what it extends it was said already
+                for each in strange:
+                    place.at("without").fault(f"nothing that is extended has '{each}'", nearest(each, whole.names()))
+        plan = whole.plan(name, drafts[-1].suits)
         check_plan(plan, place)
         return plan if len(place.report.faults) == before else None
+
+
+@dataclass(slots=True)
+class _Whole:
+    """What files make together, each over those before it."""
+
+    scalars: dict[str, Metric] = field(default_factory=dict)
+    tables: dict[str, TableSpec] = field(default_factory=dict)
+
+    def take(self, draft: SnmpDraft) -> list[str]:
+        """Take one more file over the others; returns what it would leave out and what is not there."""
+        strange = [each for each in draft.without if not self._leave_out(each)]
+        self.scalars.update(draft.scalars)
+        for spec in draft.tables.values():
+            self.tables[spec.name] = _over(self.tables.get(spec.name), spec)
+        return strange
+
+    def names(self) -> list[str]:
+        """Return everything that can be left out."""
+        columns = (f"{spec.name}.{metric.name}" for spec in self.tables.values() for metric in spec.columns)
+        return [*self.scalars, *self.tables, *columns]
+
+    def plan(self, name: str, suits: tuple[Oid, ...]) -> CollectPlan:
+        """Return it as a plan, not checked yet."""
+        scalars = _inherited(tuple(self.scalars.values()))
+        return CollectPlan(name, scalars, tuple(map(_settled, self.tables.values())), suits)
+
+    def _leave_out(self, name: str) -> bool:
+        """Drop a scalar, a table or "table.column"; False if there is none of that name."""
+        if self.scalars.pop(name, None) or self.tables.pop(name, None):
+            return True
+        table, _, column = name.partition(".")
+        spec = self.tables.get(table)
+        if spec is None or column not in {metric.name for metric in spec.columns}:
+            return False
+        left = tuple(metric for metric in spec.columns if metric.name != column)
+        self.tables[table] = replace(spec, columns=left, key="" if spec.key == column else spec.key)
+        return True
 
 
 def _table(name: str, data: Any, place: Place) -> TableSpec | None:
@@ -126,19 +154,6 @@ def _under(when: tuple[Condition, ...], metric: Metric) -> Metric:
 def _all_under(when: tuple[Condition, ...], spec: TableSpec) -> TableSpec:
     """Return a table whose columns have the file's condition: the table may be there for others too."""
     return replace(spec, columns=tuple(_under(when, metric) for metric in spec.columns))
-
-
-def _leave_out(name: str, scalars: dict[str, Metric], tables: dict[str, TableSpec]) -> bool:
-    """Drop a scalar, a table or "table.column"; False if there is none of that name."""
-    if scalars.pop(name, None) or tables.pop(name, None):
-        return True
-    table, _, column = name.partition(".")
-    spec = tables.get(table)
-    if spec is None or column not in {metric.name for metric in spec.columns}:
-        return False
-    left = tuple(metric for metric in spec.columns if metric.name != column)
-    tables[table] = replace(spec, columns=left, key="" if spec.key == column else spec.key)
-    return True
 
 
 def _over(base: TableSpec | None, spec: TableSpec) -> TableSpec:

@@ -21,12 +21,6 @@ _INDEX_BYTES: Final = 4  # an estimate
 _UPTIME: Final = Want.of(Metric("sysUpTime", (), Kind.TICKS), SYS_UPTIME_0)
 
 
-def _can_sift(talk: Conversation) -> bool:
-    """Tell whether an agent is walked by many rows a request: v1 is not, and would be asked as often."""
-    credential = talk.agent.credential
-    return not (isinstance(credential, Community) and credential.version is Version.V1)
-
-
 async def sift(talk: Conversation, table: CompiledTable, sieve: Sieve) -> Walk | None:
     """Walk what decides and ask for the rest of the rows that are kept; None if it is cheaper to walk everything."""
     if not _can_sift(talk) or sieve.skips(talk.agent.address):
@@ -46,6 +40,12 @@ async def sift(talk: Conversation, table: CompiledTable, sieve: Sieve) -> Walk |
         await _ask_rows(talk, whole, sieve.rest)
         await fill_holes(talk, whole, [whole.lanes[place] for place in sieve.rest])
     return whole
+
+
+def _can_sift(talk: Conversation) -> bool:
+    """Tell whether an agent is walked by many rows a request: v1 is not, and would be asked as often."""
+    credential = talk.agent.credential
+    return not (isinstance(credential, Community) and credential.version is Version.V1)
 
 
 def _pays(talk: Conversation, table: CompiledTable, sieve: Sieve, rows: tuple[int, int]) -> bool:
