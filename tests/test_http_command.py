@@ -89,6 +89,18 @@ async def test_check_names_the_line_of_a_mistake(tmp_path: Path) -> None:
     assert "profiles/box.toml:6: requests.a.scalars.a: 'v[': Invalid jmespath expression" in out + err
 
 
+async def test_check_looks_at_the_file_of_authorities(tmp_path: Path) -> None:
+    configure(tmp_path, 1)
+    with (tmp_path / "streampoll.toml").open("a") as file:
+        file.write('[http]\ntls_ca = "/nowhere/ca.pem"\ntls_verify = "none"\n')
+
+    code, out, err = await streampoll(tmp_path, "check")
+
+    assert code == 2
+    assert "streampoll.toml:5: http.tls_ca: /nowhere/ca.pem can't be read" in out + err
+    assert "anybody may pose as a device" in out + err
+
+
 async def test_a_worker_that_polls_no_http_does_not_import_its_libraries() -> None:
     heavy = ("httpx", "httpcore", "h2", "jmespath", "prometheus_client")
     check = f"import sys, streampoll.pollers.protocols, streampoll.app; print([m for m in {heavy} if m in sys.modules])"

@@ -15,7 +15,7 @@ from streampoll.config.jobs import Job
 from streampoll.config.profile_port import PollPlan
 from streampoll.config.redis_url import Kind, RedisUrlError, parse_redis_url
 from streampoll.config.report import SHOWN, nearest
-from streampoll.config.settings import QueueSettings, RedisSettings, Settings, SnmpSettings, SshSettings
+from streampoll.config.settings import HttpSettings, QueueSettings, RedisSettings, Settings, SnmpSettings, SshSettings
 from streampoll.model import Device, QueueClass
 from streampoll.ssh.plan import SshPlan
 
@@ -27,6 +27,7 @@ def check_settings(place: Place, settings: Settings) -> None:
     """Check the settings against each other."""
     _check_redis(place.at("redis"), settings.redis)
     _check_postgres(place.at("postgres", "dsn"), settings.postgres.dsn.reveal())
+    _check_http(place.at("http"), settings.http)
     worker = settings.worker
     if worker.dead_after_s < 2 * worker.heartbeat_s:
         place.at("worker", "dead_after_s").fault(
@@ -49,6 +50,15 @@ def check_settings(place: Place, settings: Settings) -> None:
         for queue, times in Counter(pool.queues).items():
             if times > 1:
                 place.at("pools", name, "queues").fault(f"'{queue}' is there {times} times", "name it once")
+
+
+def _check_http(place: Place, http: HttpSettings) -> None:
+    if http.tls_ca and not os.access(http.tls_ca, os.R_OK):
+        place.at("tls_ca").fault(f"{http.tls_ca} can't be read", "name a file that exists and that this user may read")
+    if http.tls_verify == "none":
+        place.at("tls_verify").notice(
+            "anybody may pose as a device", "write full or chain, and http.tls_fingerprint for those that need it"
+        )
 
 
 def _check_postgres(place: Place, dsn: str) -> None:

@@ -111,6 +111,7 @@ def read_pages(data: Any, place: Place) -> Paging | None:
         return None
     by = PageBy(ways[0])
     word = getattr(table, by.value)
+    needed: dict[str, str | int] = {}
     if by in (PageBy.NEXT, PageBy.CURSOR):
         check_expression(word, compile_expression, place.at(by.value))
         needed = {"parameter": table.parameter} if by is PageBy.CURSOR else {}
