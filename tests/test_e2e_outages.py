@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgpack
 import pytest
 
+from streampoll.embedded.fleet import FleetSettings
 from streampoll.embedded.postgres import EmbeddedPostgres
-from streampoll.embedded.redis import EmbeddedRedis
+from streampoll.embedded.redis import EmbeddedRedis, RedisOptions
 from tests.e2e_support import START_S, Deployment, Running, deployed, fix_port
 from tests.waiting import eventually
 
@@ -78,6 +80,60 @@ def test_polling_goes_on_while_postgres_is_away_and_every_row_is_stored_once_it_
 
         system.settle()
         assert [len(complaints(running)) for running in started] == [0, 2], [complaints(each) for each in started]
+
+
+HIGH_WATER = 1000
+DEVICES = 300  # in one shard, each second: an hour of a deployment's default (100,000 results a shard) in four seconds
+
+
+def test_postgres_away_throttles_the_source_before_redis_is_full_and_costs_no_result(
+    open_directory: Path, own_postgres: EmbeddedPostgres
+) -> None:
+    """Guarantee 4 as it goes over an hour: alarm, backlog, throttle, a bounded wait, and all rows there after it."""
+    own_postgres.start()
+    own_redis = EmbeddedRedis(open_directory / "redis", RedisOptions(max_memory_bytes=64 << 20))
+    fleet = FleetSettings(devices=DEVICES, latency_ms=(1.0, 20.0), interfaces=(1, 1))
+    with own_redis, deployed(open_directory, own_redis.url.reveal(), own_postgres.dsn.reveal(), "1s", fleet) as system:
+        system.environ |= {"STREAMPOLL_SHARDS_COUNT": "1", "STREAMPOLL_COORDINATOR_RESULTS_HIGH_WATER": f"{HIGH_WATER}"}
+        started = [system.start("coordinator"), system.start("worker", "--processes", "1")]
+        eventually(lambda: system.polled(DEVICES), START_S)
+        own_postgres.stop()
+
+        eventually(lambda: alarmed(system, "rows wait in Redis"), START_S)
+        assert skipped(system, "results") == 0  # the alarm is there long before
+        eventually(lambda: alarmed(system, "% of those at which polls are skipped"), START_S)
+        eventually(lambda: alarmed(system, "over the high water: its polls are skipped"), START_S)
+        eventually(lambda: skipped(system, "results") > 10 * DEVICES, START_S)
+        assert HIGH_WATER < rows_in_redis(system) < HIGH_WATER + 3 * DEVICES  # what was in flight, and ledger entries
+        with system.redis() as client:
+            assert client.info("memory")["used_memory"] < 0.5 * (64 << 20)
+
+        own_postgres.start()
+        eventually(lambda: rows_in_redis(system) < DEVICES and not system.stats()["alarms"], START_S)
+        before = system.count()
+        eventually(lambda: system.polled(before + 2 * DEVICES), START_S)
+        report = system.settle()
+        assert (report["missing"], report["duplicates"], report["lost"]) == (0, 0, 0)
+        assert report["skipped"] > 10 * DEVICES
+        assert "memory" not in {
+            cause for (cause,) in system.query("SELECT DISTINCT cause FROM ledger WHERE skipped > 0")
+        }
+        with system.redis() as client:
+            assert not [key for key in client.scan_iter("sp:{*}:*:dead") if client.xlen(key)]
+        assert [line for line in complaints(started[1]) if "results: " in line and "takes" not in line][1:] == []
+        assert all("Traceback" not in running.said for running in started)
+
+
+def alarmed(system: Deployment, words: str) -> bool:
+    return any(words in alarm for alarm in system.stats()["alarms"])
+
+
+def skipped(system: Deployment, cause: str) -> int:
+    """Return how many polls were skipped by a cause, by the ledger entries that wait in Redis."""
+    with system.redis() as client:
+        fields = [entry[1] for entry in client.xrange("sp:{00}:results") if entry[1][b"k"] == b"ledger"]
+    bodies = [msgpack.unpackb(each[b"b"]) for each in fields]
+    return sum(body[6] for body in bodies if body[7] == cause)
 
 
 def test_processes_live_through_a_restart_of_redis(
