@@ -70,6 +70,10 @@ def test_a_name_that_is_defined_nowhere_is_a_fault(tmp_path: Path, files: dict[s
         (f"{JOB}\n[pools.a]\nqueues = ['polling']", "streampoll.toml:5: pools: no pool serves 'results'"),
         (f"{JOB}\n[pools.a]\nprocesses = 17", "shards.count: 17 processes would poll 16 shards"),
         (f"{JOB}\n[snmp]\ntimeout_s = 30", "streampoll.toml:2: jobs.all.every: a silent device takes 60 s"),
+        (
+            f"{JOB}[coordinator]\ngrace_s = 61",
+            "streampoll.toml:2: jobs.all.every: after an outage polls up to 61 s late",
+        ),
         (f"{JOB}select = {{ groups = ['cor'] }}", "streampoll.toml:4: jobs.all.select.groups: no device has 'cor'"),
         (f"{JOB}select = {{ devices = ['sw2'] }}", "no device has 'sw2'; did you mean 'sw1'?"),
         (f"{JOB}select = {{ groups = ['cor'] }}", "streampoll.toml:1: jobs.all: selects no device that is enabled"),

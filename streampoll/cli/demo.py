@@ -37,6 +37,9 @@ _TOML = """\
 every = {interval_s}
 spread = {spread}
 
+[coordinator]
+grace_s = {grace_s}
+
 [worker]
 drain_s = 10
 
@@ -178,6 +181,7 @@ def _configure(room: Path, demo: DemoOptions, fleet: _Fleet) -> Path:
     where.mkdir()
     toml = _TOML.format(
         interval_s=demo.interval_s,
+        grace_s=min(10, demo.interval_s),
         spread=str(not demo.at_once).lower(),
         port=fleet.port,
         profiles=(demo.profiles or Path("profiles")).absolute(),

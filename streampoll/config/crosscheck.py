@@ -114,6 +114,7 @@ def check_whole(
     for job in jobs:
         _check_job(place.at("jobs", job.name), job, devices, profiles)
         _check_interval(place.at("jobs", job.name), job, settings.snmp)
+        _check_grace(place.at("jobs", job.name), job, settings.coordinator.grace_s)
         if isinstance(profiles.get(job.profile), SshPlan):
             _check_idle(place.at("jobs", job.name), job, settings.ssh)
     _check_names("profile", (device.profile for device in devices), profiles, place)
@@ -142,6 +143,16 @@ def _check_interval(place: Place, job: Job, snmp: SnmpSettings) -> None:
         place.at("every").notice(
             f"a silent device takes {silent_s:g} s (snmp.timeout_s x tries), the whole interval of {job.every_s} s",
             "lengthen every, or shorten snmp.timeout_s",
+        )
+
+
+def _check_grace(place: Place, job: Job, grace_s: float) -> None:
+    """Note a grace in which a device would be due again: what is dispatched so late has its next slot begun."""
+    if job.every_s and grace_s > job.every_s:
+        place.at("every").notice(
+            f"after an outage polls up to {grace_s:g} s late are dispatched (coordinator.grace_s), and those that are"
+            f" later than the interval of {job.every_s} s only expire",
+            f"set coordinator.grace_s to at most {job.every_s}, so that they are skipped",
         )
 
 
