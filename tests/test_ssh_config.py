@@ -1,5 +1,7 @@
 """Profiles and credentials of protocol "ssh": what they become, and the mistakes that are found in them."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -206,6 +208,14 @@ def test_an_interval_that_no_session_outlives_is_noticed(tmp_path: Path) -> None
     assert any("each poll logs in anew" in each for each in notices_in(tmp_path, files))
     files["streampoll.toml"] += '[ssh]\nidle_s = "20m"\n'
     assert not any("logs in anew" in each for each in notices_in(tmp_path, files))
+
+
+def test_a_process_that_polls_nothing_over_ssh_imports_none_of_it() -> None:
+    heavy = ("asyncssh", "textfsm", "ntc_templates")
+    check = f"import sys, streampoll.app, streampoll.pollers.ssh; print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "[]"
 
 
 def test_a_device_has_settings_of_its_own(tmp_path: Path) -> None:

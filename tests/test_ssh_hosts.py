@@ -58,9 +58,8 @@ async def test_a_key_of_another_type_is_a_changed_key(tmp_path: Path) -> None:
 
 
 async def test_a_device_with_several_keys_shows_the_one_that_is_known(tmp_path: Path) -> None:
-    rsa = asyncssh.generate_private_key("ssh-rsa", key_size=2048)
-    async with served(device(), [HOST_KEY, rsa]) as r1, bench(tmp_path, host_keys="known") as polls:
-        polls.known_hosts.write_text(f"[127.0.0.1]:{r1.port} {public(rsa)}\n")
+    async with served(device(), [HOST_KEY, RSA_KEY]) as r1, bench(tmp_path, host_keys="known") as polls:
+        polls.known_hosts.write_text(f"[127.0.0.1]:{r1.port} {public(RSA_KEY)}\n")
         outcome = await polls.poll(r1, PLAN)
 
     assert (outcome.status, outcome.error) == (Status.OK, "")
@@ -153,11 +152,20 @@ async def test_nothing_is_proved_before_the_first_key_is_on_record(tmp_path: Pat
     assert "ssh.known_hosts" in outcome.error
 
 
+RSA_KEY = asyncssh.generate_private_key("ssh-rsa", key_size=2048)
 OLD = {"kex_algs": ["diffie-hellman-group14-sha1"], "encryption_algs": ["aes128-cbc"]}
+OLDEST = {
+    "kex_algs": ["diffie-hellman-group1-sha1"], "encryption_algs": ["3des-cbc"], "mac_algs": ["hmac-md5"],
+}  # fmt: skip
+CBC = {"encryption_algs": ["aes256-cbc"]}
+MD5 = {"encryption_algs": ["aes128-ctr"], "mac_algs": ["hmac-md5"]}
 
 
-async def test_an_old_device_is_refused_with_the_way_out_and_polled_with_it(tmp_path: Path) -> None:
-    async with served(device(**OLD)) as r1, bench(tmp_path) as polls:
+@pytest.mark.parametrize("algorithms", [OLD, OLDEST, CBC, MD5])
+async def test_an_old_device_is_refused_with_the_way_out_and_polled_with_it(
+    tmp_path: Path, algorithms: dict[str, Any]
+) -> None:
+    async with served(device(**algorithms), RSA_KEY) as r1, bench(tmp_path) as polls:
         refused = await polls.poll(r1, PLAN)
         allowed = await polls.poll(r1, PLAN, legacy=True)
 

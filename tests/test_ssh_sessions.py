@@ -40,24 +40,28 @@ async def test_a_session_that_died_between_polls_is_replaced_within_the_poll(tmp
     assert (outcome.status, r1.logins) == (Status.OK, 2)
 
 
-async def test_a_session_that_is_silent_between_polls_is_replaced_too(tmp_path: Path) -> None:
+@pytest.mark.parametrize("plan", [IOS, LINUX])
+async def test_a_session_that_is_silent_between_polls_is_replaced_too(tmp_path: Path, plan: Any) -> None:
     """As behind a firewall that forgot the connection: what is written gets no answer."""
-    stuck: list[Any] = []
-
-    def say(r1: Device, line: str, process: Any) -> bool:
-        return process in stuck or stuck_once(process)
-
-    def stuck_once(process: Any) -> bool:
-        seen.append(process)
-        return False
-
-    seen: list[Any] = []
-    async with served(device(on_command=say)) as r1, bench(tmp_path, command_timeout_s=0.5) as polls:
-        await polls.poll(r1, IOS)
-        stuck.append(seen[-1])
-        outcome = await polls.poll(r1, IOS)
+    async with served(device()) as r1, bench(tmp_path, command_timeout_s=0.5) as polls:
+        await polls.poll(r1, plan)
+        r1.connections[0]._transport.pause_reading()
+        outcome = await polls.poll(r1, plan)
 
     assert (outcome.status, r1.logins) == (Status.OK, 2)
+
+
+@pytest.mark.parametrize("platform", ["cisco_ios", "linux"])
+async def test_a_command_that_is_only_slow_is_not_run_twice(tmp_path: Path, platform: str) -> None:
+    def echo_and_hang(r1: Device, line: str, process: Any) -> bool:
+        return line in ("show tech", "ps")
+
+    slow = plan_of(platform, "show tech" if platform == "cisco_ios" else "ps")
+    async with served(device(on_command=echo_and_hang)) as r1, bench(tmp_path, command_timeout_s=0.5) as polls:
+        await polls.poll(r1, plan_of(platform, "show clock" if platform == "cisco_ios" else "uptime"))
+        outcome = await polls.poll(r1, slow)
+
+    assert (outcome.status, r1.logins, r1.typed.count(slow.commands[0].line)) == (Status.TIMEOUT, 1, 1)
 
 
 async def test_a_session_is_replaced_only_once_a_poll(tmp_path: Path) -> None:

@@ -260,6 +260,14 @@ async def test_the_poll_ends_at_its_deadline(tmp_path: Path) -> None:
     assert outcome.status is Status.TIMEOUT
 
 
+async def test_the_poll_ends_at_its_deadline_with_what_it_has(tmp_path: Path) -> None:
+    device = Device({"show a": "a"}, on_command=lambda device, line, process: line == "show hang")
+    async with served(device), bench(tmp_path) as polls:
+        outcome = await polls.poll(device, plan_of("cisco_ios", "show a", "show hang", "show b"), limit_s=1.5)
+
+    assert (outcome.status, outcome.values) == (Status.PARTIAL, {"show a": "a"})
+
+
 async def test_a_shell_may_be_had_of_a_host_too(tmp_path: Path) -> None:
     device = Device({"uptime": "up 1 day"}, prompt="poller@host:~$ ")
     async with served(device), bench(tmp_path) as polls:

@@ -36,6 +36,7 @@ class AsyncsshConnection:
         self._endpoint = endpoint
         self._connection = connection
         self._jump = jump
+        self.heard = False
 
     @property
     def alive(self) -> bool:
@@ -44,7 +45,9 @@ class AsyncsshConnection:
 
     async def execute(self, command: str, max_bytes: int) -> tuple[str, int]:
         """Run a command on a channel of its own; its output and exit status. Raises SshFailure."""
+        self.heard = False
         channel, session = await self._open(lambda: ExecSession(self._endpoint, max_bytes), command=command)
+        self.heard = True
         try:
             output: tuple[str, int] = await session.finished()
             return output

@@ -40,29 +40,29 @@ async def collect(session: Session, plan: SshPlan, limits: Limits, deadline: flo
         if answers.failure is not None and not answers.failure.only_this:
             answers.reasons[command.name] = f"not asked after: {answers.failure.reason}"
             continue
-        answers.requests += 1
         try:
             timeout_s = _left(command.timeout_s or limits.command_timeout_s, deadline)
+            answers.requests += 1
             answers.texts[command.name] = await session.run(command.line, timeout_s, limits.max_output_bytes)
             answers.at = answers.at or time.time()
         except SshFailure as failure:
-            _note(answers, command.name, failure)
+            _note(answers, command.name, failure, session.heard)
     return answers, answers.failure is None or answers.failure.only_this
 
 
-def _note(answers: Answers, name: str, failure: SshFailure) -> None:
+def _note(answers: Answers, name: str, failure: SshFailure, heard: bool) -> None:
     """Note a failure; one that ends the session stands before a refusal."""
     answers.reasons[name] = failure.reason
-    answers.lost = not answers.texts and not answers.reasons.keys() - {name} and _looks_dead(failure)
+    first = answers.requests == 1 and not answers.texts
+    silent = failure.status is Status.TIMEOUT and not heard  # as behind a router that forgot the connection
+    answers.lost = answers.lost or (first and (failure.lost or silent))
     if answers.failure is None or not failure.only_this:
         answers.failure = failure
 
 
-def _looks_dead(failure: SshFailure) -> bool:
-    """Tell whether a kept session may have died without a word: cut off, or as silent as behind a dead router."""
-    return failure.lost or failure.status is Status.TIMEOUT
-
-
 def _left(timeout_s: float, deadline: float) -> float:
-    """Return a time-out that ends by the deadline."""
-    return max(0.0, min(timeout_s, deadline - asyncio.get_running_loop().time()))
+    """Return a time-out that ends by the deadline. Raises SshFailure: that has passed."""
+    left_s = deadline - asyncio.get_running_loop().time()
+    if left_s <= 0:
+        raise SshFailure(Status.TIMEOUT, "the poll's time was over")
+    return min(timeout_s, left_s)

@@ -17,6 +17,7 @@ from streampoll.ssh.pool import Doors, Pool, SessionKey
 from streampoll.ssh.port import Connector, Limits, SshFailure
 from streampoll.ssh.session import Session, open_session
 
+_TO_PARSE_S: Final = 1.0  # kept of a poll's time for what comes after its last command
 _AT_ONCE: Final = {Format.RAW}  # formats that need no parser, and no thread
 
 
@@ -40,7 +41,7 @@ class Executor:
             async with asyncio.timeout_at(deadline):
                 with self._doors.door(key.place) as lock:
                     async with lock:
-                        answers = await self._ask(key, plan, limits, deadline)
+                        answers = await self._ask(key, plan, limits, _before(deadline))
                 return await self._outcome(plan, answers)
         except TimeoutError:
             return Outcome(Status.TIMEOUT, f"{key.endpoint}: the poll's time was over before it answered")
@@ -90,6 +91,12 @@ class Executor:
         status, error = _verdict(answers, parsed)
         values, tables, missing = _found(plan, answers, parsed)
         return Outcome(status, error, values, tables, missing, answers.at, answers.at, answers.requests)
+
+
+def _before(deadline: float) -> float:
+    """Return when the last command ends, so that what came before it is parsed and kept."""
+    now = asyncio.get_running_loop().time()
+    return deadline - min(_TO_PARSE_S, (deadline - now) / 10)
 
 
 def _found(

@@ -65,6 +65,10 @@ class Connection(Protocol):
     def alive(self) -> bool:
         """False once either side has closed it."""
 
+    @property
+    def heard(self) -> bool:
+        """True if the device has answered anything since the last `execute` began."""
+
     async def execute(self, command: str, max_bytes: int) -> tuple[str, int]:
         """Run a command on a channel of its own; its output (errors last) and exit status. Raises SshFailure."""
 

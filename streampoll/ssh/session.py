@@ -27,6 +27,11 @@ class Session:
         """False once the connection is closed."""
         return self._connection.alive
 
+    @property
+    def heard(self) -> bool:
+        """True if the device has answered anything to the last command."""
+        return self.shell.heard if self.shell is not None else self._connection.heard
+
     async def enable(self, timeout_s: float) -> None:
         """Enter privileged mode where the platform has one. Raises SshFailure."""
         if self.shell is not None:

@@ -50,6 +50,7 @@ class DeviceShell:
         self._prompt: re.Pattern[str] | None = None
         self._echoes: bool | None = None  # None: not known yet
         self.privileged = False
+        self.heard = False  # whether anything came since the last command was typed
 
     async def start(self, credential: SshCredential) -> None:
         """Learn the prompt, then set width and paging. Raises SshFailure; the caller bounds the time."""
@@ -164,6 +165,7 @@ class DeviceShell:
                 read.data += await self._channel.read()
         except TimeoutError:
             return False
+        self.heard = True
         if len(read.data) > max_bytes:
             raise SshFailure(Status.ERROR, f"more than ssh.max_output_bytes ({max_bytes:,}) came; the rest is not read")
         read.line = shown(_tail(read.data))[-1]
@@ -173,6 +175,7 @@ class DeviceShell:
         return True
 
     def _send(self, text: str) -> None:
+        self.heard = False
         self._channel.write((text + self._platform.newline).encode())
 
 
