@@ -1,6 +1,7 @@
 """The coordinator on streams in memory: who leads, what a term dispatches, and what ends it."""
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -89,6 +90,14 @@ class World:
         shard.backlog.clear()
 
 
+class Renewed(MemoryLease):
+    """Held by the process's own clock, as the real one is: that it ran out is only learned by a renewal."""
+
+    @property
+    def held(self) -> bool:
+        return self.epoch > 0
+
+
 async def test_each_second_it_dispatches_what_is_due_with_a_ledger_entry() -> None:
     world = World(load=lambda: [plan_of("a", "b", "c")])
     async with world.coordinating():
@@ -148,6 +157,16 @@ async def test_a_term_ends_although_its_renewal_is_stuck() -> None:
     world = World()
     async with world.coordinating(lease=Stuck):
         await world.dispatches()
+
+
+async def test_a_lease_that_ran_out_and_was_got_again_begins_another_term(caplog: pytest.LogCaptureFixture) -> None:
+    """A leader that was asleep renewed at once, and went on with lines from before its successor's changes."""
+    caplog.set_level(logging.INFO)
+    world = World()
+    async with world.coordinating(lease=Renewed):
+        await world.dispatches()
+        world.server.leader = None
+        await eventually_async(lambda: caplog.text.count("leading with epoch") == 2)
 
 
 async def test_a_changed_configuration_is_taken_up_and_a_bad_one_refused(caplog: pytest.LogCaptureFixture) -> None:

@@ -52,13 +52,14 @@ class Coordinator:
         self._shards = range(shards)
         self._high_water = memory_high_water
         self._ports = ports
-        self._planning = Planning(ports.plans, lambda: ports.lease.held)
+        self._planning = Planning(ports.plans, self._leads)
         self._losses = Losses(ports.losses, ports.streams, self._shards)
         self._lines: dict[Place, Line] = {}
         self._skipped: Counter[str] = Counter()  # polls by job, since this term began
         self._stop = asyncio.Event()
         self._changed = asyncio.Event()
         self._newer = False
+        self._epoch = 0  # of this term
         self._skipping = ""
         self._standing_by_for = ""
         self._away = ""
@@ -86,9 +87,7 @@ class Coordinator:
                 self._outage(_first_line(away))
                 await self._pause(_RETRY_S)
             except* Fenced:
-                log.warning(
-                    "a shard has seen a newer leader than epoch %d; taking a newer one", self._ports.lease.epoch
-                )
+                log.warning("a shard has seen a newer leader than epoch %d; taking a newer one", self._epoch)
                 self._newer = True
         await self._resign()
 
@@ -124,7 +123,8 @@ class Coordinator:
 
     async def _term(self) -> None:
         """Lead until the lease is lost or we are told to stop."""
-        if not await self._ports.streams.fence(self._ports.lease.epoch, self._shards):
+        self._epoch = self._ports.lease.epoch
+        if not await self._ports.streams.fence(self._epoch, self._shards):
             raise Fenced
         progress = await self._ports.streams.progress(self._shards)
         self._skipped.clear()
@@ -133,7 +133,7 @@ class Coordinator:
         await self._losses.look_back(floor(self._ports.now()))
         self._standing_by_for, self._away = "", ""
         jobs = {line.job for line in self._lines.values()}
-        log.info("leading with epoch %d: %d jobs over %d shards", self._ports.lease.epoch, len(jobs), len(self._shards))
+        log.info("leading with epoch %d: %d jobs over %d shards", self._epoch, len(jobs), len(self._shards))
         async with asyncio.TaskGroup() as group:
             beside = [
                 group.create_task(self._renew_for_ever(), name="lease"),
@@ -141,7 +141,7 @@ class Coordinator:
                 group.create_task(self._losses.keep_for_ever(), name="losses"),
             ]
             try:
-                while self._ports.lease.held and not self._stop.is_set():
+                while self._leads() and not self._stop.is_set():
                     await self._look()
                     await self._publish()
                     await self._until_next_second()
@@ -149,12 +149,21 @@ class Coordinator:
                 for task in beside:
                     task.cancel()
 
+    def _leads(self) -> bool:
+        """True while the lease that this term began with is held."""
+        return self._ports.lease.held and self._ports.lease.epoch == self._epoch
+
     async def _renew_for_ever(self) -> None:
-        """Renew the lease each third of it; `held` ends by itself when that fails."""
+        """Renew the lease each third of it; `held` ends by itself when that fails.
+
+        A process that was asleep may get the lease again, with a newer epoch: that is another term, for somebody else
+        may have led meanwhile, by other plans.
+        """
         while True:
             await asyncio.sleep(self._settings.lease_s / 3)
             try:
-                if not await self._ports.lease.take(self._ports.streams, self._shards):
+                await self._ports.lease.take(self._ports.streams, self._shards)
+                if not self._leads():
                     return
             except UnavailableError as error:
                 self._outage(str(error))
@@ -222,7 +231,7 @@ class Coordinator:
         while work:
             some, work = _slice(work)
             await self._send(some)
-            if not self._ports.lease.held:
+            if not self._leads():
                 return
 
     def _bring_back(self, now: int) -> None:
@@ -246,7 +255,7 @@ class Coordinator:
 
     async def _send(self, work: Sequence[tuple[Line, Sequence[Dispatch]]]) -> None:
         parts = [part for _, sends in work for part in sends]
-        answers = await self._ports.streams.dispatch(self._ports.lease.epoch, self._settings.results_high_water, parts)
+        answers = await self._ports.streams.dispatch(self._epoch, self._settings.results_high_water, parts)
         first = 0
         for line, sends in work:
             self._hear(line, sends, answers[first : first + len(sends)])
