@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from streampoll.app import _watch_threads
 from streampoll.config.credentials import Credentials
 from streampoll.config.keeping import Keeping
 from streampoll.config.recipe import Recipe
@@ -21,6 +22,7 @@ from streampoll.config.settings import CustomSettings, PingSettings, Settings, S
 from streampoll.custom import Clients, CustomCredential, CustomTarget, Outcome, PollFailed, Status, Table
 from streampoll.custom.plan import CustomPlan
 from streampoll.model import Target
+from streampoll.pollers.custom import CustomPoller
 from streampoll.pollers.protocols import make_router
 from streampoll.pollers.threads import AllBusy, Threads
 from streampoll.snmp.credential import Community
@@ -288,6 +290,25 @@ async def test_a_thread_that_comes_back_is_free_again() -> None:
 
     assert await threads.run(lambda: 5, loop.time() + 10) == 5
     await eventually_async(lambda: threads.stuck_s == 0)
+
+
+async def test_a_process_whose_thread_is_blocked_for_too_long_is_replaced() -> None:
+    stopped = asyncio.Event()
+    plan = CustomPlan("plan", "it")
+    router = make_router(Settings(), {"plan": plan}, Credentials({}, Keeping(Path(), {})))
+    await router.collect(Target("ups-1", "127.0.0.1", 0, "plan", "", {}), plan, asyncio.get_running_loop().time() + 1)
+    poller = router.poller(CustomPlan)
+    assert isinstance(poller, CustomPoller)
+    go = threading.Event()
+    with pytest.raises(TimeoutError):
+        await poller._threads.run(lambda: go.wait(20), asyncio.get_running_loop().time() + 0.05)
+
+    async with asyncio.timeout(5):
+        await _watch_threads(router, 0.5, stopped.set)
+
+    go.set()
+    assert stopped.is_set()
+    await router.close()
 
 
 # -- entry points

@@ -29,6 +29,7 @@ from tests.snmp_peer_support import ScriptedPeer
 from tests.snmp_peer_support import silent as mute
 from tests.snmp_support import SnmpdAgent
 from tests.test_credentials_sources import program
+from tests.waiting import eventually_async
 
 OK, AUTH, TIMEOUT = Outcome(Status.OK), Outcome(Status.AUTH, "wrong password"), Outcome(Status.TIMEOUT, "no answer")
 NAMES = ("a", "b", "c")
@@ -265,6 +266,41 @@ def test_every_credential_has_its_turn(count: int, worked: str) -> None:
         first.append(in_turn(names, standing, True)[0])
         standing = silent(standing)
     assert set(first) == set(names)
+
+
+def test_of_many_credentials_each_has_its_round() -> None:
+    standing, tried = UNKNOWN, set[str]()
+    for _ in range(3):
+        tried |= set(in_turn("abcdefghij", standing, False))
+        standing = refused(standing, 0.0, True)
+    assert tried == set("abcdefghij")
+
+
+async def test_a_device_that_names_another_credential_is_not_paused_any_more() -> None:
+    bench = Bench({"a": AUTH, "b": OK})
+    for _ in range(3):
+        await bench.poll("a")
+
+    assert (await bench.poll("b")).status is Status.OK
+
+
+async def test_an_unknown_credential_is_not_taken_for_none() -> None:
+    bench = Bench({None: OK}, protocol={"optional": True})
+
+    assert (await bench.poll("typo")).error == "credential 'typo' is not known to this worker; known: a, b, c"
+
+
+async def test_a_secret_that_takes_too_long_does_not_hold_the_poll_up(tmp_path: Path) -> None:
+    program(tmp_path / "vault", "sleep 1; echo word")
+    recipe = Recipe({"w": SecretSource("command", words=("./vault",))}, lambda secrets: secrets["w"].reveal(), "fake")
+    bench = Bench({"word": OK}, Credentials({"a": recipe}, Keeping(tmp_path, {"PATH": "/bin:/usr/bin"})))
+    bench.poller.wall_limit_s = 0.1
+
+    outcome = await bench.poll("a")
+
+    assert (outcome.status, outcome.error) == (Status.CONFIG, "credential 'a': its secret was not read in time")
+    await eventually_async(lambda: bench.credentials.at_hand("a"))
+    assert (await bench.poll("a")).status is Status.OK
 
 
 def test_pauses_are_bounded_however_long_a_device_refuses() -> None:

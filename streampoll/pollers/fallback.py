@@ -66,6 +66,9 @@ def in_turn(names: Sequence[str], standing: Standing, silence_refuses: bool) -> 
         return names
     worked = [name for name in names if name == standing.worked]
     line = [*worked, *(name for name in names if name != standing.worked)]
+    if standing.refused and len(line) > MOST_TRIED:  # the others have their round too
+        begin = standing.refused * MOST_TRIED % len(line)
+        line = [*line[begin:], *line[:begin]]
     first = line[_turn(len(line), standing.silent, bool(worked)) if silence_refuses else 0]
     return [first, *(name for name in line if name != first)][:MOST_TRIED]
 

@@ -4,7 +4,8 @@ A device with one credential that works, which is nearly every one, costs two lo
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -34,6 +35,14 @@ class _Round:
     requests: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """A device's last round in which no credential was accepted."""
+
+    names: Sequence[str]  # that the device named then
+    tried: Mapping[str, Any]
+
+
 class Logins:
     """Polls devices with credentials."""
 
@@ -44,24 +53,24 @@ class Logins:
         self._eager = eager
         self._names: dict[tuple[str, str], Sequence[str]] = {}
         self._revision = -1
-        self._refused: dict[tuple[str, str], tuple[Any, ...]] = {}  # (protocol, device) -> credentials not accepted
+        self._refused: dict[tuple[str, str], _Refusal] = {}  # by (protocol, device)
 
     async def poll(self, protocol: Protocol, target: Target, ask: Ask, deadline: float) -> Outcome:
         """Poll a device with the credentials it names, until the loop's time is `deadline`."""
         names = self.names(target.credential, protocol.name)
         if not names:
-            return await ask(None) if protocol.optional else self._no_credential(protocol, target)
+            return self._without(protocol, target) or await ask(None)
         standing = self._memory.standing(protocol.name, target.device)
         if len(names) == 1 and standing is UNKNOWN:
-            credential = await self._get(names[0])
+            credential = await self._get(names[0], deadline)
             if isinstance(credential, Outcome):
                 return credential
             outcome = await ask(credential)
             if outcome.status is not Status.AUTH:
                 return outcome
             round_ = _Round({names[0]: credential}, [outcome.error])
-            return await self._nobody(protocol, target, round_, outcome, ask)
-        if await self._paused(protocol, target, names, standing):
+            return await self._nobody(protocol, target, round_, outcome, ask, deadline)
+        if await self._paused(protocol, target, names, standing, deadline):
             return _pause(names, standing, self._memory.now())
         return await self._try(protocol, target, ask, deadline)
 
@@ -82,16 +91,24 @@ class Logins:
         except KeyError:
             return ""
 
-    def _no_credential(self, protocol: Protocol, target: Target) -> Outcome:
+    def _without(self, protocol: Protocol, target: Target) -> Outcome | None:
+        """Return why a device that names no credential of a protocol can't be polled; None if it can."""
         for name in names_of(target.credential):
-            if not self._protocol(name):
+            if not self._protocol(name) and (target.credential or not protocol.optional):
                 return unknown("credential", name, self._credentials.names())
+        if protocol.optional:
+            return None
         return Outcome(Status.CONFIG, f"no credential for {protocol.name} among {target.credential or 'default'!r}")
 
-    async def _get(self, name: str) -> Any:
+    async def _get(self, name: str, deadline: float) -> Any:
         """Return a credential, or the outcome that says why there is none."""
         try:
-            return self._credentials[name] if self._credentials.at_hand(name) else await self._credentials.fetch(name)
+            if self._credentials.at_hand(name):
+                return self._credentials[name]
+            async with asyncio.timeout_at(deadline):
+                return await self._credentials.fetch(name)
+        except TimeoutError:  # it goes on, and the next poll may have it
+            return Outcome(Status.CONFIG, f"credential '{name}': its secret was not read in time")
         except KeyError:
             return unknown("credential", name, self._credentials.names())
         except ConfigError as error:
@@ -103,7 +120,7 @@ class Logins:
         standing = self._memory.standing(protocol.name, target.device)
         round_, outcome = _Round({}, []), Outcome(Status.CONFIG)
         for name in fallback.in_turn(names, standing, protocol.silence_refuses):
-            credential = await self._get(name)
+            credential = await self._get(name, deadline)
             if isinstance(credential, Outcome):
                 outcome = credential if not round_.tried else outcome
                 round_.causes.append(credential.error)
@@ -121,7 +138,7 @@ class Logins:
             round_.causes.append(f"{name}: {outcome.error}")
             if asyncio.get_running_loop().time() > deadline - _LEAST_S:
                 break
-        return await self._nobody(protocol, target, round_, outcome, ask) if round_.tried else outcome
+        return await self._nobody(protocol, target, round_, outcome, ask, deadline) if round_.tried else outcome
 
     def _note(self, protocol: Protocol, target: Target, names: Sequence[str], name: str, said: Verdict) -> None:
         """Remember what an outcome says of the credential."""
@@ -134,35 +151,45 @@ class Logins:
         if after is not standing:
             self._memory.stand(protocol.name, target, after, names[0])
 
-    async def _nobody(self, protocol: Protocol, target: Target, round_: _Round, outcome: Outcome, ask: Ask) -> Outcome:
+    async def _nobody(
+        self, protocol: Protocol, target: Target, round_: _Round, outcome: Outcome, ask: Ask, deadline: float
+    ) -> Outcome:
         """End a round in which no credential was accepted; one that has just been changed gets its try."""
-        await self._credentials.look_again(round_.tried)
+        await self._look_again(round_.tried, deadline)
         for name, old in round_.tried.items():
-            credential = await self._get(name)
+            credential = await self._get(name, deadline)
             if credential is not old and not isinstance(credential, Outcome):
                 outcome = await ask(credential)
                 round_.tried[name] = credential
                 if (said := fallback.verdict(outcome)) is not Verdict.REFUSED:
                     self._note(protocol, target, self.names(target.credential, protocol.name), name, said)
                     return outcome
-        self._refused[protocol.name, target.device] = tuple(round_.tried.values())
+        names = self.names(target.credential, protocol.name)
+        self._refused[protocol.name, target.device] = _Refusal(names, round_.tried)
         standing = self._memory.standing(protocol.name, target.device)
         after = fallback.refused(standing, self._memory.now(), protocol.locks_out)
-        names = self.names(target.credential, protocol.name)
         self._memory.stand(protocol.name, target, after, names[0] if names else "")
         cause = "; ".join(round_.causes)[:_SHOWN]
         if len(round_.causes) > 1:
             cause = f"none of {len(round_.causes)} credentials was accepted: {cause}"
         return replace(outcome, error=cause)
 
-    async def _paused(self, protocol: Protocol, target: Target, names: Sequence[str], standing: Standing) -> bool:
+    async def _look_again(self, names: Iterable[str], deadline: float) -> None:
+        with suppress(TimeoutError):  # it goes on, and the next poll may have it
+            async with asyncio.timeout_at(deadline):
+                await self._credentials.look_again(names)
+
+    async def _paused(
+        self, protocol: Protocol, target: Target, names: Sequence[str], standing: Standing, deadline: float
+    ) -> bool:
         """Tell whether a device is not to be asked now: it refused all, and all are as they were."""
         if self._memory.now() >= standing.pause_until:
             return False
-        await self._credentials.look_again(names)
-        tried = self._refused.get((protocol.name, target.device), ())
-        current = [await self._get(name) for name in fallback.in_turn(names, standing, protocol.silence_refuses)]
-        return all(any(one is other for other in tried) or isinstance(one, Outcome) for one in current)
+        await self._look_again(names, deadline)
+        refusal = self._refused.get((protocol.name, target.device))
+        if refusal is None or refusal.names != names:
+            return False
+        return all([await self._get(name, deadline) is old for name, old in refusal.tried.items()])
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> Outcome:
