@@ -1,6 +1,8 @@
 """The pure parts: screens, prompts, the allow-list, parsing."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from streampoll.model import Table
 from streampoll.ssh.allow import why_refused
@@ -33,6 +35,24 @@ from streampoll.ssh.screen import shown
 )
 def test_a_screen_shows_what_a_terminal_would(data: bytes, lines: list[str]) -> None:
     assert shown(data) == lines
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(
+        st.sampled_from([b"\x1b[", b"\x1b]", b"\x1b", b"9", b"D", b"K", b"\r", b"\n", b"\b", b"x", b"\x0e", b"\xff"])
+    )
+)
+def test_no_bytes_are_too_much_for_a_screen(parts: list[bytes]) -> None:
+    data = b"".join(parts)
+    lines = shown(data)
+
+    assert sum(map(len, lines)) <= len(data)
+    assert not any(set(line) & set("\r\b\x0b\x0e\x1b") for line in lines)
+
+
+def test_a_cursor_that_is_sent_far_to_the_left_takes_no_memory() -> None:
+    assert shown(b"x" + b"\x1b[999999999999D" * 50_000 + b"y") == ["y"]
 
 
 # -- prompts

@@ -224,26 +224,30 @@ class AsyncsshConnector:
 async def _dial(endpoint: Endpoint, timeout_s: float) -> socket.socket:
     """Connect to the first address of a host that accepts. Raises SshFailure."""
     loop = asyncio.get_running_loop()
-    trouble: OSError = OSError("no address")
+    trouble = OSError("no address")
     try:
         async with asyncio.timeout(timeout_s):
-            for family, kind, protocol, _, address in await loop.getaddrinfo(
-                endpoint.host, endpoint.port, type=socket.SOCK_STREAM
-            ):
-                sock = socket.socket(family, kind, protocol)
-                try:
-                    sock.setblocking(False)
-                    await loop.sock_connect(sock, address)
-                except OSError as error:
-                    sock.close()
-                    trouble = error
-                except BaseException:
-                    sock.close()
-                    raise
-                else:
-                    return sock
+            for found in await loop.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM):
+                made = await _connected(found[0], found[4])
+                if isinstance(made, socket.socket):
+                    return made
+                trouble = made
     except TimeoutError:
         raise SshFailure(Status.TIMEOUT, f"{endpoint} accepts no connection within {timeout_s:g} s") from None
     except OSError as error:  # no such name
         trouble = error
     raise failure_of(trouble, endpoint)
+
+
+async def _connected(family: int, address: Any) -> socket.socket | OSError:
+    """Return a socket that is connected to an address, or why there is none."""
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(sock, address)
+    except BaseException as error:
+        sock.close()
+        if isinstance(error, OSError):
+            return error
+        raise
+    return sock

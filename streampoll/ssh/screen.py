@@ -15,31 +15,42 @@ _START: Final = re.compile(r"\x1b\[\d*(?:;\d*)?[GHf]")  # to a column or place: 
 _ESCAPE: Final = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[PX^_][^\x1b]*\x1b\\|[ -/]*[0-~])|\x1b$"
 )
-_CONTROL: Final = re.compile(r"[\x00-\x07\x0e-\x1a\x1c-\x1f\x7f]")
-_MOVES: Final = re.compile(r"[\r\b\x0b]")
-_ERASED: Final = "\x0b"  # stands for "erase from here" once the sequences are gone
+_CONTROL: Final = re.compile(r"[\x00-\x06\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]")
+_ERASED, _BACK = "\x0b", "\x0e"  # stand for "erase from here" and "left by so many" once the sequences are gone
+_MOVES: Final = re.compile(rf"[\r\b{_ERASED}{_BACK}]")
+_REST: Final = re.compile(r"[\x07\x1b]")  # the bell also ends a sequence, so it is taken off after those
+_NUMBERS: Final = 0x100  # where characters that stand for a number of columns begin: above all that mean something
+_WIDEST: Final = 4_096  # columns that a cursor goes back by one sequence
 
 
 def shown(data: bytes) -> list[str]:
     """Return the lines that a terminal of any width would show, without trailing blanks."""
-    text = _BREAK.sub("\n", data.decode("utf-8", "replace")).replace("\x0b", "").replace("\x0c", "")
+    text = _CONTROL.sub("", _BREAK.sub("\n", data.decode("utf-8", "replace")))
     if "\x1b" in text:
-        text = _LEFT.sub(lambda found: "\b" * min(int(found[1] or 1), 1000), text)
+        text = _LEFT.sub(_back, text)
         text = _START.sub("\r", _ERASE.sub(_ERASED, text))
         text = _ESCAPE.sub("", text)
-    text = _CONTROL.sub("", text)
+    text = _REST.sub("", text)
     return [(_typed(line) if _MOVES.search(line) else line).rstrip() for line in text.split("\n")]
+
+
+def _back(found: re.Match[str]) -> str:
+    """Return a move to the left as two characters, whatever number it has: what comes must not grow."""
+    return _BACK + chr(_NUMBERS + min(int(found[1][:6] or 1), _WIDEST))
 
 
 def _typed(line: str) -> str:
     """Return what stands in a line after the cursor has moved about in it."""
     cells: list[str] = []
     at = 0
-    for char in line:
+    chars = iter(line)
+    for char in chars:
         if char == "\r":
             at = 0
         elif char == "\b":
             at = max(0, at - 1)
+        elif char == _BACK:
+            at = max(0, at - ord(next(chars, "\0")) + _NUMBERS)
         elif char == _ERASED:
             del cells[at:]
         else:

@@ -28,6 +28,8 @@ def failure_of(error: Exception, endpoint: Endpoint) -> SshFailure:
             return SshFailure(Status.REFUSED, f"{endpoint} ended the connection: {_line(error)}", lost=True)
         case ConnectionRefusedError():
             return SshFailure(Status.REFUSED, f"{endpoint} is closed")
+        case TimeoutError():
+            return SshFailure(Status.TIMEOUT, f"{endpoint} accepts no connection")
         case OSError():
             return SshFailure(Status.UNREACHABLE, f"{endpoint} can't be reached: {error.strerror or _line(error)}")
         case _:
