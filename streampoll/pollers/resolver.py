@@ -39,10 +39,10 @@ class Resolver:
         self._known[name] = address, loop.time() + TTL_S
         return address
 
-    def known(self, name: str) -> str | None:
-        """Return the address of a name if that needs nobody to be asked."""
+    def known(self, name: str) -> str:
+        """Return the address that a name had when it was last resolved; one that never was (a numeric one) as it is."""
         found = self._known.get(name)
-        return found[0] if found else canonical(name)
+        return found[0] if found else name
 
 
 def canonical(address: str) -> str | None:

@@ -101,8 +101,7 @@ class SnmpPoller:
 
     def learned(self, target: Target) -> Mapping[str, int]:
         """Return the request sizes and the silence of a target, where they are not as usual."""
-        address = self._resolver.known(target.address)
-        return self._memory.learned((address, target.port or self._settings.port)) if address else {}
+        return self._memory.learned((self._resolver.known(target.address), target.port or self._settings.port))
 
     async def recall(self, target: Target, learned: Mapping[str, int]) -> None:
         """Take over what another process had learned of a target."""

@@ -29,6 +29,9 @@ class RequestSizes:
     def __init__(self) -> None:
         self._sizes: dict[Address, _Size] = {}
 
+    def __contains__(self, agent: Address) -> bool:
+        return agent in self._sizes
+
     def limit(self, agent: Address) -> int:
         """Return the most varbinds to expect in one reply."""
         size = self._sizes.get(agent)
@@ -66,6 +69,9 @@ class BackOff:
     def __init__(self) -> None:
         self._silent: dict[Address, int] = {}
 
+    def __contains__(self, agent: Address) -> bool:
+        return agent in self._silent
+
     def failures(self, agent: Address) -> int:
         """Return how many polls in a row got no answer."""
         return self._silent.get(agent, 0)
@@ -96,9 +102,9 @@ class Memory:
 
     def learned(self, agent: Address) -> Mapping[str, int]:
         """Return what is not as usual with an agent: "varbinds" in one reply, "silent" polls once they matter."""
-        varbinds, silent = self.sizes.limit(agent), self.back_off.failures(agent)
-        if varbinds == UNLIMITED and silent < PROBE_AFTER:
+        if agent not in self.sizes and agent not in self.back_off:
             return _NOTHING
+        varbinds, silent = self.sizes.limit(agent), self.back_off.failures(agent)
         found = {} if varbinds == UNLIMITED else {"varbinds": varbinds}
         return found if silent < PROBE_AFTER else {**found, "silent": silent}
 
