@@ -191,7 +191,7 @@ async def test_a_wrong_secret_of_privileged_mode_is_said(tmp_path: Path, secret:
 
 async def test_a_device_that_asks_for_the_login_in_its_shell_gets_it(tmp_path: Path) -> None:
     device = Device({"show sysinfo": "AIR-CT5508"}, prompt="", banner="\r\nUser: ", on_command=_wlc)
-    outcome = await raw(tmp_path, device, "cisco_wlc", "show sysinfo")
+    outcome = await raw(tmp_path, device, "cisco_wlc_ssh", "show sysinfo")
 
     assert outcome.values == {"show sysinfo": "AIR-CT5508"}
     assert device.typed[:2] == [USER, PASSWORD]

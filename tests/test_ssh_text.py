@@ -1,5 +1,7 @@
 """The pure parts: screens, prompts, the allow-list, parsing."""
 
+import re
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,6 +13,7 @@ from streampoll.ssh.plan import Command, Field, Format, Type
 from streampoll.ssh.platforms import PLATFORMS
 from streampoll.ssh.prompt import learn, may_be_prompt
 from streampoll.ssh.screen import shown
+from streampoll.ssh.templates import _index
 
 # -- screens
 
@@ -90,6 +93,22 @@ def test_a_prompt_is_seen_twice_and_may_count() -> None:
 @pytest.mark.parametrize("line", ["Password:", "login as:", "User:", "Continue? [y/n]:", "", "plain text", "PIN:"])
 def test_a_question_is_no_prompt(line: str) -> None:
     assert not may_be_prompt(line)
+
+
+# -- platforms
+
+
+@pytest.mark.parametrize("name", sorted(PLATFORMS.keys() - {"apc_aos", "menu"}))
+def test_a_platform_is_named_as_in_ntc_templates(name: str) -> None:
+    assert any(row["Platform"].fullmatch(name) for row in _index().compiled)
+
+
+@pytest.mark.parametrize("name", PLATFORMS)
+def test_the_patterns_of_a_platform_are_regular_expressions(name: str) -> None:
+    platform = PLATFORMS[name]
+
+    assert all(map(re.compile, (*platform.errors, platform.noise)))
+    assert not any(re.search(error, "GigabitEthernet0/1 is up") for error in platform.errors)
 
 
 # -- what only reads

@@ -19,6 +19,7 @@ PAGERS: Final = (
 
 _CISCO_ERRORS: Final = (r"^% ?(?![A-Z0-9_]+-\d-)\S", r"^(?:Command )?[Aa]uthorization failed", r"^ERROR: ")
 _COMWARE_ERRORS: Final = (r"^\s*% ?(?:Unrecognized|Incomplete|Ambiguous|Wrong|Too many)", r"^\s*Error: ?")
+_FASTIRON_ERRORS: Final = (r"^(?:Invalid|Incomplete|Ambiguous|Unrecognized) ", r"^Error - ")
 _UNIX_ERRORS: Final = (r"(?:^|: )(?:command )?not found\b", r"^Invalid command", r"^(?:Permission|Access) denied")
 
 _PIPES: Final = ("include", "exclude", "begin", "section", "count", "grep", "egrep", "no-more", "match", "except")
@@ -50,11 +51,12 @@ _IOS_SETUP: Final = ("terminal width 511", "terminal length 0")
 
 PLATFORMS: Final = _platforms(
     Platform("alcatel_sros", setup=("environment no more",), errors=(r"^(?:Error|MINOR|MAJOR|CRITICAL): ",)),
+    Platform("allied_telesis_awplus", setup=("terminal length 0",), enable="enable"),
     Platform("arista_eos", ("show", "dir"), setup=_IOS_SETUP, enable="enable", pipes=(*_PIPES, "json")),
     Platform("aruba_aoscx", setup=("no page",), errors=(*_CISCO_ERRORS, r"^Invalid input")),
     Platform("aruba_os", setup=("no paging",), enable="enable"),
-    Platform("brocade_fastiron", setup=("skip-page-display",), enable="enable",
-             errors=(r"^(?:Invalid|Incomplete|Ambiguous|Unrecognized) ", r"^Error - ")),
+    Platform("brocade_fastiron", setup=("skip-page-display",), enable="enable", errors=_FASTIRON_ERRORS),
+    Platform("brocade_netiron", setup=("terminal length 0",), enable="enable", errors=_FASTIRON_ERRORS),
     Platform("checkpoint_gaia", setup=("set clienv rows 0",), errors=(r"^CLINFR\d+",)),
     Platform("ciena_saos", ("show", "port show", "system show", "chassis show", "alarm show", "software show"),
              pipes=("grep", "include"),
@@ -62,10 +64,14 @@ PLATFORMS: Final = _platforms(
     Platform("cisco_asa", setup=("terminal pager 0",), enable="enable"),
     Platform("cisco_ios", ("show", "dir"), setup=_IOS_SETUP, enable="enable"),
     Platform("cisco_nxos", ("show", "dir"), setup=_IOS_SETUP, pipes=(*_PIPES, "json", "json-pretty", "xml", "last")),
-    Platform("cisco_wlc", setup=("config paging disable",), errors=(r"^Incorrect (?:usage|input)", r"^HELP:")),
+    Platform("cisco_s300", setup=("terminal width 511", "terminal datadump")),
+    Platform("cisco_wlc_ssh", setup=("config paging disable",), errors=(r"^Incorrect (?:usage|input)", r"^HELP:")),
     Platform("cisco_xr", ("show", "dir"), setup=_IOS_SETUP),
     Platform("dell_force10", setup=("terminal length 0",), enable="enable"),
+    Platform("dell_powerconnect", setup=("terminal length 0",), enable="enable"),
+    Platform("eltex", setup=("terminal datadump",), enable="enable"),
     Platform("extreme_exos", setup=("disable clipaging",), errors=(r"^%% ", r"^Error: ")),
+    Platform("extreme_slxos", setup=("terminal length 0",), errors=(*_CISCO_ERRORS, r"^-+\^", r"^syntax error")),
     Platform("fortinet", ("get", "show", "diagnose hardware sysinfo", "diagnose sys session stat"), pipes=("grep",),
              errors=(r"^Command fail\.", r"^(?:Unknown action|command parse error)")),
     Platform("hp_comware", ("display", "dir"), setup=("screen-length disable",), errors=_COMWARE_ERRORS),
@@ -82,10 +88,13 @@ PLATFORMS: Final = _platforms(
              newline="\r", user_suffix="+ct511w4098h"),
     Platform("paloalto_panos", setup=("set cli scripting-mode on", "set cli terminal width 500", "set cli pager off"),
              errors=(r"^\s*(?:Unknown command|Invalid syntax|Server error)",)),
+    Platform("ruckus_fastiron", setup=("skip-page-display",), enable="enable", errors=_FASTIRON_ERRORS),
+    Platform("ubiquiti_edgeswitch", setup=("terminal length 0",), enable="enable"),
     Platform("ubiquiti_edgerouter", setup=("terminal width 511", "terminal length 0"),
              errors=(*_UNIX_ERRORS, r"^\s*Invalid command")),
     Platform("vyatta_vyos", setup=("set terminal width 511", "set terminal length 0"),
              errors=(*_UNIX_ERRORS, r"^\s*Invalid command")),
+    Platform("zte_zxros", setup=("terminal length 0",), enable="enable"),
     # Not in ntc-templates: hosts, power, and whatever only has a prompt.
     Platform("apc_aos", ("about", "upsabout", "detstatus", "devstatus", "alarmcount"),
              errors=(r"^E10\d:",), pipes=(), newline="\r"),
