@@ -1,4 +1,4 @@
-"""What `bin/fuzz` has found: each was a crash, an exception that nobody foresaw, or a message that drives a terminal."""
+"""What `bin/fuzz` has found: each was a crash, an exception nobody foresaw, or a message that drives a terminal."""
 
 import json
 from pathlib import Path

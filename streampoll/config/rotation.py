@@ -5,6 +5,7 @@ what it said before (`Credentials.look_again`), when credentials.toml changes, a
 variables.
 """
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -26,7 +27,7 @@ async def follow_credentials(
         watched = _patterns(path, credentials)
         async for names in watch(path.parent, watched):
             log.info("changed: %s", ", ".join(names))
-            if not path.exists():
+            if not await asyncio.to_thread(path.exists):
                 log.error("%s is gone; the credentials that were read from it stay", path)
                 continue
             try:

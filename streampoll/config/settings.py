@@ -57,7 +57,9 @@ class PostgresSettings:
     dsn: Annotated[Secret, _doc("DSN of PostgreSQL (postgresql://user@host/database)")] = _POSTGRES
     prepared_statements: Annotated[bool, _doc("false behind pgbouncer in transaction mode, which mixes them up")] = True
     connect_timeout_s: Annotated[Positive, _doc("time-out of making a connection")] = 5.0
-    command_timeout_s: Annotated[Positive, _doc("a statement of a process without an answer for so long is given up")] = 20.0
+    command_timeout_s: Annotated[
+        Positive, _doc("a statement of a process without an answer for so long is given up")
+    ] = 20.0
     retention_days: Annotated[Count, _doc("days of polls that are kept; 0 keeps all")] = 30
     partitions_ahead_days: Annotated[int, Meta(ge=1, le=30), _doc("day partitions made in advance")] = 3
 
