@@ -8,6 +8,7 @@ import pytest
 
 from streampoll.cli import run
 from streampoll.cli.options import default_directory, parse_since
+from streampoll.config.profiles import BUILTIN
 from tests.config_support import write
 
 NOT_SET = "the variable SNMP_COMMUNITY is not set; set SNMP_COMMUNITY where streampoll runs"
@@ -33,7 +34,8 @@ def test_what_init_writes_passes_check(tmp_path: Path, capsys: pytest.CaptureFix
 
     assert cli("check", "--config", tmp_path / "conf") == 0
     out, err = capsys.readouterr()
-    assert out.startswith("ok: 3 devices, 2 jobs, 6 profiles, 1 credential; ")
+    profiles = len(list(BUILTIN.glob("*.toml"))) + 1
+    assert out.startswith(f"ok: 3 devices, 2 jobs, {profiles} profiles, 1 credential; ")
     assert lines(err) == [f"warning: credential 'default': {NOT_SET}"]
 
 
