@@ -1,125 +1,192 @@
 """End to end: inventory, coordinator, Redis, workers, Redis, PostgreSQL, and the fleet too, on this machine's cores.
 
-Three questions. Are 1,000 devices with table walks, all due at once, done within 5 s? How many devices a second are
-sustained with one GET of ten varbinds each, and with walks of about ninety (three requests)? A rate counts as sustained
-if the audit is clean (nothing missing, doubled, skipped or expired) and p99 of lateness is below 5 s. The rates are
-found by search: each trial is a run of `streampoll demo`, so everything is on: acknowledgement, ledger, fsync.
+A fleet of one interval's devices, spread evenly, is polled with one GET of ten varbinds (get10) or with walks of about
+ninety in three requests (walk90). A rate is sustained if audit is clean (nothing missing, doubled, skipped, expired,
+lost or failed) and p99 of lateness, over polls that got an answer, is below 5 s. Everything is on: acknowledgement,
+ledger, append-only file, fsync. Start-up and warm-up are in no figure.
 
-    python -m benchmarks.endtoend [--seconds 20] [--json]
+    bin/bench endtoend                              a fixed load that any machine carries: CPU a device, by role
+    bin/bench endtoend --search --seconds 90        the largest fleet that holds the interval, to within 5 %
+
+In the JSON, the figures beside `get10` and `walk90` are those of walk90, or of the one that was run.
 """
 
 import argparse
-import json
-import os
-import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
-_INTERVAL_S = 10
-_LATENESS_P99_S = 5.0
+from benchmarks.rig.cores import divide
+from benchmarks.rig.deployment import Shape, Window, deployed
+from benchmarks.rig.figures import each_us, mb
+from benchmarks.rig.plot import Stacked
+from benchmarks.rig.processes import Ended
+from benchmarks.rig.report import Report, Table, emit, parser_of, progress
+from benchmarks.rig.servers import room
+
+LATENESS_P99_S = 5.0
 _GROWTH = 1.25
-_PROFILES = Path(__file__).parent / "profiles"
+_CLEAN = ("missing", "duplicates", "skipped", "expired", "failed", "lost")
+_PRODUCT = ("coordinator", "worker", "redis", "postgres")
+_LEAST_PER_S = 50
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Load:
-    """What each device is asked."""
+    """What each device is asked, and how many devices a second."""
 
-    name: str
     profile: str
-    first: int  # devices a second to begin the search with
+    fixed_per_s: int  # without a search
+    first_per_s: int  # of a search
 
 
-LOADS = (Load("get10", "get10", 2_000), Load("walk90", "walk90", 800))
+LOADS = {"get10": Load("get10", 1_000, 4_000), "walk90": Load("walk90", 400, 1_500)}
 
 
-def run(devices: int, seconds: float, *arguments: str) -> dict[str, Any]:
-    """Run a demo and return its figures."""
-    command = [
-        sys.executable, "-m", "streampoll", "demo", "--devices", str(devices), "--seconds", str(seconds),
-        "--silent", "0", "--profiles", str(_PROFILES), "--json", *arguments,
-    ]  # fmt: skip
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=False)
-    lines = done.stdout.splitlines()
-    if not lines:
-        raise SystemExit(f"the run ended with exit code {done.returncode} and no figures")
-    figures: dict[str, Any] = json.loads(lines[-1])
-    return figures
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One deployment, watched for a while."""
+
+    per_s: int
+    window: Window
+    audit: Mapping[str, Any]
+
+    @property
+    def sustained(self) -> bool:
+        """True if everything was polled, in time, and is accounted for."""
+        late = self.audit["lateness_p99_s"]
+        clean = not any(self.audit[name] for name in _CLEAN)
+        return bool(clean and self.audit["expected"] and late is not None and late < LATENESS_P99_S)
 
 
-def trial(load: Load, rate: int, seconds: float) -> dict[str, Any]:
-    """Poll at a rate (devices a second, spread evenly) for a while."""
-    return run(
-        rate * _INTERVAL_S, seconds, "--interval", str(_INTERVAL_S), "--profile", load.profile, "--interfaces", "10"
-    )
+def trial(load: Load, per_s: int, options: argparse.Namespace) -> Trial | None:
+    """Run a fleet at a rate; None if the machine can't even start or drain it."""
+    shape = Shape(
+        devices=per_s * options.interval, interval_s=options.interval, profile=load.profile,
+        processes=options.processes,
+    )  # fmt: skip
+    try:
+        with room() as where, deployed(shape, where) as deployment:
+            cores = divide(least_ours=2)
+            if cores.apart:
+                deployment.roles.pin("fleet", cores.others)
+            window = deployment.measure(options.seconds, options.warm)
+            return Trial(per_s, window, deployment.settle(window.since))
+    except Ended as why:
+        progress(f"{load.profile}: {per_s:,} devices/s: {why}")
+        return None
 
 
-def is_sustained(figures: Mapping[str, Any]) -> bool:
-    """Return True if everything was polled, in time, and accounted for."""
-    clean = not any(figures[name] for name in ("missing", "duplicates", "skipped", "expired", "failed", "lost"))
-    late = figures["lateness_p99_s"]
-    return bool(clean and figures["expected"] and late is not None and late < _LATENESS_P99_S)
+def noted(load: Load, per_s: int, options: argparse.Namespace) -> Trial | None:
+    """Run a trial and say how it went."""
+    done = trial(load, per_s, options)
+    if done is not None:
+        found = {name: done.audit[name] for name in ("expected", "lateness_p99_s", *_CLEAN)}
+        said = ", ".join(f"{name} {value}" for name, value in found.items() if value)
+        progress(f"{load.profile}: {per_s:,} devices/s {'' if done.sustained else 'not '}sustained: {said}")
+    return done
 
 
-def search(load: Load, seconds: float) -> tuple[int, dict[str, Any]]:
-    """Find the greatest rate that is sustained, to within a quarter, and the figures of that run."""
-    best: tuple[int, dict[str, Any]] = (0, {})
-    rate = load.first
-    while True:
-        figures = trial(load, rate, seconds)
-        sustained = is_sustained(figures)
-        print(f"{load.name}: {rate:,} devices/s {'sustained' if sustained else 'not sustained'}, {_short(figures)}",
-              file=sys.stderr)  # fmt: skip
-        if not sustained:
-            if best[0] or rate < 100:
-                return best
-            rate = int(rate / _GROWTH**2)
-            continue
-        best = rate, figures
-        rate = int(rate * _GROWTH)
+def search(load: Load, options: argparse.Namespace) -> Trial | None:
+    """Find the greatest rate that is sustained, to within the precision asked for."""
+    best: Trial | None = None
+    per_s, too_much = options.first or load.first_per_s, 0
+    while per_s >= _LEAST_PER_S:
+        done = noted(load, per_s, options)
+        if done is not None and done.sustained:
+            best = done
+        else:
+            too_much = per_s
+        held = best.per_s if best else 0
+        if too_much and held and too_much / held - 1 <= options.precision:
+            break
+        per_s = _next(held, too_much)
+    return best
 
 
-def _short(figures: Mapping[str, Any]) -> str:
-    return f"p99 lateness {figures['lateness_p99_s']} s, expired {figures['expired']}, failed {figures['failed']}"
+def _next(held: int, too_much: int) -> int:
+    """Return the rate to try between what was held (0: nothing) and what was too much (0: nothing)."""
+    if not too_much:
+        return int(held * _GROWTH)
+    return (held + too_much) // 2 if held else int(too_much / _GROWTH**2)
 
 
-def metrics(rate: int, figures: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the figures of the best run, CPU by role as microseconds a device."""
-    polls = figures.get("expected") or 0
+def figures(done: Trial) -> dict[str, Any]:
+    """Return a trial's metrics."""
+    window, audit = done.window, done.audit
     return {
-        "devices_per_s": rate,
-        "devices_per_minute": rate * 60,
-        "cpu_us_per_device": {role: round(1e6 * spent / polls, 1) for role, spent in figures["cpu_s"].items()},
-        **{name: figures[name] for name in ("lateness_p99_s", "missing", "duplicates", "varbinds_per_s")},
-        "worker_rss_mb_max": figures["worker_rss_mb_max"],
-    }  # fmt: skip
+        "sustained": done.sustained,
+        "devices_per_s": round(window.polls_per_s, 1),
+        "devices_per_minute": round(window.polls_per_s * 60),
+        "cpu_us_per_device": each_us(window.cpu_s, window.polls),
+        "cpu_us_per_device_product": round(window.cpu_us(_PRODUCT), 1),
+        "requests_per_worker_core_s": round(window.requests * window.polls / max(window.cpu_s["worker"], 0.01)),
+        "requests_per_device": window.requests,
+        "varbinds_per_device": window.varbinds,
+        "varbinds_per_s": round(window.varbinds * window.polls_per_s),
+        **{name: audit[name] for name in ("lateness_p50_s", "lateness_p99_s", *_CLEAN, "executed_twice")},
+        "worker_pss_mb_max": mb(window.memory["worker"].pss_max_bytes),
+        "pss_mb": {role: mb(memory.pss_bytes) for role, memory in window.memory.items()},
+    }
 
 
-def at_once(seconds: float) -> dict[str, Any]:
-    """Poll 1,000 devices with interface tables, all due at the same second."""
-    figures = run(1000, seconds, "--interval", "10", "--at-once", "--profile", "interfaces")
-    return {name: figures[name] for name in ("cycle_p50_s", "cycle_p99_s", "missing", "duplicates", "failed")}
+def report_of(found: Mapping[str, Mapping[str, Any]], options: argparse.Namespace) -> Report:
+    """Put the loads' figures together."""
+    main = found.get("walk90") or next(iter(found.values()), {})
+    how = {"interval_s": options.interval, "seconds": options.seconds, "searched": options.search}
+    loads = ", ".join(found)
+    roles = (*_PRODUCT, "fleet")
+    costs = Table(
+        f"end to end ({loads}): CPU microseconds a device, by role",
+        ("load", "devices a minute", *roles, "product", "p99 late, s", "missing", "duplicates", "varbinds/s"),
+        [
+            (
+                name, of["devices_per_minute"], *(of["cpu_us_per_device"].get(role) for role in roles),
+                of["cpu_us_per_device_product"], of["lateness_p99_s"], of["missing"], of["duplicates"],
+                of["varbinds_per_s"],
+            )
+            for name, of in found.items()
+        ],
+    )  # fmt: skip
+    memory = Table(
+        "memory: PSS in MB", ("load", *roles, "largest worker"),
+        [(name, *(of["pss_mb"].get(role) for role in roles), of["worker_pss_mb_max"]) for name, of in found.items()],
+    )  # fmt: skip
+    plot = Stacked(
+        "endtoend-cpu", "CPU of one poll, end to end", "microseconds a device",
+        {name: {role: of["cpu_us_per_device"].get(role, 0.0) for role in roles} for name, of in found.items()},
+    )  # fmt: skip
+    return Report("endtoend", {**main, **found, "run": how}, [costs, memory], [plot])
+
+
+def parse(argv: list[str]) -> argparse.Namespace:
+    """Read the options."""
+    parser = parser_of(__doc__)
+    parser.add_argument("--load", choices=[*LOADS, "both"], default="both", help="what is asked (default both)")
+    parser.add_argument("--seconds", type=float, default=20, help="length of a trial's window (default 20)")
+    parser.add_argument("--warm", type=float, default=5, help="seconds before it (default 5)")
+    parser.add_argument("--interval", type=int, default=60, help="seconds between two polls of a device (default 60)")
+    parser.add_argument("--rate", type=int, default=0, help="devices a second, instead of the fixed rates")
+    parser.add_argument("--processes", type=int, default=2, help="worker processes (default 2)")
+    parser.add_argument("--search", action="store_true", help="find the greatest rate that is sustained")
+    parser.add_argument("--first", type=int, default=0, help="devices a second that a search begins with")
+    parser.add_argument("--precision", type=float, default=0.05, help="of a search, as a share (default 0.05)")
+    return parser.parse_args(argv)
 
 
 def main(argv: list[str]) -> int:
-    """Run the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=20, help="length of a trial")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    options = parser.parse_args(argv)
-    found: dict[str, Any] = {"cores": os.cpu_count(), "at_once_1000_walks": at_once(options.seconds)}
-    for load in LOADS:
-        rate, figures = search(load, options.seconds)
-        found[load.name] = metrics(rate, figures) if rate else None
-    if options.json:
-        print(json.dumps({"benchmark": "endtoend", "metrics": found}))
-        return 0
-    for name, value in found.items():
-        print(f"{name:20} {value}")
-    return 0
+    """Run the benchmark; 1 if nothing was sustained."""
+    options = parse(argv)
+    loads = LOADS if options.load == "both" else {options.load: LOADS[options.load]}
+    found = {}
+    for name, load in loads.items():
+        load = replace(load, fixed_per_s=options.rate or load.fixed_per_s)
+        done = search(load, options) if options.search else noted(load, load.fixed_per_s, options)
+        if done is not None:
+            found[name] = figures(done)
+    emit(report_of(found, options), options)
+    return 0 if found and all(of["sustained"] for of in found.values()) else 1
 
 
 if __name__ == "__main__":

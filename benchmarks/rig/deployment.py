@@ -1,0 +1,301 @@
+"""A whole deployment as a user runs it: fleet, Redis, PostgreSQL, `streampoll coordinator`, `streampoll worker`.
+
+Measured from outside, over a window that begins when polls are being stored and a warm-up has passed: CPU by role from
+/proc, rows from PostgreSQL, the verdict from `streampoll audit`. So start-up is in no figure, every guarantee is on.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import asyncpg
+
+from benchmarks.rig.processes import Ended, end, tail, wait_until
+from benchmarks.rig.roles import Memory, Roles, spent
+from benchmarks.rig.servers import Servers, servers
+from streampoll.app import open_redis
+from streampoll.config.load import load_settings
+from streampoll.embedded.fleet import FleetSettings, device_address
+from streampoll.embedded.fleet.process import spawn
+
+T = TypeVar("T")
+
+PROFILES = Path(__file__).resolve().parents[1] / "profiles"
+START_S = 120.0  # a million devices are read from a file, and planned
+DRAIN_S = 120.0
+_TOML = """\
+[jobs.bench]
+every = {interval_s}
+
+[shards]
+count = {shards}
+
+[coordinator]
+grace_s = {grace_s}
+
+[worker]
+drain_s = 10
+
+[paths]
+profiles = "{profiles}"
+
+[log]
+level = "warning"
+"""
+_CREDENTIALS = """\
+[credentials.default]
+protocol = "snmp"
+version = "2c"
+community = { env = "COMMUNITY" }
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What is deployed and polled."""
+
+    devices: int = 1_000
+    interval_s: int = 60
+    profile: str = "get10"
+    processes: int = 2
+    concurrency: int = 1_000
+    shards: int = 16
+    coordinators: int = 1
+    fleet: FleetSettings = field(default_factory=lambda: FleetSettings(interfaces=(10, 10), latency_ms=(5, 250)))
+    site: int = 0  # of the devices, so many (the last) are in a fleet of their own, which can be silenced
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What was done in a while of steady work."""
+
+    since: int  # the first whole second of it, as slots are counted
+    seconds: float
+    polls: int  # rows stored
+    cpu_s: Mapping[str, float]
+    memory: Mapping[str, Memory]
+    requests: float  # a poll
+    varbinds: float  # a poll
+
+    @property
+    def polls_per_s(self) -> float:
+        """Rows stored a second."""
+        return self.polls / self.seconds
+
+    def cpu_us(self, roles: Sequence[str] = ("coordinator", "worker", "redis", "postgres")) -> float:
+        """Return the CPU microseconds a poll of some roles together."""
+        return 1e6 * sum(self.cpu_s[role] for role in roles) / self.polls if self.polls else 0.0
+
+
+class Deployment:
+    """Servers, fleets and processes of streampoll, running."""
+
+    def __init__(
+        self, shape: Shape, where: Path, servers: Servers, fleets: Sequence["subprocess.Popen[bytes]"]
+    ) -> None:
+        self.shape = shape
+        self.servers = servers
+        self.fleets = fleets
+        self._where = where
+        self._environ = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("STREAMPOLL_")},
+            "COMMUNITY": shape.fleet.community,
+            "STREAMPOLL_REDIS_URL": servers.redis_url,
+            "STREAMPOLL_POSTGRES_DSN": servers.dsn,
+        }
+        self.coordinators: list[subprocess.Popen[bytes]] = []
+        self.workers: list[subprocess.Popen[bytes]] = []
+
+    # -- processes
+
+    def start(self) -> None:
+        """Start workers and coordinators, and wait until rows are stored."""
+        self.start_workers(self.shape.processes)
+        for _ in range(self.shape.coordinators):
+            self.coordinators.append(self._start("coordinator"))
+        wait_until(self._stores, START_S, f"the first row\n{self.said()}")
+
+    def start_workers(self, processes: int) -> None:
+        """Start a worker's parent with so many processes."""
+        concurrency = ("--concurrency", str(self.shape.concurrency))
+        self.workers.append(self._start("worker", "--processes", str(processes), *concurrency))
+
+    def _start(self, *arguments: str) -> "subprocess.Popen[bytes]":
+        number = len(self.coordinators) + len(self.workers)
+        with (self._where / f"{number}-{arguments[0]}.log").open("wb") as log:
+            return subprocess.Popen(
+                self._command(*arguments), env=self._environ, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=True,
+            )  # fmt: skip
+
+    def _command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "streampoll", *arguments, "--config", str(self._where)]
+
+    def stop(self) -> None:
+        """End every process of streampoll."""
+        for process in (*self.coordinators, *self.workers):
+            end(process)
+
+    def said(self) -> str:
+        """Return what the processes have logged last."""
+        return "\n".join(f"{log.name}: {text}" for log in sorted(self._where.glob("*.log")) if (text := tail(log)))
+
+    @property
+    def roles(self) -> Roles:
+        """The processes by role, as they are now."""
+        return Roles(
+            {
+                "coordinator": [each.pid for each in self.coordinators],
+                "worker": [each.pid for each in self.workers],
+                **self.servers.roles,
+                "fleet": [each.pid for each in self.fleets],
+            }
+        )
+
+    # -- measuring
+
+    def measure(self, seconds: float, warm_s: float = 5.0) -> Window:
+        """Watch for a while, after a warm-up."""
+        time.sleep(warm_s)
+        roles = self.roles
+        rows, counts, cpu_s, began = self.rows(), self.counts(), roles.cpu_s(), time.monotonic()
+        since = int(time.time()) + 1
+        time.sleep(seconds)
+        spent_s, took_s = spent(cpu_s, roles.cpu_s()), time.monotonic() - began
+        polls, done = self.rows() - rows, self.counts()
+        done.subtract(counts)
+        memory, counted = roles.memory(), max(done["polls"], 1)
+        return Window(
+            since, took_s, polls, spent_s, memory, round(done["requests"] / counted, 2),
+            round(done["varbinds"] / counted, 2),
+        )  # fmt: skip
+
+    def settle(self, since: int) -> dict[str, Any]:
+        """Stop dispatching, wait for the last row, and return what `audit --json` says of the slots since then."""
+        for process in self.coordinators:
+            end(process)
+        wait_until(self._drained, DRAIN_S, f"the last row\n{self.said()}")
+        done = subprocess.run(
+            self._command("audit", "--since", str(since), "--json"), env=self._environ, stdout=subprocess.PIPE,
+            check=False,
+        )  # fmt: skip
+        if not done.stdout:
+            raise Ended(f"audit ended with {done.returncode} and no figures")
+        verdict: dict[str, Any] = json.loads(done.stdout)
+        return verdict
+
+    def rows(self) -> int:
+        """Return how many polls are stored."""
+        return int(self.query("SELECT count(*) FROM polls")[0][0])
+
+    def query(self, statement: str, *arguments: object) -> list[Any]:
+        """Ask PostgreSQL."""
+
+        async def ask() -> list[Any]:
+            connection = await asyncpg.connect(self.servers.dsn)
+            try:
+                return list(await connection.fetch(statement, *arguments))
+            finally:
+                await connection.close()
+
+        return _run(ask())
+
+    def counts(self) -> Counter[str]:
+        """Return polls, requests and varbinds of the living workers, as they last published them."""
+
+        async def ask() -> Counter[str]:
+            async with open_redis(load_settings(self._where, self._environ)) as side:
+                workers = await side.presence.workers()
+                said = await side.presence.figures([worker.id for worker in workers])
+            counts: Counter[str] = Counter()
+            for polls in (each["polls"] for each in said if each and "polls" in each):
+                counts["polls"] += sum(polls["by_status"].values())
+                counts["requests"] += polls["requests"]
+                counts["varbinds"] += polls["varbinds"]
+            return counts
+
+        return _run(ask())
+
+    def _stores(self) -> bool:
+        for process in (*self.coordinators, *self.workers):
+            if process.poll() is not None:
+                raise Ended(f"a process ended with exit code {process.returncode}:\n{self.said()}")
+        try:
+            return self.rows() > 0
+        except (asyncpg.PostgresError, OSError):  # no schema yet
+            return False
+
+    def _drained(self) -> bool:
+        async def ask() -> bool:
+            async with open_redis(load_settings(self._where, self._environ)) as side:
+                figures = await side.streams.figures(range(self.shape.shards))
+                return not any(shard.open for shard in figures)
+
+        return _run(ask())
+
+    # -- trouble
+
+    def silence_site(self) -> None:
+        """Take the site away at once, as a cut line does: no answer, no ICMP error."""
+        self.fleets[-1].send_signal(signal.SIGSTOP)
+
+
+@contextmanager
+def deployed(shape: Shape, where: Path, shared: Servers | None = None) -> Iterator[Deployment]:
+    """Configure and run a deployment as long as the block; nothing of it is left."""
+    with ExitStack() as stack:
+        counts = [shape.devices - shape.site, shape.site] if shape.site else [shape.devices]
+        fleets = [stack.enter_context(_fleet(shape.fleet, count)) for count in counts]
+        configuration = where / "conf"
+        configuration.mkdir()
+        _configure(configuration, shape, counts, [port for _, port in fleets])
+        running = shared or stack.enter_context(servers(where))
+        deployment = Deployment(shape, configuration, running, [process for process, _ in fleets])
+        stack.callback(deployment.stop)
+        deployment.start()
+        yield deployment
+
+
+@contextmanager
+def _fleet(settings: FleetSettings, devices: int) -> Iterator[tuple["subprocess.Popen[bytes]", int]]:
+    run = spawn(FleetSettings(**{**_fields(settings), "devices": devices}))
+    with subprocess.Popen(run.arguments, env={**os.environ, **run.environment}, stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            if not line:
+                raise Ended(f"the simulated fleet ended at once with exit code {process.wait()}")
+            yield process, json.loads(line)["port"]
+        finally:
+            process.kill()  # it may be stopped
+
+
+def _fields(settings: FleetSettings) -> dict[str, Any]:
+    return {name: getattr(settings, name) for name in FleetSettings.__slots__}
+
+
+def _configure(where: Path, shape: Shape, counts: Sequence[int], ports: Sequence[int]) -> None:
+    toml = _TOML.format(
+        interval_s=shape.interval_s, shards=shape.shards, grace_s=min(10, shape.interval_s), profiles=PROFILES
+    )
+    (where / "streampoll.toml").write_text(toml)
+    (where / "credentials.toml").write_text(_CREDENTIALS)
+    of_device = [port for count, port in zip(counts, ports, strict=True) for _ in range(count)]
+    with (where / "inventory.csv").open("w") as file:
+        file.write("name,address,port,profile\n")
+        file.writelines(f"sim-{n:07},{device_address(n)},{port},{shape.profile}\n" for n, port in enumerate(of_device))
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    with asyncio.Runner() as runner:
+        return runner.run(work)
