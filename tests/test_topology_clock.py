@@ -1,4 +1,4 @@
-"""A replica is promoted whose clock is ahead or behind, on real servers: polling follows it, and every poll is booked."""
+"""A replica is promoted whose clock is ahead or behind, on real servers: polling follows it, every poll is booked."""
 
 import time
 from pathlib import Path
