@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any
 
+import hiredis
 import redis.asyncio as aioredis
 from redis import exceptions
 from redis.asyncio.connection import AbstractConnection, Connection, SSLConnection, UnixDomainSocketConnection
@@ -23,6 +24,30 @@ from streampoll.config.settings import RedisSettings
 from streampoll.errors import ConfigError, Fault, RedisFull, RedisUnavailable, StreampollError
 
 _QUICK_S = 1.0  # for questions that can be put to somebody else, who is asked then
+
+
+class _Packed:
+    """Packs commands in C, in one piece: the client's own packer for asyncio is Python, and took 6 us a poll."""
+
+    def pack_command(self, *words: Any) -> list[bytes]:
+        """Pack one command."""
+        return [hiredis.pack_command(words)]
+
+    def pack_commands(self, commands: Iterable[Iterable[Any]]) -> list[bytes]:
+        """Pack several, to be sent together."""
+        return [b"".join(hiredis.pack_command(tuple(words)) for words in commands)]
+
+
+class _Connection(_Packed, Connection):
+    """Over TCP."""
+
+
+class _SSLConnection(_Packed, SSLConnection):
+    """Over TLS."""
+
+
+class _SocketConnection(_Packed, UnixDomainSocketConnection):
+    """Over a Unix socket."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +97,11 @@ class Dialer:
     def _place(self, node: Node, connect_timeout_s: float) -> tuple[type[AbstractConnection], dict[str, Any]]:
         host, port = node
         if not port:
-            return UnixDomainSocketConnection, {"path": host, "socket_connect_timeout": connect_timeout_s}
+            return _SocketConnection, {"path": host, "socket_connect_timeout": connect_timeout_s}
         place = {
             "host": host, "port": port, "socket_connect_timeout": connect_timeout_s, "socket_keepalive": True,
         }  # fmt: skip
-        return (SSLConnection, place | self._tls()) if self.address.tls else (Connection, place)
+        return (_SSLConnection, place | self._tls()) if self.address.tls else (_Connection, place)
 
     def _tls(self) -> dict[str, Any]:
         settings = self.settings
