@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import yaml
 
 from streampoll.config.convert import Place
-from streampoll.config.lines import YAML_LOADER, json_line, too_deep_for_yaml, yaml_line
+from streampoll.config.lines import json_line
 from streampoll.config.report import Report, shorten
-from streampoll.config.source import TOO_DEEP, Source, nowhere, read_text, read_toml
+from streampoll.config.source import TOO_DEEP, Source, nowhere, read_text, read_toml, read_yaml
+
+_PLAIN = "the devices are a plain list of tables"
 
 LISTS = ("groups", "tags")  # columns of a CSV that hold several texts, separated by ";"
 
@@ -56,26 +57,13 @@ def _json(path: Path, shown: str, report: Report) -> Rows | None:
         line = text.encode()[: int(at.rstrip(")") or 0)].count(b"\n") + 1 if at else text.count("\n") + 1
         report.fault(f"{shown}:{line}", f"not JSON: {what.removeprefix('JSON is malformed: ')}")
     except RecursionError:
-        report.fault(shown, TOO_DEEP, "the devices are a plain list of tables")
+        report.fault(shown, TOO_DEEP, _PLAIN)
     return None
 
 
 def _yaml(path: Path, shown: str, report: Report) -> Rows | None:
-    text = read_text(path, shown, report)
-    if text is None:
-        return None
-    try:
-        if too_deep_for_yaml(text):
-            report.fault(shown, TOO_DEEP, "the devices are a plain list of tables")
-            return None
-        data = yaml.load(text, Loader=YAML_LOADER)  # noqa: S506 - a safe loader
-        return _listed(Source(shown, text, data, yaml_line), report)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 0
-        report.fault(f"{shown}:{line}" if line else shown, f"not YAML: {error.problem}")
-    except (yaml.YAMLError, ValueError) as error:  # a bad character, an impossible date
-        report.fault(shown, f"not YAML: {str(error).splitlines()[0]}")
-    return None
+    source = read_yaml(path, shown, report, _PLAIN)
+    return _listed(source, report) if source is not None else None
 
 
 def _listed(source: Source, report: Report) -> Rows | None:

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from streampoll.config.lines import toml_line
+import yaml
+
+from streampoll.config.lines import YAML_LOADER, toml_line, too_deep_for_yaml, yaml_line
 from streampoll.config.report import Report
 
 KeyPath = tuple[str | int, ...]
@@ -71,4 +73,22 @@ def read_toml(path: Path, name: str, report: Report) -> Source | None:
         report.fault(name, TOO_DEEP, "no setting needs more than three levels")
     except ValueError:  # an integer of thousands of digits: Python reads no more than 4,300
         report.fault(name, "not TOML: a number is too long", "write at most 19 digits")
+    return None
+
+
+def read_yaml(path: Path, name: str, report: Report, shape: str) -> Source | None:
+    """Return a YAML file's data, or None with the fault; `shape` says how it should be nested."""
+    text = read_text(path, name, report)
+    if text is None:
+        return None
+    try:
+        if too_deep_for_yaml(text):
+            report.fault(name, TOO_DEEP, shape)
+            return None
+        return Source(name, text, yaml.load(text, Loader=YAML_LOADER), yaml_line)  # noqa: S506 - a safe loader
+    except yaml.MarkedYAMLError as error:
+        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
+        report.fault(name + line, f"not YAML: {error.problem}")
+    except (yaml.YAMLError, ValueError) as error:  # a bad character, an impossible date
+        report.fault(name, f"not YAML: {str(error).splitlines()[0]}")
     return None

@@ -3,14 +3,11 @@
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
 from streampoll.config.convert import Place
 from streampoll.config.exporter.keys import Keys
 from streampoll.config.exporter.words import Auth, Enum, Exporter, Extract, Filter, Index, Lookup, Metric, Module
-from streampoll.config.lines import yaml_line
 from streampoll.config.report import Report
-from streampoll.config.source import Source, read_text
+from streampoll.config.source import read_yaml
 
 SETTINGS: Final = ("max_repetitions", "retries", "timeout", "allow_nonincreasing_oids", "use_unconnected_udp_socket")
 
@@ -26,7 +23,7 @@ _GENERATOR = {"lookups", "overrides"}  # of a module in generator.yml, and of no
 
 def read_exporter(path: Path, shown: str, report: Report) -> Exporter | None:
     """Return what a file has; None with faults if it is none of snmp_exporter's."""
-    source = _read_yaml(path, shown, report)
+    source = read_yaml(path, shown, report, "it lists modules, a few levels deep")
     if source is None:
         return None
     place, before = Place(source, report), len(report.faults)
@@ -37,22 +34,6 @@ def read_exporter(path: Path, shown: str, report: Report) -> Exporter | None:
     is_split = isinstance(data.get("modules"), dict) or isinstance(data.get("auths"), dict)
     exporter = _split(data, place) if is_split else _classic(data, place)
     return exporter if len(report.faults) == before else None
-
-
-def _read_yaml(path: Path, shown: str, report: Report) -> Source | None:
-    text = read_text(path, shown, report)
-    if text is None:
-        return None
-    try:
-        data = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - a safe loader
-    except yaml.MarkedYAMLError as error:
-        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
-        report.fault(shown + line, f"not YAML: {error.problem}")
-        return None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        report.fault(shown, f"not YAML: {str(error).splitlines()[0]}")
-        return None
-    return Source(shown, text, data, yaml_line)
 
 
 def _split(data: Any, place: Place) -> Exporter:
