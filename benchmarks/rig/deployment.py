@@ -251,14 +251,17 @@ class Deployment:
 
 
 @contextmanager
-def deployed(shape: Shape, where: Path, shared: Servers | None = None) -> Iterator[Deployment]:
-    """Configure and run a deployment as long as the block; nothing of it is left."""
+def deployed(shape: Shape, where: Path, shared: Servers | None = None, port: int = 0) -> Iterator[Deployment]:
+    """Configure and run a deployment as long as the block; nothing of it is left.
+
+    Servers may be shared with what ran before it, and so may a fleet: `port` is that of one that answers already.
+    """
     with ExitStack() as stack:
         counts = [shape.devices - shape.site, shape.site] if shape.site else [shape.devices]
-        fleets = [stack.enter_context(_fleet(shape.fleet, count)) for count in counts]
+        fleets = [] if port else [stack.enter_context(fleet_of(shape.fleet, count)) for count in counts]
         configuration = where / "conf"
         configuration.mkdir()
-        _configure(configuration, shape, counts, [port for _, port in fleets])
+        _configure(configuration, shape, counts, [port] if port else [each for _, each in fleets])
         running = shared or stack.enter_context(servers(where))
         deployment = Deployment(shape, configuration, running, [process for process, _ in fleets])
         stack.callback(deployment.stop)
@@ -267,7 +270,8 @@ def deployed(shape: Shape, where: Path, shared: Servers | None = None) -> Iterat
 
 
 @contextmanager
-def _fleet(settings: FleetSettings, devices: int) -> Iterator[tuple["subprocess.Popen[bytes]", int]]:
+def fleet_of(settings: FleetSettings, devices: int) -> Iterator[tuple["subprocess.Popen[bytes]", int]]:
+    """Run a fleet as long as the block; yield its process and port."""
     run = spawn(FleetSettings(**{**_fields(settings), "devices": devices}))
     with subprocess.Popen(run.arguments, env={**os.environ, **run.environment}, stdout=subprocess.PIPE) as process:
         try:

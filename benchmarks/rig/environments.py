@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
+APPS = TOP / "benchmarks" / "contenders" / "apps"  # what runs in these environments
 _INSTALL_LIMIT_S = 600.0
 
 

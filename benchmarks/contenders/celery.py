@@ -1,0 +1,80 @@
+"""The Celery deployment of `peers`: workers, a dispatcher, Redis as the broker, rows in PostgreSQL."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+
+import asyncpg
+
+from benchmarks.contenders.ground import Contender, Ground, Runner, begun
+from benchmarks.rig.environments import APPS, MissingPeer, peer_environment
+from benchmarks.rig.processes import running, tail
+from benchmarks.rig.roles import Roles
+
+PROCESSES = 8  # prefork workers wait for their device: more of them than cores
+_TABLE = (
+    "CREATE TABLE IF NOT EXISTS celery_polls (device text, slot timestamptz, found jsonb, PRIMARY KEY (device, slot))"
+)
+_VERSIONS = ("celery", "kombu", "redis", "pysnmp", "psycopg")
+
+
+@contextmanager
+def _celery(task: str, ground: Ground) -> Iterator[Runner]:
+    environment = peer_environment("celery")
+    if task == "snmpget" and not _is_there("snmpget"):
+        raise MissingPeer("snmpget is not installed: apt-get install snmp")
+    _ask(ground, _TABLE)
+    (ground.where / "devices").write_text("\n".join(ground.addresses))
+    environ = {
+        "BROKER_URL": ground.servers.redis_url.removesuffix("/0") + "/1",
+        "DSN": ground.servers.dsn,
+        "OIDS": " ".join(value.oid for value in ground.values),
+        "AGENT_PORT": str(ground.port),
+        "COMMUNITY": ground.community,
+        "DEVICES": str(ground.where / "devices"),
+        "PYTHONPATH": str(APPS),
+        "SNMP_PERSISTENT_DIR": str(ground.where),
+    }
+    python = str(environment.python)
+    worker = [
+        python,
+        "-m",
+        "celery",
+        "-A",
+        "celery_polls",
+        "worker",
+        f"--concurrency={PROCESSES}",
+        "--loglevel=WARNING",
+    ]
+    log = ground.where / "worker.log"
+    with ExitStack() as stack:
+        start = partial(running, environ=environ, cwd=ground.where)
+        workers = stack.enter_context(start(worker, log))
+        script = str(APPS / "celery_polls.py")
+        dispatcher = stack.enter_context(start([python, script, task], ground.where / "dispatch.log"))
+        roles = Roles({"worker": [workers.pid], "dispatcher": [dispatcher.pid], **ground.servers.roles})
+        versions = {name: environment.versions[name] for name in _VERSIONS}
+        runner = Runner(roles, lambda: _ask(ground, "SELECT count(*) FROM celery_polls"), versions)
+        yield stack.enter_context(begun(runner, lambda: tail(log)))
+
+
+def _is_there(program: str) -> bool:
+    import shutil
+
+    return shutil.which(program) is not None
+
+
+def _ask(ground: Ground, statement: str) -> int:
+    async def ask() -> int:
+        connection = await asyncpg.connect(ground.servers.dsn)
+        try:
+            return int(await connection.fetchval(statement) or 0)
+        finally:
+            await connection.close()
+
+    return asyncio.run(ask())
+
+
+celery_pysnmp: Contender = partial(_celery, "pysnmp")
+celery_snmpget: Contender = partial(_celery, "snmpget")

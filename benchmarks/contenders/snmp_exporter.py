@@ -1,0 +1,125 @@
+"""Prometheus' snmp_exporter, from the distribution: scraped over kept connections; its answers are stored nowhere."""
+
+import asyncio
+import itertools
+import os
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import yaml
+
+from benchmarks.contenders.ground import Ground, Runner, begun
+from benchmarks.rig.environments import MissingPeer
+from benchmarks.rig.processes import running, tail, wait_until
+from benchmarks.rig.roles import Roles
+from streampoll.embedded.places import free_port
+
+AT_ONCE = 32  # scrapes in flight
+PROGRAMS = ("prometheus-snmp-exporter", "snmp_exporter")
+
+
+@contextmanager
+def snmp_exporter(ground: Ground) -> Iterator[Runner]:
+    """Run the exporter, and scrape it from a thread of this process."""
+    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
+    if program is None:
+        raise MissingPeer("not installed: apt-get install --no-install-recommends prometheus-snmp-exporter")
+    configuration, log, port = ground.where / "snmp.yml", ground.where / "exporter.log", free_port()
+    configuration.write_text(yaml.safe_dump(_module(ground)))
+    configuration.chmod(0o600)
+    command = [program, f"--config.file={configuration}", f"--web.listen-address=127.0.0.1:{port}"]
+    with running(command, log) as exporter:
+        scraper = Scraper(port, ground)
+        wait_until(scraper.reachable, 20, f"the exporter\n{tail(log)}")
+        with scraper.at_work():
+            runner = Runner(
+                Roles({"exporter": [exporter.pid]}), lambda: scraper.done, {"snmp_exporter": _version(program)}
+            )
+            with begun(runner, lambda: f"{scraper.trouble} {tail(log)}") as ready:
+                yield ready
+
+
+def _module(ground: Ground) -> dict[str, object]:
+    """Return snmp.yml of releases up to 0.22, in which a module has its credentials."""
+    metrics = []
+    for value in ground.values:
+        column, _, index = value.oid.rpartition(".")
+        metric: dict[str, object] = {
+            "name": value.name, "oid": column if index != "0" else value.oid.removesuffix(".0"),
+            "type": "counter" if value.numeric else "DisplayString", "help": value.name,
+        }  # fmt: skip
+        if index != "0":
+            metric["indexes"] = [{"labelname": "ifIndex", "type": "gauge"}]
+        metrics.append(metric)
+    get = [value.oid for value in ground.values]
+    return {"get10": {"get": get, "metrics": metrics, "version": 2, "auth": {"community": ground.community}}}
+
+
+class Scraper:
+    """Keeps a number of scrapes in flight."""
+
+    def __init__(self, port: int, ground: Ground) -> None:
+        self._port = port
+        self._targets = itertools.cycle([f"{address}:{ground.port}" for address in ground.addresses])
+        self._names = [value.name.encode() for value in ground.values]
+        self._stop = threading.Event()
+        self.done = 0
+        self.trouble = ""
+
+    def reachable(self) -> bool:
+        """Tell whether the exporter listens."""
+        import socket
+
+        with socket.socket() as sock:
+            return sock.connect_ex(("127.0.0.1", self._port)) == 0
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Scrape as long as the block."""
+        thread = threading.Thread(target=lambda: asyncio.run(self._all()), daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._stop.set()
+            thread.join(10)
+
+    async def _all(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            for number in range(AT_ONCE):
+                group.create_task(self._scrape(), name=f"scrape {number}")
+
+    async def _scrape(self) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+        while not self._stop.is_set():
+            target = next(self._targets)
+            writer.write(f"GET /snmp?module=get10&target={target} HTTP/1.1\r\nHost: exporter\r\n\r\n".encode())
+            head = await reader.readuntil(b"\r\n\r\n")
+            body = await _body(reader, head)
+            if b" 200 " in head and all(name in body for name in self._names):
+                self.done += 1
+            else:
+                self.trouble = body[:300].decode(errors="replace")
+        writer.close()
+
+
+async def _body(reader: asyncio.StreamReader, head: bytes) -> bytes:
+    """Read a body of known length, or in chunks."""
+    fields = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:] if b": " in line)
+    if b"content-length" in fields:
+        return await reader.readexactly(int(fields[b"content-length"]))
+    body = b""
+    while length := int(await reader.readline(), 16):
+        body += await reader.readexactly(length)
+        await reader.readline()
+    await reader.readline()
+    return body
+
+
+def _version(program: str) -> str:
+    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=False, env=dict(os.environ))
+    words = (said.stdout or said.stderr).split()
+    return words[words.index("version") + 1].rstrip(",") if "version" in words else "unknown"

@@ -1,0 +1,26 @@
+"""streampoll itself in `peers`: coordinator, worker processes, Redis, PostgreSQL, every guarantee on."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from benchmarks.contenders.ground import Ground, Runner
+from benchmarks.rig.deployment import Shape, deployed
+from benchmarks.rig.roles import Roles
+from streampoll import __version__
+
+INTERVAL_S = 10
+
+
+@contextmanager
+def streampoll(ground: Ground) -> Iterator[Runner]:
+    """Run a deployment on the servers and the fleet that the others use too."""
+    shape = Shape(devices=ground.per_s * INTERVAL_S, interval_s=INTERVAL_S)
+    with deployed(shape, ground.where, ground.servers, ground.port) as running:
+        roles = Roles(
+            {
+                "coordinator": [each.pid for each in running.coordinators],
+                "worker": [each.pid for each in running.workers],
+                **ground.servers.roles,
+            }
+        )
+        yield Runner(roles, running.rows, {"streampoll": __version__})
