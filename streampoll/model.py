@@ -126,7 +126,7 @@ class Outcome:
     half_wrap_s: float = 0.0  # half the time in which its fastest 32-bit octet counter wraps; 0.0: none; not stored
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # one is made for every poll: frozen, that takes four times as long
 class Trace:
     """A poll's way, in wall-clock seconds of the one clock (Redis TIME)."""
 
@@ -139,7 +139,7 @@ class Trace:
     consumer: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # one is made for every poll: frozen, that takes four times as long
 class Result:
     """A finished poll on its way to a row; (job, device, slot) identifies it."""
 

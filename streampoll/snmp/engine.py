@@ -31,7 +31,7 @@ class Limits:
     allow_boots_back: bool = False  # v3: so is one whose boots or time went back
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # one is made for every poll: frozen, that takes four times as long
 class Agent:
     """Whom to ask, and as whom."""
 
