@@ -15,10 +15,21 @@ from typing import Any
 
 import yaml
 
+from streampoll.config.exporter.auths import credentials_text
+from streampoll.config.exporter.profile import make_profiles
+from streampoll.config.exporter.read import read_exporter
 from streampoll.config.load import load
+from streampoll.config.profiles import BUILTIN
+from streampoll.config.report import Report
 from streampoll.errors import ConfigError, Fault
 from tests.fuzz.mutate import any_of, regrown
 
+_TOP = Path(__file__).parents[2]
+_CONF = {name: (_TOP / "conf" / name).read_bytes() for name in ("streampoll.toml", "credentials.toml")}
+_PROFILES = [
+    path.read_bytes() for folder in (BUILTIN, _TOP / "conf/profiles") for path in sorted(folder.glob("*.toml"))
+]
+_EXPORTERS = [path.read_bytes() for path in sorted((_TOP / "tests/exporter").glob("*.yml"))]
 _ENVIRON = {"COMMUNITY": "public", "A": "12345678"}
 _SETTINGS = """[redis]
 url = "redis://127.0.0.1:6379/0"
@@ -119,17 +130,34 @@ def _read_toml(data: bytes) -> Any:
 
 def settings(random: Random) -> None:
     """streampoll.toml."""
-    _refuses(random, "streampoll.toml", _bad(random, _RIGHT["streampoll.toml"], _read_toml, _toml_file))
+    right = random.choice((_RIGHT["streampoll.toml"], _CONF["streampoll.toml"]))
+    _refuses(random, "streampoll.toml", _bad(random, right, _read_toml, _toml_file))
 
 
 def profiles(random: Random) -> None:
-    """A profile."""
-    _refuses(random, "profiles/own.toml", _bad(random, _RIGHT["profiles/own.toml"], _read_toml, _toml_file))
+    """A profile of any protocol."""
+    right = random.choice([_RIGHT["profiles/own.toml"], *_PROFILES])
+    _refuses(random, "profiles/own.toml", _bad(random, right, _read_toml, _toml_file))
 
 
 def credentials(random: Random) -> None:
     """credentials.toml."""
-    _refuses(random, "credentials.toml", _bad(random, _RIGHT["credentials.toml"], _read_toml, _toml_file))
+    right = random.choice((_RIGHT["credentials.toml"], _CONF["credentials.toml"]))
+    _refuses(random, "credentials.toml", _bad(random, right, _read_toml, _toml_file))
+
+
+def exporter(random: Random) -> None:
+    """snmp.yml of snmp_exporter: what is made of it are faults, or profiles that can be read."""
+    data = _bad(random, random.choice(_EXPORTERS), yaml.safe_load, lambda value: yaml.safe_dump(value).encode())
+    report = Report()
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory, "snmp.yml")
+        path.write_bytes(data)
+        found = read_exporter(path, path.name, report)
+    texts = [made.text for made in make_profiles(found, (), path.name, report)] if found else []
+    for text in [*texts, *([credentials_text(found.auths)] if found else [])]:
+        tomllib.loads(text)
+    _are_clear(report.faults)
 
 
 def inventory(random: Random) -> None:
@@ -171,6 +199,11 @@ def _refuses(random: Random, name: str, data: bytes) -> None:
         if not name.startswith("inventory"):
             Path(directory, "inventory.csv").write_bytes(_CSV)
         faults = _faults(Path(directory))
+    _are_clear(faults)
+
+
+def _are_clear(faults: Sequence[Fault]) -> None:
+    """Each fault has a place and a text, in one line."""
     assert all(fault.where and fault.what and "\n" not in str(fault) for fault in faults), faults
 
 
@@ -182,4 +215,10 @@ def _faults(directory: Path) -> Sequence[Fault]:
     return ()
 
 
-TARGETS = {"settings": settings, "profiles": profiles, "credentials": credentials, "inventory": inventory}
+TARGETS = {
+    "settings": settings,
+    "profiles": profiles,
+    "credentials": credentials,
+    "inventory": inventory,
+    "exporter": exporter,
+}

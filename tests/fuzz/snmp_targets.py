@@ -96,7 +96,7 @@ async def _collect(random: Random, plan: CollectPlan, spoilt: float) -> Outcome:
 
     def script(peer: ScriptedPeer, asked: Asked) -> None:
         if (pending := responder.accept(asked.data, bytes((127, 1, 0, random.randint(1, 50))))) is not None:
-            reply = responder.reply(pending, 170_000_000_000)
+            reply = responder.reply(pending, 170_000_000_000) or b""
             peer.send(_spoil(random, reply)[:60_000] if random.random() < spoilt else reply, asked)
 
     wire = WireEngine(SnmpSettings())

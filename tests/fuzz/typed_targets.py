@@ -13,7 +13,7 @@ from random import Random
 
 import click
 
-from streampoll.cli import COMMANDS, group, run
+from streampoll.cli import group, run
 from streampoll.cli.options import Since
 from streampoll.config.units import parse_duration, parse_size
 from tests.fuzz.mutate import any_of
@@ -44,8 +44,8 @@ def times(random: Random) -> None:
 
 def options(random: Random) -> None:
     """Every command reads its arguments, or says what is wrong with them; none of them runs."""
-    name = random.choice(COMMANDS)
     context = click.Context(group, info_name="streampoll")
+    name = random.choice(group.list_commands(context))
     command = group.get_command(context, name)
     assert command is not None
     shown = io.StringIO()
