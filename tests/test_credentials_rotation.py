@@ -127,6 +127,23 @@ async def test_a_file_that_changes_is_seen(directory: Path, caplog: pytest.LogCa
     assert "a-new-secret" not in caplog.text
 
 
+async def test_files_of_a_configuration_that_was_named_relatively_are_watched_where_they_are(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(directory.parent)  # as in `streampoll up --config net`
+    here = Path(directory.name)
+    watched: list[str] = []
+
+    async def look(base: Path, patterns: tuple[str, ...]) -> AsyncIterator[list[str]]:
+        watched.extend(str(base.resolve() / pattern) for pattern in patterns)
+        return
+        yield
+
+    await follow_credentials(here / "credentials.toml", lambda: book_again(here), book(here), look)
+
+    assert str(directory / "a") in watched
+
+
 async def test_a_faulty_file_is_refused_and_the_old_credentials_stay(
     directory: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

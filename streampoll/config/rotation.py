@@ -41,7 +41,10 @@ async def follow_credentials(
 
 
 def _patterns(path: Path, credentials: Credentials) -> tuple[str, ...]:
-    """Return what to watch; "..data" is the link by which Kubernetes replaces all files of a directory at once."""
-    files = sorted(set(credentials.files()))
+    """Return what to watch; "..data" is the link by which Kubernetes replaces all files of a directory at once.
+
+    Absolute, since a watch takes what is relative as relative to the configuration, and `--config` may be so itself.
+    """
+    files = sorted({file.absolute() for file in credentials.files()})
     links = {file.parent / "..data" for file in files}
     return (path.name, *map(str, files), *sorted(map(str, links)))
