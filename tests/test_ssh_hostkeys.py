@@ -67,6 +67,22 @@ async def test_keys_that_come_in_at_once_share_a_write(tmp_path: Path, monkeypat
     assert len(writes) < 10
 
 
+async def test_whoever_asks_while_the_file_is_read_waits_for_it(tmp_path: Path) -> None:
+    path = tmp_path / "known_hosts"
+    path.write_text("".join(f"r{number} {KEY}\n" for number in range(100)))
+    keys = KnownHostsFile(path)  # as at a worker's start: all devices at once, none of them known yet
+    found = await asyncio.gather(*(keys.trust(f"r{number}") for number in range(100)))
+
+    assert found == [Trust(keys=frozenset({KEY}))] * 100
+
+
+async def test_a_file_that_can_not_be_looked_at_is_a_failure(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(SshFailure, match="set ssh.known_hosts to a file"):
+        await KnownHostsFile(tmp_path / "file" / "known_hosts").trust("r1")
+
+
 async def test_a_missing_end_of_line_is_made_good(tmp_path: Path) -> None:
     path = tmp_path / "known_hosts"
     path.write_text(f"r1 {KEY}")

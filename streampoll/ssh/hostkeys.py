@@ -58,6 +58,7 @@ class KnownHostsFile:
         self._looked = float("-inf")  # the loop's time
         self._waiting: dict[tuple[str, str], None] = {}  # names and keys to record, in order; no longer once they are
         self._turn = asyncio.Lock()
+        self._looking = asyncio.Lock()
 
     @property
     def where(self) -> str:
@@ -66,12 +67,15 @@ class KnownHostsFile:
 
     async def trust(self, name: str) -> Trust:
         """Return what is known of a host. Raises SshFailure: the file can't be read."""
-        now = asyncio.get_running_loop().time()
-        if now - self._looked >= _LOOK_AGAIN_S:
-            self._looked = now
-            if _stamp(self._path) != self._book.stamp:
-                self._book = await self._aside(_read, self._path)
+        if self._is_due():
+            async with self._looking:  # others wait: to them a book that is not read yet would be an empty one
+                if self._is_due():
+                    self._book = await self._aside(_read_again, self._path, self._book)
+                    self._looked = asyncio.get_running_loop().time()
         return self._book.trust(name)
+
+    def _is_due(self) -> bool:
+        return asyncio.get_running_loop().time() - self._looked >= _LOOK_AGAIN_S
 
     async def record(self, name: str, key: str) -> Trust:
         """Add a host's first key, unless it has one by now; what is known of it then. Raises SshFailure."""
@@ -91,6 +95,11 @@ class KnownHostsFile:
         except OSError as error:
             cause = f"host keys: {self._path} can't be used: {error.strerror or error}"
             raise SshFailure(Status.ERROR, f"{cause}; set ssh.known_hosts to a file that may be written") from None
+
+
+def _read_again(path: Path, book: _Book) -> _Book:
+    """Return a file's book: the one that was read before, if the file is still the same."""
+    return book if _stamp(path) == book.stamp else _read(path)
 
 
 def _read(path: Path) -> _Book:
