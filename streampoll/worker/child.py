@@ -24,8 +24,8 @@ TRACE_SIGNAL = signal.SIGUSR1
 """Makes a child write its stack to stderr, from C, so also while its loop is blocked."""
 
 _GC_THRESHOLDS = (50_000, 20, 50)
-"""When the cyclic collector runs. By Python's own (700, 10, 10) it went through all that is in flight again and again,
-for 30 us of the 150 that a poll took, and found one object in a dozen polls. This many objects are some 10 MB at the most."""
+"""When the cyclic collector runs. By Python's own (700, 10, 10) it went through all that is in flight again and again:
+33 us of the 150 that a poll took, and one object found in a dozen polls. This many objects are 10 MB at the most."""
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
