@@ -6,13 +6,16 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from streampoll.config.secret import Secret
 from streampoll.model import Status
 from streampoll.ssh.credential import JumpHost, SshCredential
+from streampoll.ssh.jump import Jump
 from streampoll.ssh.plan import Channel, Command, Field, Format, SshPlan, Type
+from streampoll.ssh.port import SshFailure
 from tests.ssh_support import PASSPHRASE, Device, OpenSsh, bench, openssh, plan_of, served
 from tests.waiting import eventually_async
 
@@ -156,6 +159,32 @@ async def test_what_is_wrong_with_a_jump_host_is_said_of_it(tmp_path: Path, pass
 
     assert outcome.status is (Status.AUTH if password else Status.REFUSED)
     assert outcome.error.startswith("jump host: ")
+
+
+async def test_a_jump_host_that_refuses_is_not_tried_by_each_device_behind_it(tmp_path: Path) -> None:
+    bastion = Device(keyboard=False)
+    plan = plan_of("linux", "uptime")
+    async with served(bastion), bench(tmp_path) as polls:
+        wrong = _through(bastion, "wrong-at-the-bastion")
+        outcomes = await asyncio.gather(*(polls.poll(port, plan, wrong) for port in range(10_001, 10_021)))
+        later = await polls.poll(10_030, plan, wrong)
+
+    assert {outcome.error for outcome in (*outcomes, later)} == {outcomes[0].error}
+    assert bastion.attempts == [("password", "wrong-at-the-bastion")]
+
+
+async def test_a_jump_host_that_is_back_is_used_again() -> None:
+    async def refused() -> Any:
+        raise SshFailure(Status.REFUSED, "closed")
+
+    async def made() -> Any:
+        return "a connection"
+
+    jump = Jump(rest_s=0.0)
+    with pytest.raises(SshFailure, match="jump host: closed"):
+        await jump.reach(refused)
+
+    assert await jump.reach(made) == "a connection"
 
 
 def _through(bastion: Device, password: str | None = None) -> SshCredential:

@@ -16,6 +16,7 @@ from streampoll.model import Status
 from streampoll.ssh.algorithms import LEGACY, SAFE, host_key_algorithms
 from streampoll.ssh.channels import ExecSession, ShellSession
 from streampoll.ssh.credential import JumpHost, SshCredential
+from streampoll.ssh.jump import Jump
 from streampoll.ssh.keypairs import KeyPairs
 from streampoll.ssh.login import Login
 from streampoll.ssh.port import Endpoint, HostKeys, SshFailure, known_name
@@ -32,7 +33,7 @@ log = logging.getLogger(__name__)
 class AsyncsshConnection:
     """A connection that is logged in."""
 
-    def __init__(self, endpoint: Endpoint, connection: Any, jump: "_Jump | None") -> None:
+    def __init__(self, endpoint: Endpoint, connection: Any, jump: Jump | None) -> None:
         self._endpoint = endpoint
         self._connection = connection
         self._jump = jump
@@ -71,28 +72,12 @@ class AsyncsshConnection:
         """Hang up; returns at once."""
         self._connection.close()
         if self._jump is not None:
-            self._jump.users -= 1
-            self._jump.close_unused()
+            self._jump.leave()
             self._jump = None
 
     async def closed(self) -> None:
         """Wait until it is closed."""
         await self._connection.wait_closed()
-
-
-class _Jump:
-    """The one connection to a jump host, while somebody uses it."""
-
-    def __init__(self) -> None:
-        self.users = 0
-        self.connection: Any = None
-        self.turn = asyncio.Lock()
-
-    def close_unused(self) -> None:
-        """Hang up behind the last user."""
-        if self.users == 0 and self.connection is not None:
-            self.connection.close()
-            self.connection = None
 
 
 class AsyncsshConnector:
@@ -103,7 +88,7 @@ class AsyncsshConnector:
         self._first_use = first_use
         self._turns = Turns(logins)
         self._pairs = KeyPairs()
-        self._jumps: dict[JumpHost, _Jump] = {}
+        self._jumps: dict[JumpHost, Jump] = {}
         self._said: set[str] = set()
         self._bases: dict[tuple[str, bool], Any] = {}  # asyncssh's options by user and legacy
         self._fixed: dict[str, Any] = {
@@ -124,35 +109,23 @@ class AsyncsshConnector:
         """Connect and log in. Raises SshFailure."""
         if credential.jump is None:
             return AsyncsshConnection(endpoint, await self._through(None, endpoint, credential, timeout_s), None)
-        jump = self._jumps.setdefault(credential.jump, _Jump())
-        jump.users += 1
+        host, jump = credential.jump, self._jumps.setdefault(credential.jump, Jump())
+        jump.enter()
         try:
-            tunnel = await self._open_jump(credential.jump, jump, timeout_s)
+            at = Endpoint(host.host, host.port)
+            tunnel = await jump.reach(lambda: self._through(None, at, host.login, timeout_s))
             connection = await self._through(tunnel, endpoint, credential, timeout_s)
         except BaseException:
-            jump.users -= 1
-            jump.close_unused()
+            jump.leave()
             raise
         return AsyncsshConnection(endpoint, connection, jump)
 
     async def close(self) -> None:
         """Close the connections to jump hosts."""
-        open_ones = [jump.connection for jump in self._jumps.values() if jump.connection is not None]
+        jumps = list(self._jumps.values())
         self._jumps.clear()
-        for connection in open_ones:
-            connection.close()
-            await connection.wait_closed()
-
-    async def _open_jump(self, host: JumpHost, jump: _Jump, timeout_s: float) -> Any:
-        """Return the connection to a jump host, made anew if there is none or it died."""
-        async with jump.turn:
-            if jump.connection is None or jump.connection.is_closed():
-                endpoint = Endpoint(host.host, host.port)
-                try:
-                    jump.connection = await self._through(None, endpoint, host.login, timeout_s)
-                except SshFailure as failure:
-                    raise SshFailure(failure.status, f"jump host: {failure.reason}") from None
-            return jump.connection
+        for jump in jumps:
+            await jump.close()
 
     async def _through(self, tunnel: Any, endpoint: Endpoint, credential: SshCredential, timeout_s: float) -> Any:
         """Reach an endpoint, directly or through a tunnel, and log in. Raises SshFailure."""
@@ -185,7 +158,7 @@ class AsyncsshConnector:
             )
             try:
                 await login.settle()  # a device that asked for no proof
-            except SshFailure:
+            except BaseException:  # also at the poll's end: nobody else knows of this connection yet
                 connection.abort()
                 raise
         except (asyncssh.Error, OSError, ValueError) as error:
