@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from benchmarks.contenders.ground import Ground, Runner
 from benchmarks.rig.deployment import Shape, deployed
 from benchmarks.rig.roles import Roles
+from benchmarks.rig.servers import server_versions
 from streampoll import __version__
 
 INTERVAL_S = 10
@@ -23,4 +24,4 @@ def streampoll(ground: Ground) -> Iterator[Runner]:
                 **ground.servers.roles,
             }
         )
-        yield Runner(roles, running.rows, {"streampoll": __version__})
+        yield Runner(roles, running.answered, {"streampoll": __version__, **server_versions(ground.servers)})

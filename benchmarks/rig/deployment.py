@@ -198,6 +198,10 @@ class Deployment:
         """Return how many polls are stored."""
         return int(self.query("SELECT count(*) FROM polls")[0][0])
 
+    def answered(self) -> int:
+        """Return how many polls are stored that got an answer."""
+        return int(self.query("SELECT count(*) FROM polls WHERE status IN (0, 1)")[0][0])
+
     def query(self, statement: str, *arguments: object) -> list[Any]:
         """Ask PostgreSQL."""
 
