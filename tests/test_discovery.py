@@ -225,12 +225,15 @@ def test_nothing_found_is_said_and_ends_with_1(where: Path, capsys: pytest.Captu
         (["127.0.0.1", "--credential", "rihgt"], "there is no credential 'rihgt'"),
         (["127.0.0.1", "--credential", "right", "-o", "streampoll.toml"], "streampoll.toml exists"),
         (["127.0.0.1", "--credential", "right", "-o", "no/found.csv"], "there is no directory no"),
+        (["127.0.0.1", "--credential", "right", "--force", "-o", "./found.csv"], "found.csv is part of the inventory"),
         (["127.0.0.1"], "there is no credential 'default'"),
     ],
 )
 def test_what_can_not_be_done_is_refused_before_anything_is_sent(
     where: Path, arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    if "--force" in arguments:
+        (where / "found.csv").write_text("name,address\nr1,127.0.0.1\n")
     assert run(["discover", *arguments]) == 2
     error = capsys.readouterr().err
     assert said in error

@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from glob import glob
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,8 @@ def command(cidrs: tuple[str, ...], config: Path, output: Path | None, as_json: 
     if output is not None:
         check_writable(output, options["force"])
     settings = load_settings(config, os.environ)
+    if output is not None:
+        _check_not_known(output, config, settings)
     credentials = load_credentials(config, settings, os.environ)
     asked = _read(cidrs, settings, credentials, options)
     profiles = load_profiles(config, settings)
@@ -121,10 +124,24 @@ def _read(cidrs: Sequence[str], settings: Settings, credentials: Credentials, op
 
 def _known(config: Path, settings: Settings) -> Sequence[Device]:
     """Return the devices of the inventory, if there is one yet."""
+    return load_inventory(config, settings) if _inventory(config, settings) else ()
+
+
+def _inventory(config: Path, settings: Settings) -> set[Path]:
+    """Return the files of the inventory that are there."""
     base = source_directory(config)
-    if not any(any(base.glob(pattern)) for pattern in settings.paths.inventory):
-        return ()
-    return load_inventory(config, settings)
+    return {base / path for pattern in settings.paths.inventory for path in glob(pattern, root_dir=base)}
+
+
+def _check_not_known(output: Path, config: Path, settings: Settings) -> None:
+    """Refuse to write over a file of the inventory: its devices are not proposed again, so it would lose them.
+
+    Raises:
+        ConfigError: it is one.
+    """
+    if output.exists() and any(path.exists() and output.samefile(path) for path in _inventory(config, settings)):
+        what = f"{output} is part of the inventory, and the devices in it are not proposed again"
+        raise ConfigError([Fault("--output", what, "name another file for the new ones, or move this one away first")])
 
 
 def _run(asked: _Asked, credentials: Credentials) -> tuple[Seen, bool]:
