@@ -8,6 +8,7 @@ import logging
 import os
 import random
 import signal
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -335,7 +336,7 @@ async def _serve_coordinator(context: ChildContext, files: Files, settings: Sett
         store = PostgresPlans(Postgres(settings.postgres, 1, prepare=migrate))
         ports = Ports(
             side.streams, lease, store, side.clock.now, context.beat.touch, lambda: files.plans(settings),
-            store, partial(side.presence.publish, own_id),
+            store, partial(_publish, side.presence, own_id),
         )  # fmt: skip
         coordinator = Coordinator(settings.coordinator, settings.shards.count, settings.redis.memory_high_water, ports)
         beside = [
@@ -349,6 +350,11 @@ async def _serve_coordinator(context: ChildContext, files: Files, settings: Sett
                 task.cancel()
             await store.close()
     return 0
+
+
+async def _publish(presence: Presence, own_id: str, figures: Mapping[str, Any]) -> None:
+    """Publish what the coordinator says of jobs, with the CPU time of its process."""
+    await presence.publish(own_id, {**figures, "cpu_s": time.process_time()})
 
 
 async def _watch_plans(files: Files, settings: Settings, changed: Callable[[], None]) -> None:

@@ -132,6 +132,7 @@ class WorkerProcess:
             "state": parts.beat.state.name.lower(),
             "started": self._started,
             "rss_bytes": resident_bytes(),
+            "cpu_s": time.process_time(),
             "loop_lag_s": self._lag_s,
             "done_per_s": sum(rates.values()) if rates else None,
             "queues": {consumer.queue.value: _consumer_figures(consumer, rates) for consumer in parts.consumers},
