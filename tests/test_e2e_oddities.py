@@ -43,7 +43,7 @@ def test_what_a_worker_does_not_know_or_can_not_read_stands_in_the_polls_row(sys
         '[scalars]\nsysName = { oid = "1.3.6.1.2.1.1.5.0", type = "text" }\n'
     )
     credentials = system.where / "credentials.toml"
-    credentials.write_text(credentials.read_text() + credentials.read_text().replace("default", "newer"))
+    credentials.write_text(credentials.read_text() + '[credentials.newer]\ncommunity = { env = "ONLY_THERE" }\n')
     with babbling_agent() as port:
         system.inventory(
             ["a,127.1.0.1,,newer,", "b,127.1.0.2,,system,newer", f"c,127.0.0.1,{port},system,"],
@@ -55,7 +55,7 @@ def test_what_a_worker_does_not_know_or_can_not_read_stands_in_the_polls_row(sys
     said = [(found[0]["status"], found[0]["error"]) for found in rows]
     assert [status for status, _ in said] == ["config", "config", "decode"]
     assert "newer" in said[0][1]
-    assert "newer" in said[1][1]
+    assert "ONLY_THERE" in said[1][1]
     assert said[2][1]
 
 
