@@ -19,6 +19,7 @@ from benchmarks.rig.plot import Plot, draw
 
 _PACKAGES = ("streampoll", "redis", "hiredis", "asyncpg", "uvloop", "msgpack", "isal", "pysnmp", "gufo-snmp")
 
+_CORES = len(os.sched_getaffinity(0))  # before a benchmark keeps itself on one of them
 _WIDTH = 132  # where no terminal says
 
 Cell = str | int | float | None
@@ -82,7 +83,7 @@ def machine() -> dict[str, Any]:
     """Return what the figures were measured on."""
     return {
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": _CORES,
         "cpu": _cpu(),
         "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         "load": round(os.getloadavg()[0], 1),  # of everything on the machine, us included: is it a quiet run
