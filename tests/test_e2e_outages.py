@@ -82,8 +82,8 @@ def test_polling_goes_on_while_postgres_is_away_and_every_row_is_stored_once_it_
         assert [len(complaints(running)) for running in started] == [0, 2], [complaints(each) for each in started]
 
 
-HIGH_WATER = 1000
-DEVICES = 300  # in one shard, each second: an hour of a deployment's default (100,000 results a shard) in four seconds
+HIGH_WATER = 4000
+DEVICES = 300  # in one shard, each second: an hour of a deployment's default (100,000 a shard) in a quarter minute
 
 
 def test_postgres_away_throttles_the_source_before_redis_is_full_and_costs_no_result(
