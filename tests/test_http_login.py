@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import itertools
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -339,6 +340,31 @@ async def test_an_idle_session_is_ended_and_its_connection_closed(device: Device
 
     assert (again.status, sessions.logins) == (Status.OK, 2)
     assert device.asked[0].client != device.asked[-1].client
+
+
+async def test_a_device_more_than_a_process_keeps_is_left_after_each_poll(device: Device) -> None:
+    async with serving(Device()) as kept, polling(max_kept=1) as poller:
+        kept.on("/a", json_page({"v": 1}))
+        device.on("/a", json_page({"v": 1}))
+        for each in (kept, device, kept, device):
+            await poll(poller, each, plan(ONE))
+
+    assert len({asked.client for asked in kept.asked}) == 1
+    assert len({asked.client for asked in device.asked}) == 2
+
+
+async def test_a_device_that_invents_cookies_is_not_given_them_all_back(device: Device) -> None:
+    count = itertools.count()
+
+    def invent(_: Request) -> Response:
+        return json_page({"v": 1}, **{"Set-Cookie": f"visit-{next(count)}=x"})
+
+    device.on("/a", invent)
+    async with polling() as poller:
+        for _ in range(200):
+            await poll(poller, device, plan(ONE))
+
+    assert max(asked.headers.get("cookie", "").count("visit-") for asked in device.asked) <= 64
 
 
 async def test_a_device_that_does_not_answer_the_logout_is_left(device: Device) -> None:

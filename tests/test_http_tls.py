@@ -1,5 +1,6 @@
 """By what a device is known: authorities, names and fingerprints, against real TLS servers; HTTP/2 against nginx."""
 
+import gc
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -162,6 +163,44 @@ def test_all_devices_that_trust_the_same_share_a_context(files: Files) -> None:
     assert first is same
     assert (first.check_hostname, other.check_hostname) == (True, False)
     assert {first.verify_mode, other.verify_mode} == {ssl.CERT_REQUIRED}
+
+
+async def test_changed_authorities_are_taken_up_by_the_next_poll(device: Device, files: Files, tmp_path: Path) -> None:
+    ca = tmp_path / "ca.pem"
+    async with polling() as poller:
+
+        async def with_file(text: str | None) -> Status:
+            ca.unlink(missing_ok=True)
+            if text is not None:
+                ca.write_text(text)
+            return (await poll(poller, device, plan(NAMES), basic(), tls_ca=str(ca))).status
+
+        one, other = files.ca.read_text(), files.other_ca.read_text()
+        statuses = [await with_file(text) for text in (None, other, one, None, "half of it", other)]
+
+    assert statuses == [Status.CONFIG, Status.REFUSED, Status.OK, Status.OK, Status.OK, Status.REFUSED]
+
+
+def test_a_context_of_a_fingerprint_is_gone_with_its_last_session() -> None:
+    contexts = Contexts()
+    context = contexts.get(Trust(fingerprint="ab" * 32), False)
+    assert contexts.get(Trust(fingerprint="ab" * 32), False) is context
+
+    del context
+    gc.collect()
+
+    assert not contexts._of_pins
+
+
+def test_authorities_of_devices_need_not_be_strict(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    def as_python_3_13(cafile: str) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.verify_flags |= ssl.VERIFY_X509_STRICT
+        return context
+
+    monkeypatch.setattr(ssl, "create_default_context", as_python_3_13)
+
+    assert not Contexts().get(Trust(Verify.FULL, str(files.ca)), False).verify_flags & ssl.VERIFY_X509_STRICT
 
 
 @pytest.mark.parametrize("text", ["ab" * 32, "AB:" * 31 + "AB", "sha256:" + "ab" * 32, " " + "Ab " * 32])

@@ -181,6 +181,7 @@ class HttpSettings:
     max_body_bytes: Annotated[int, Meta(ge=1024), _doc("longest answer, measured once it is unpacked")] = 8 << 20
     connections: Annotated[int, Meta(ge=1, le=16), _doc("connections to one device, over all jobs")] = 1
     idle_s: Annotated[Positive, _doc("a device not polled for this long is logged out of and disconnected")] = 900.0
+    max_kept: Annotated[Count, _doc("devices that one process stays connected to; 35 KB each or so")] = 1_000
     logout_limit_s: Annotated[Positive, _doc("time to log out of a device and close its connections")] = 5.0
     max_retry_after_s: Annotated[Limit, _doc("a device that asks to wait longer (Retry-After) is asked after this")] = (
         3600.0

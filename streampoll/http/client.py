@@ -35,6 +35,7 @@ _NO_WAY: Final = frozenset(
     {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN, errno.EADDRNOTAVAIL}
 )
 _AGENT: Final = "streampoll"
+_COOKIES: Final = 64  # kept of a device; one that sets others with each answer would have them grow for ever
 
 
 class HttpxClient:
@@ -140,6 +141,8 @@ class HttpxClient:
         finally:
             await response.aclose()
         self._has_answered = True
+        if len(self._client.cookies.jar) > _COOKIES:
+            self.forget_cookies()
         return response, Answer(response.status_code, _joined(response.headers), body, time.time())
 
     def _failure(self, error: Exception) -> Failure:

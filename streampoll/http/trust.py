@@ -11,6 +11,7 @@ import ssl
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 
 class Verify(StrEnum):
@@ -50,27 +51,59 @@ class CaUnusable(Exception):  # noqa: N818 - reads as the state it is; becomes a
     """A file of authorities can't be used; the text says why."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A context of authorities."""
+
+    context: ssl.SSLContext
+    stamp: tuple[int, ...]  # of the authorities' file
+
+
 class Contexts:
-    """TLS contexts, one for each trust (and ALPN, which the HTTP library sets on the context)."""
+    """TLS contexts, one for each trust (and ALPN, which the HTTP library sets on the context).
+
+    Those of authorities are few and kept; those of fingerprints are as many as devices, and live as long as a session.
+    """
 
     def __init__(self) -> None:
-        self._made: dict[tuple[Trust, bool, int], ssl.SSLContext] = {}
+        self._made: dict[tuple[Trust, bool], _Made] = {}
+        self._of_pins: WeakValueDictionary[tuple[Trust, bool], ssl.SSLContext] = WeakValueDictionary()
 
     def get(self, trust: Trust, http2: bool) -> ssl.SSLContext:
-        """Return the context of a trust; a changed file of authorities is read again.
+        """Return the context of a trust: another one once its file of authorities has changed.
+
+        A file that can't be used after a change, since it is being replaced, leaves the context as it was.
 
         Raises:
             CaUnusable: the file can't be read, or has no certificate.
         """
+        key = trust, http2
+        if trust.fingerprint:
+            pinned = self._of_pins.get(key)
+            return pinned if pinned is not None else self._of_pins.setdefault(key, _make(trust))
+        made = self._made.get(key)
         try:
-            key = trust, http2, Path(trust.ca).stat().st_mtime_ns if trust.ca else 0
-            if key not in self._made:
-                self._made[key] = _make(trust)
-        except ssl.SSLError:
-            raise CaUnusable(f"tls_ca: {trust.ca} has no certificate in it") from None
-        except OSError as error:
-            raise CaUnusable(f"tls_ca: {trust.ca} can't be read: {error.strerror}") from None
-        return self._made[key]
+            stamp = _stamp(trust.ca)
+            if made is None or made.stamp != stamp:
+                made = self._made[key] = _Made(_make(trust), stamp)
+        except OSError as error:  # an SSLError is one
+            if made is None:
+                raise CaUnusable(_why(trust.ca, error)) from None
+        return made.context
+
+
+def _stamp(path: str) -> tuple[int, ...]:
+    """Return what changes with a file; of the system's authorities, which are not looked at again, nothing."""
+    if not path:
+        return ()
+    found = Path(path).stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _why(path: str, error: OSError) -> str:
+    if isinstance(error, ssl.SSLError):
+        return f"tls_ca: {path} has no certificate in it"
+    return f"tls_ca: {path} can't be read: {error.strerror}"
 
 
 def _make(trust: Trust) -> ssl.SSLContext:
@@ -81,6 +114,8 @@ def _make(trust: Trust) -> ssl.SSLContext:
     else:
         context = ssl.create_default_context(cafile=trust.ca or None)
         context.check_hostname = trust.verify is Verify.FULL
+        # Python 3.13 asks for every extension that RFC 5280 wants; devices' own authorities seldom have them all.
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     if trust.fingerprint:
         context.sslobject_class = _pinned(bytes.fromhex(trust.fingerprint))
     return context

@@ -27,7 +27,9 @@ class HttpPoller:
 
     def __init__(self, settings: HttpSettings) -> None:
         self._settings = settings
-        keeping = Keeping(settings.idle_s, settings.logout_limit_s, settings.max_retry_after_s)
+        keeping = Keeping(
+            settings.idle_s, settings.logout_limit_s, settings.max_retry_after_s, settings.max_kept
+        )  # fmt: skip
         self._sessions = Sessions(keeping, Clock(time.time, asyncio.get_running_loop().time))
 
     @property
