@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from msgspec import Meta
@@ -30,12 +31,7 @@ class Setting:
     @property
     def words(self) -> tuple[str, ...]:
         """The words that are allowed, for a choice or a list of choices; else none."""
-        choice = get_args(self.base)[0] if self.is_list else self.base
-        if get_origin(choice) is Literal:
-            return tuple(map(str, get_args(choice)))
-        if isinstance(choice, type) and issubclass(choice, Enum):
-            return tuple(str(member.value) for member in choice)
-        return ()
+        return _words(self.base)
 
     @property
     def is_list(self) -> bool:
@@ -54,10 +50,21 @@ class Setting:
         return f"{text}{_bounds(self.kind)}"
 
 
+@cache  # there are a few dozen sections, and one is read for each metric of each profile
 def settings_of(section: type[Any]) -> Mapping[str, Setting]:
     """Return the keys of a section's table, by name, in order."""
     hints = get_type_hints(section, include_extras=True)
     return {each.name: _setting(each, hints[each.name]) for each in dataclasses.fields(section)}
+
+
+@cache
+def _words(base: Any) -> tuple[str, ...]:
+    choice = get_args(base)[0] if get_origin(base) is tuple else base
+    if get_origin(choice) is Literal:
+        return tuple(map(str, get_args(choice)))
+    if isinstance(choice, type) and issubclass(choice, Enum):
+        return tuple(str(member.value) for member in choice)
+    return ()
 
 
 def _setting(each: "dataclasses.Field[Any]", kind: Any) -> Setting:
