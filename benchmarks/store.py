@@ -1,23 +1,32 @@
-"""The store: rows a second, CPU a row in the worker, bytes a row beyond the payload; unnest against COPY.
+"""The store: rows a second into PostgreSQL, CPU and bytes a row, what the index costs, and how payloads are compressed.
 
-Without a DSN it runs on an embedded PostgreSQL of its own. Both ways write the same rows in turn, in one run; the ratio
-counts, not the absolute figures. A payload of 1,200 bytes is a walk of two dozen interfaces, one of 200 a single GET. A
-page of PostgreSQL holds six of the former, and what is left of it is part of the bytes beyond the payload.
+    rows           the product's store, two batches at a time as a worker has them: rows/s, CPU a row on both sides
+    statements     the bare INSERT … FROM unnest against COPY into a staging table, and both without the index
+    size           bytes a row beyond the payload, of heap and index
+    compression    bytes and CPU a payload, by row and by batches of a hundred rows: zlib's levels, isal's, zstd
+
+All write the same rows in turn, in one run; ratios count, not absolute figures. A payload of 1,200 bytes is a walk of
+two dozen interfaces, one of 200 a single GET. Without a DSN it runs on an embedded PostgreSQL of its own.
 """
 
 import argparse
 import asyncio
 import random
-import statistics
-import tempfile
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 import asyncpg
 import uvloop
 
+from benchmarks.contenders.compressors import Compress, compressors, packed_rows
+from benchmarks.rig.figures import median, ratio
+from benchmarks.rig.plot import Bars
+from benchmarks.rig.report import Report, Table, emit, parser_of
+from benchmarks.rig.roles import Roles, spent
+from benchmarks.rig.servers import room
 from streampoll.config.secret import Secret
 from streampoll.config.settings import PostgresSettings
 from streampoll.embedded.postgres import EmbeddedPostgres
@@ -27,7 +36,8 @@ from streampoll.results.store import Store
 from streampoll.shards.entries import Delivered, encode_result
 
 SLOT = 1_767_960_000
-ROUNDS = 5
+PARTITION = "polls_20260109"
+BATCH_ROWS = 100  # of payloads that are compressed together
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +49,10 @@ class Load:
     payload_bytes: int
 
 
-def batches(rows: int, batch: int, slot: int, payload_bytes: int) -> list[list[Delivered]]:
+def batches(load: Load, slot: int) -> list[list[Delivered]]:
     """Make batches of entries, a device each."""
-    made = [_delivered(f"router-{n:06}", slot, random.randbytes(payload_bytes)) for n in range(rows)]
-    return [made[first : first + batch] for first in range(0, rows, batch)]
+    made = [_delivered(f"router-{n:06}", slot, random.randbytes(load.payload_bytes)) for n in range(load.rows)]
+    return [made[first : first + load.batch] for first in range(0, load.rows, load.batch)]
 
 
 def _delivered(device: str, slot: int, payload: bytes) -> Delivered:
@@ -53,14 +63,41 @@ def _delivered(device: str, slot: int, payload: bytes) -> Delivered:
 async def by_store(store: Store, work: Sequence[Sequence[Delivered]]) -> tuple[float, float]:
     """Return (seconds, CPU seconds of this process) of writing all batches, two at a time as a worker does."""
     began, cpu = time.perf_counter(), time.process_time()
-    lanes = [work[0::2], work[1::2]]
 
     async def lane(mine: Sequence[Sequence[Delivered]]) -> None:
         for batch in mine:
             await store.handle(batch)
 
-    await asyncio.gather(*map(lane, lanes))
+    await asyncio.gather(lane(work[0::2]), lane(work[1::2]))
     return time.perf_counter() - began, time.process_time() - cpu
+
+
+async def measure_rows(dsn: str, pid: int, load: Load, rounds: int) -> dict[str, float]:
+    """Write rounds through the product's store; PostgreSQL's CPU is known where it is our child."""
+    store = Store(PostgresSettings(dsn=Secret(dsn)), lambda: SLOT + 1.0)
+    await store.ready()
+    for slot in (SLOT, SLOT + 1):  # names and days
+        await by_store(store, batches(load, slot))
+    roles = Roles({"postgres": [pid] if pid else []})
+    work = [batches(load, SLOT + 2 + number) for number in range(rounds)]
+    before = roles.cpu_s()
+    found = [await by_store(store, each) for each in work]
+    server_s = spent(before, roles.cpu_s())["postgres"]
+    await store.close()
+    return {
+        "rows_per_s": median((load.rows / wall for wall, _ in found), 0),
+        "cpu_us_per_row_worker": median(1e6 * cpu / load.rows for _, cpu in found),
+        "cpu_us_per_row_postgres": round(1e6 * server_s / load.rows / rounds, 1),
+    }
+
+
+# -- statements
+
+CONFLICT = (
+    " ON CONFLICT (slot, device, job) DO UPDATE SET payload = excluded.payload"
+    " WHERE p.status IN (9, 10) AND excluded.status NOT IN (9, 10)"
+)
+BARE = "CREATE UNLOGGED TABLE bare AS SELECT * FROM polls LIMIT 0; ALTER TABLE bare SET LOGGED"
 
 
 async def insert(connection: asyncpg.Connection, how: str, load: Load, slot: int) -> float:
@@ -70,25 +107,22 @@ async def insert(connection: asyncpg.Connection, how: str, load: Load, slot: int
     for first in range(0, load.rows, load.batch):
         devices = list(range(first, first + load.batch))
         async with connection.transaction():
-            await (_unnest if how == "unnest" else _copy)(connection, slot, devices, payloads)
+            await (_copy if how == "copy" else _unnest)(connection, how, slot, devices, payloads)
     return time.perf_counter() - began
 
 
-CONFLICT = (
-    " ON CONFLICT (slot, device, job) DO UPDATE SET payload = excluded.payload"
-    " WHERE p.status IN (9, 10) AND excluded.status NOT IN (9, 10)"
-)
-
-
-async def _unnest(connection: asyncpg.Connection, slot: int, devices: list[int], payloads: list[bytes]) -> None:
+async def _unnest(
+    connection: asyncpg.Connection, how: str, slot: int, devices: list[int], payloads: list[bytes]
+) -> None:
+    table, conflict = ("bare", "") if how == "unnest, no index" else ("polls", CONFLICT)
     await connection.execute(
-        "INSERT INTO polls AS p SELECT to_timestamp(slot), device, 1, 1, 1, 0, payload"
-        " FROM unnest($1::bigint[], $2::integer[], $3::bytea[]) t (slot, device, payload)" + CONFLICT,
+        f"INSERT INTO {table} AS p SELECT to_timestamp(slot), device, 1, 1, 1, 0, payload"
+        f" FROM unnest($1::bigint[], $2::integer[], $3::bytea[]) t (slot, device, payload){conflict}",
         [slot] * len(devices), devices, payloads,
     )  # fmt: skip
 
 
-async def _copy(connection: asyncpg.Connection, slot: int, devices: list[int], payloads: list[bytes]) -> None:
+async def _copy(connection: asyncpg.Connection, how: str, slot: int, devices: list[int], payloads: list[bytes]) -> None:
     await connection.execute("CREATE TEMP TABLE IF NOT EXISTS staging (slot bigint, device int, payload bytea)")
     await connection.execute("TRUNCATE staging")
     records = [(slot, device, payload) for device, payload in zip(devices, payloads, strict=True)]
@@ -98,66 +132,128 @@ async def _copy(connection: asyncpg.Connection, slot: int, devices: list[int], p
     )
 
 
-async def measure(dsn: str, load: Load) -> None:
-    """Run everything and print the figures."""
-    settings = PostgresSettings(dsn=Secret(dsn))
+async def measure_statements(connection: asyncpg.Connection, load: Load, rounds: int) -> dict[str, Any]:
+    """Let the ways take turns."""
+    await connection.execute(BARE)
+    took: dict[str, list[float]] = {"unnest": [], "copy": [], "unnest, no index": []}
+    for number in range(rounds):
+        for place, how in enumerate(took):
+            took[how].append(await insert(connection, how, load, SLOT + 100 + 3 * number + place))
+    rates = {how: median((load.rows / each for each in times), 0) for how, times in took.items()}
+    return {
+        "rows_per_s": rates,
+        "unnest_over_copy": ratio(rates["unnest"], rates["copy"]),
+        "index_share_of_time": round(1 - rates["unnest"] / rates["unnest, no index"], 2),
+    }
+
+
+async def measure_size(connection: asyncpg.Connection) -> dict[str, float]:
+    """Return the bytes a row of heap and index."""
+    await connection.execute(f"VACUUM {PARTITION}")
+    row = await connection.fetchrow(
+        f"SELECT pg_table_size('{PARTITION}') heap, pg_indexes_size('{PARTITION}') index, count(*) n,"
+        f" sum(length(payload)) payload FROM {PARTITION}"
+    )
+    assert row is not None
+    beyond = (row["heap"] + row["index"] - int(row["payload"])) / row["n"]
+    return {
+        "bytes_per_row_beyond_payload": round(beyond, 1),
+        "of_them_index": round(row["index"] / row["n"], 1),
+        "payload_bytes": round(int(row["payload"]) / row["n"], 1),
+    }
+
+
+# -- compression
+
+
+def measure_compression(rounds: int) -> dict[str, Any]:
+    """Compress real payloads in every way, row by row and a hundred rows at a time."""
+    found: dict[str, Any] = {}
+    for name, interfaces in (("get10", 0), ("walk of 24 interfaces", 24)):
+        rows = packed_rows(BATCH_ROWS, interfaces)
+        found[name] = {
+            way: None if compress is None else _compressed(compress, rows, rounds)
+            for way, compress in compressors().items()
+        }
+    return found
+
+
+def _compressed(compress: Compress, rows: list[bytes], rounds: int) -> dict[str, float]:
+    whole = b"".join(rows)
+    by_row = [_timed(lambda: sum(map(len, map(compress, rows)))) for _ in range(rounds)]
+    by_batch = [_timed(lambda: len(compress(whole))) for _ in range(rounds)]
+    return {
+        "row_bytes": round(by_row[0][1] / len(rows), 1),
+        "row_us": median((1e6 * cpu_s / len(rows) for cpu_s, _ in by_row), 2),
+        "batch_bytes": round(by_batch[0][1] / len(rows), 1),
+        "batch_us": median((1e6 * cpu_s / len(rows) for cpu_s, _ in by_batch), 2),
+    }
+
+
+def _timed(work: Any) -> tuple[float, int]:
+    began = time.thread_time()
+    size: int = work()
+    return time.thread_time() - began, size
+
+
+# -- all of it
+
+
+async def measure(dsn: str, pid: int, load: Load, rounds: int) -> dict[str, Any]:
+    """Run everything that needs PostgreSQL."""
     connection = await asyncpg.connect(dsn)
     await migrate(connection)
-    store = Store(settings, lambda: SLOT + 1.0)
-    await store.ready()
-    for slot in (SLOT, SLOT + 1):  # names and days
-        await by_store(store, batches(load.rows, load.batch, slot, load.payload_bytes))
-    work = [batches(load.rows, load.batch, SLOT + 2 + n, load.payload_bytes) for n in range(ROUNDS)]
-    found = [await by_store(store, each) for each in work]
-    wall, cpu = (statistics.median(column) for column in zip(*found, strict=True))
-    print(f"store: {load.rows / wall:,.0f} rows/s, {cpu / load.rows * 1e6:.1f} us CPU a row in the worker ({load})")
-    await _ways(connection, load)
-    await _size(connection)
-    await store.close()
+    rows = await measure_rows(dsn, pid, load, rounds)
+    size = await measure_size(connection)
+    statements = await measure_statements(connection, load, rounds)
+    version = await connection.fetchval("SHOW server_version")
     await connection.close()
+    return {"rows": rows, "size": size, "statements": statements, "postgres": version}
 
 
-async def _ways(connection: asyncpg.Connection, load: Load) -> None:
-    took: dict[str, list[float]] = {"unnest": [], "copy": []}
-    for n in range(ROUNDS):
-        for number, how in enumerate(took):
-            took[how].append(await insert(connection, how, load, SLOT + 100 + 2 * n + number))
-    median = {how: statistics.median(times) for how, times in took.items()}
-    print(
-        f"statements alone: unnest {load.rows / median['unnest']:,.0f} rows/s,"
-        f" copy + insert {load.rows / median['copy']:,.0f}"
-        f" rows/s: unnest takes {median['unnest'] / median['copy']:.2f} of copy's time"
-    )
-
-
-async def _size(connection: asyncpg.Connection) -> None:
-    name = "polls_20260109"
-    await connection.execute(f"VACUUM {name}")
-    row = await connection.fetchrow(
-        f"SELECT pg_table_size('{name}') heap, pg_indexes_size('{name}') index, count(*) n,"
-        f" sum(length(payload)) payload FROM {name}"
-    )
-    beyond = (row["heap"] + row["index"] - int(row["payload"])) / row["n"]
-    print(f"size: {beyond:.0f} bytes a row beyond the payload, {row['index'] / row['n']:.0f} of them index")
-
-
-def main() -> None:
+def main(argv: list[str]) -> int:
     """Run on the server given, or on one of our own."""
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--dsn")
-    options.add_argument("--rows", type=int, default=10_000)
-    options.add_argument("--batch", type=int, default=1000)
-    options.add_argument("--payload", type=int, default=1200, help="bytes")
-    chosen = options.parse_args()
-    load = Load(chosen.rows, chosen.batch, chosen.payload)
-    if chosen.dsn:
-        uvloop.run(measure(chosen.dsn, load))
-        return
-    with tempfile.TemporaryDirectory(prefix="streampoll-bench-") as directory:
-        Path(directory).chmod(0o755)
-        with EmbeddedPostgres(Path(directory) / "postgres") as server:
-            uvloop.run(measure(server.dsn.reveal(), load))
+    options = parse(argv)
+    load = Load(options.rows, options.batch, options.payload)
+    if options.dsn:
+        found = uvloop.run(measure(options.dsn, 0, load, options.rounds))
+    else:
+        with room() as where, EmbeddedPostgres(where / "postgres") as server:
+            found = uvloop.run(measure(server.dsn.reveal(), server.pid, load, options.rounds))
+    found["compression"] = measure_compression(options.rounds)
+    emit(report_of(found, load), options)
+    return 0
+
+
+def report_of(found: dict[str, Any], load: Load) -> Report:
+    """Put the parts together."""
+    rows, size = found["rows"], found["size"]
+    first = {**rows, **size, "index_share_of_time": found["statements"]["index_share_of_time"]}
+    tables = [
+        Table(f"the store: {load}", ("", "figure"), list(first.items())),
+        Table("statements alone, one connection", ("", "rows/s"), list(found["statements"]["rows_per_s"].items())),
+    ]
+    columns = ("", "bytes a row", "us", "bytes a row, by the hundred", "us")
+    for name, ways in found["compression"].items():
+        lines = [(way, *(of.values() if of else ("not installed", None, None, None))) for way, of in ways.items()]
+        tables.append(Table(f"compression of a payload: {name}", columns, lines))
+    walks = found["compression"]["walk of 24 interfaces"]
+    sizes = {way: of["row_bytes"] for way, of in walks.items() if of}
+    plot = Bars("store-compression", "A payload of 24 interfaces", "bytes a row", sizes, "isal gzip 1")
+    missing = {way: "not installed" for way, of in walks.items() if of is None}
+    return Report("store", found, tables, [plot], missing, {"postgres": found["postgres"]})
+
+
+def parse(argv: list[str]) -> argparse.Namespace:
+    """Read the options."""
+    parser = parser_of(__doc__)
+    parser.add_argument("--dsn", help="of a PostgreSQL to use")
+    parser.add_argument("--rows", type=int, default=10_000, help="of a round (default 10000)")
+    parser.add_argument("--rounds", type=int, default=5, help="(default 5)")
+    parser.add_argument("--batch", type=int, default=1000, help="rows in a transaction (default 1000)")
+    parser.add_argument("--payload", type=int, default=1200, help="bytes (default 1200)")
+    return parser.parse_args(argv)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))

@@ -27,6 +27,7 @@ from streampoll.app import open_redis
 from streampoll.config.load import load_settings
 from streampoll.embedded.fleet import FleetSettings, device_address
 from streampoll.embedded.fleet.process import spawn
+from streampoll.shards.port import tick_of
 
 T = TypeVar("T")
 
@@ -244,6 +245,29 @@ class Deployment:
             async with open_redis(load_settings(self._where, self._environ)) as side:
                 figures = await side.streams.figures(range(self.shape.shards))
                 return not any(shard.open for shard in figures)
+
+        return _run(ask())
+
+    # -- who leads
+
+    def leader_pid(self) -> int:
+        """Return the pid of the leading coordinator's process; its id is host-pid-random."""
+
+        async def ask() -> int:
+            async with open_redis(load_settings(self._where, self._environ)) as side:
+                leader = await side.presence.leader()
+            return int(leader[0].split("-")[-2]) if leader else 0
+
+        wait_until(lambda: _run(ask()), START_S, "a leader")
+        return _run(ask())
+
+    def last_tick(self) -> int:
+        """Return the last tick that was dispatched in any shard."""
+
+        async def ask() -> int:
+            async with open_redis(load_settings(self._where, self._environ)) as side:
+                progress = await side.streams.progress(range(self.shape.shards))
+            return max((tick_of(each.mark) for jobs in progress for each in jobs.values()), default=0)
 
         return _run(ask())
 
