@@ -15,8 +15,10 @@ A device that fails is an `Outcome`, never an exception. What is raised is bad i
     └── SnmpError              bytes that are not SNMP, or not what was asked (snmp/ only; becomes an Outcome)
 """
 
+import errno
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 
 class StreampollError(Exception):
@@ -78,3 +80,17 @@ class EntryError(StreampollError):
 
 class SnmpError(StreampollError):
     """Bytes are not a valid SNMP message, or a PDU can't be encoded."""
+
+
+_WANTS: Final = {errno.EMFILE: "files", errno.ENFILE: "files", errno.ENOBUFS: "memory", errno.ENOMEM: "memory"}
+
+
+def want_of(error: BaseException) -> str:
+    """Say what this host has no more of, so that no device is called down for it; "" if the error is not of that kind.
+
+    Adapters ask it of what the operating system raises while a connection is made.
+    """
+    what = _WANTS.get(error.errno or 0) if isinstance(error, OSError) else None
+    if what is None:
+        return ""
+    return f"this host has no {what} left for a connection" + ("; raise its limit (LimitNOFILE)" * (what == "files"))

@@ -1,6 +1,7 @@
 """What `coordinator`, `worker` and `up` share: supervise roles until told to stop; SIGHUP reads the files again."""
 
 import os
+import resource
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -28,7 +29,17 @@ def supervise(where: Path, make_roles: MakeRoles, environ: Mapping[str, str] = o
         set_up_logs(settings.log)
         return make_roles(Files(where, environ), settings)
 
-    return Supervisor(read(), read).run()
+    roles = read()
+    allow_files()
+    return Supervisor(roles, read).run()
+
+
+def allow_files(most: int = 65_536) -> None:
+    """Raise this process's limit of open files as far as its user may: a shell's 1,024 are fewer than its devices."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = most if hard == resource.RLIM_INFINITY else min(hard, most)
+    if soft != resource.RLIM_INFINITY and soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
 
 
 def unwind_on_stop() -> None:

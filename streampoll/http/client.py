@@ -18,6 +18,7 @@ from typing import Final
 import httpx
 
 from streampoll.config.secret import Secret
+from streampoll.errors import want_of
 from streampoll.http.body import ENCODINGS, BodyReader
 from streampoll.http.endpoint import Endpoint
 from streampoll.http.port import Answer, Ask, Failure, Limits, Tally
@@ -189,6 +190,8 @@ def _connect_failure(error: BaseException) -> Failure:
                 return Failure(Status.UNREACHABLE, f"no address: {cause.strerror}", True)
             case ConnectionRefusedError():
                 return Failure(Status.REFUSED, "connection refused", True)
+            case OSError() if want := want_of(cause):
+                return Failure(Status.ERROR, want, True)
             case OSError(errno=number) if number in _NO_WAY:
                 return Failure(Status.UNREACHABLE, cause.strerror or "no way to it", True)
     return Failure(Status.UNREACHABLE, "no connection: closed while it was made", True)

@@ -20,7 +20,7 @@ class Pinger(Protocol):
         """How it asks: `icmp` or `tcp`."""
 
     async def ask(self, address: str, timeout_s: float) -> Echo:
-        """Ask a numeric IPv4 or IPv6 address once. Raises for no host."""
+        """Ask a numeric IPv4 or IPv6 address once. Raises for no host; OSError: this host can't ask."""
 
     async def close(self) -> None:
         """Give the sockets back."""

@@ -4,6 +4,7 @@ import asyncio
 import time
 from typing import Final
 
+from streampoll.errors import want_of
 from streampoll.ping.port import Echo
 
 
@@ -16,7 +17,7 @@ class TcpPinger:
         self._ports = ports
 
     async def ask(self, address: str, timeout_s: float) -> Echo:
-        """Ask a numeric IPv4 or IPv6 address once."""
+        """Ask a numeric IPv4 or IPv6 address once. Raises OSError: this host has no means left to ask with."""
         began = time.monotonic()
         tries = [asyncio.create_task(_connect(address, port), name=f"tcp {address}:{port}") for port in self._ports]
         cause = ""
@@ -45,6 +46,8 @@ async def _connect(address: str, port: int) -> str:
     except ConnectionRefusedError:
         return ""
     except OSError as error:
+        if want_of(error):
+            raise
         return error.strerror or str(error)
     writer.transport.abort()
     return ""

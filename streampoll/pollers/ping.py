@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from streampoll.config.settings import PingSettings
+from streampoll.errors import want_of
 from streampoll.model import Outcome, Status, Target, Value
 from streampoll.ping.icmp import IcmpPinger, may_ping
 from streampoll.ping.plan import Method, PingPlan
@@ -44,6 +45,8 @@ class PingPoller:
         except PermissionError:
             return Outcome(Status.CONFIG, _NOT_ALLOWED)
         except OSError as error:
+            if want := want_of(error):
+                return Outcome(Status.ERROR, want)
             return Outcome(Status.UNREACHABLE, f"{target.address!r} has no address: {error.strerror or error}")
         return _outcome(pinger.method, echoes, first_reply)
 

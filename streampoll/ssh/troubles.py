@@ -2,6 +2,7 @@
 
 import asyncssh
 
+from streampoll.errors import want_of
 from streampoll.model import Status
 from streampoll.ssh.port import Endpoint, SshFailure
 
@@ -30,6 +31,8 @@ def failure_of(error: Exception, endpoint: Endpoint) -> SshFailure:
             return SshFailure(Status.REFUSED, f"{endpoint} is closed")
         case TimeoutError():
             return SshFailure(Status.TIMEOUT, f"{endpoint} accepts no connection")
+        case OSError() if want := want_of(error):
+            return SshFailure(Status.ERROR, want)
         case OSError():
             return SshFailure(Status.UNREACHABLE, f"{endpoint} can't be reached: {error.strerror or _line(error)}")
         case _:
