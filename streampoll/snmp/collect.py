@@ -151,9 +151,8 @@ async def _collect_table(talk: Conversation, table: CompiledTable, harvest: Harv
     if not rows:
         harvest.missing[spec.name] = walk.stopped or "no rows"
         return
-    for lane in walk.lanes:
-        holes = sum(row[lane.place] is None for row in walk.rows.values())
-        if holes:
+    for lane, column in zip(walk.lanes, zip(*walk.rows.values(), strict=True), strict=True):
+        if holes := column.count(None):
             harvest.miss(f"{spec.name}.{lane.column.metric.name}", lane.reason or "noSuchInstance", holes, len(rows))
 
 

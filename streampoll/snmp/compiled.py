@@ -54,6 +54,7 @@ class Column:
     prefix: bytes
     fallback: bytes | None
     reply_bytes: int  # an estimate for one cell, without its index
+    plain: type | None  # see `Want`
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ class CompiledTable:
     shape: Shape | None  # None: rows are stored as they were walked
     shared: tuple[int, ...]  # places of columns that another table looks up
     octets: Octets | None  # where it has counters that may wrap soon
+    integers: bool  # all columns are of integers that need no conversion
     sieve: "Sieve | None" = None  # for a table with a filter: the columns to walk first
 
 
@@ -188,11 +190,12 @@ def table_of(spec: TableSpec, looked_up: Collection[tuple[Oid, Kind]] = ()) -> C
     for metric in filter(is_asked, spec.columns):
         prefix = encode_oid(metric.oid)
         fallback = encode_oid(metric.fallback) if metric.fallback else None
-        columns.append(Column(metric, prefix, fallback, Want.of(metric, prefix).reply_bytes))
+        columns.append(Column(metric, prefix, fallback, Want.of(metric, prefix).reply_bytes, PLAIN.get(metric.kind)))
     shape = shape_of_table(spec)
     names = shape.names if shape else tuple(metric.name for metric in spec.columns)
     shared = [place for place, each in enumerate(columns) if (each.metric.oid, each.metric.kind) in looked_up]
-    return CompiledTable(spec, tuple(columns), names, shape, tuple(shared), octets_of(spec), _sieve_of(spec))
+    integers = all(column.plain is int for column in columns)
+    return CompiledTable(spec, tuple(columns), names, shape, tuple(shared), octets_of(spec), integers, _sieve_of(spec))
 
 
 def _sieve_of(spec: TableSpec) -> Sieve | None:

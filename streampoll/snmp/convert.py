@@ -1,6 +1,6 @@
 """From what stands on the wire to a `Value`, by the kind that the profile says; what does not fit is a reason."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from streampoll.model import Value
@@ -30,6 +30,11 @@ PLAIN: Final[dict[Kind, type]] = {
 
 class Misfit(Exception):  # noqa: N818 - no error: it never leaves this module
     """The value has another type than the profile says; its argument is the reason where that is another."""
+
+
+def are_counts(wires: Sequence[Wire]) -> bool:
+    """Tell whether values are integers that are not negative, all of them and at least one."""
+    return {*map(type, wires)} == {int} and min(wires) >= 0  # type: ignore[type-var, operator]  # int, see before
 
 
 def convert(kind: Kind, tag: int, value: Wire) -> tuple[Value, str]:

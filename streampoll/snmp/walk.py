@@ -3,20 +3,23 @@
 The state of a walk is one index, the *frontier*: all rows up to it are complete, and the next request goes on from it
 in all columns. A reply gives each column some cells; the new frontier is the lowest of the columns' last indexes, and
 cells beyond it are dropped and asked again. So a reply that is cut short (RFC 3416 4.2.3), a column with holes, and
-columns of different lengths are one case, and all cells of a row come from one reply, with its time and sysUpTime.
+columns of different lengths are one case, and all cells of a row come from one reply, with its time and sysUpTime. A
+reply that is nothing but whole rows, as most are, is taken as such (`block`).
 
 A column ends when an OID leaves its prefix, at endOfMibView, or by v1's noSuchName. An OID that does not increase ends
 the walk as an error.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from streampoll.errors import SnmpError
 from streampoll.model import Rows, TableTime, Value
-from streampoll.snmp.ber import COUNTER32, END_OF_MIB_VIEW, decode_arcs
+from streampoll.snmp.ber import COUNTER32, END_OF_MIB_VIEW, Wire, decode_arcs
+from streampoll.snmp.block import Block, read_block
 from streampoll.snmp.compiled import SYS_UPTIME, SYS_UPTIME_0, Column, CompiledTable, Want, rows_that_fit
 from streampoll.snmp.conversation import Conversation
-from streampoll.snmp.convert import NONEXISTENT, PLAIN, convert
+from streampoll.snmp.convert import NONEXISTENT, are_counts, convert
 from streampoll.snmp.credential import Community, Version
 from streampoll.snmp.engine import Failure, Reply
 from streampoll.snmp.message import ErrorStatus, PduType, Request, Varbind
@@ -36,26 +39,28 @@ class Lane:
         self.reason = ""  # why cells could not be had or used, but for those that do not exist
         self.is32 = False  # its cells came as Counter32
         self.rows32: set[bytes] = set()  # rows whose cell is that of a fallback, and came as a Counter32
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget the cells of the last step."""
         self.ended = False  # this step reached the column's end
         self.indexes: list[bytes] = []
         self.cells: Sequence[Varbind] = ()
+
+    def reset(self) -> None:
+        """Forget the cells of the last step."""
+        self.ended = False
+        self.indexes = []
+        self.cells = ()
 
     def take(self, cells: Sequence[Varbind], frontier: bytes, known: list[bytes]) -> bool:
         """Take a reply's cells; False if their indexes don't increase. `known` are indexes that were found to."""
         prefix = self.prefix
         size = len(prefix)
-        for count, (oid, tag, _) in enumerate(cells):
-            if tag == END_OF_MIB_VIEW or not oid.startswith(prefix):
-                self.ended = True
-                cells = cells[:count]
-                break
-        self.cells = cells
-        self.indexes = [cell[0][size:] for cell in cells]
-        return self.indexes == known[: len(cells)] or _increase(frontier, self.indexes)
+        last = END_OF_MIB_VIEW
+        indexes = [oid[size:] for oid, tag, _ in cells if tag != last and oid.startswith(prefix)]
+        if len(indexes) < len(cells):
+            self.ended = True
+            cells = _until_end(prefix, cells)
+            del indexes[len(cells) :]
+        self.indexes, self.cells = indexes, cells
+        return indexes == known[: len(cells)] or _increase(frontier, indexes)
 
     def end(self, name: str) -> None:
         """End the column that an error-status names; v1 says noSuchName at the end of its MIB."""
@@ -81,21 +86,24 @@ class Lane:
         """Take over what another walk of this column found out."""
         self.reason, self.is32, self.rows32 = other.reason, other.is32, other.rows32
 
-    def fill(self, rows: dict[bytes, list[Value]], width: int) -> None:
-        """Put the cells into their rows, converted; what can't be used leaves a reason."""
-        place, kind = self.place, self.column.metric.kind
-        plain = PLAIN.get(kind)
-        if self.cells and self.cells[0][1] == COUNTER32:
+    def values(self) -> list[Value]:
+        """Return the cells' values."""
+        return self.convert([tag for _, tag, _ in self.cells], [wire for _, _, wire in self.cells])
+
+    def convert(self, tags: Sequence[int], wires: Sequence[Wire]) -> list[Value]:
+        """Convert the values of a step; what can't be used is None, and leaves a reason."""
+        if tags and tags[0] == COUNTER32:
             self.is32 = True
-        for index, (_, tag, wire) in zip(self.indexes, self.cells, strict=True):
-            row = rows.get(index)
-            if row is None:
-                row = rows[index] = [None] * width
-            if type(wire) is plain and (plain is not int or wire >= 0):  # type: ignore[operator]
-                row[place] = wire  # type: ignore[assignment]  # none of PLAIN is Absent
-            else:
-                row[place], reason = convert(kind, tag, wire)
-                self.reason = reason or self.reason
+        plain = self.column.plain
+        if are_counts(wires) if plain is int else {*map(type, wires)} == {plain}:
+            return list(wires)  # type: ignore[arg-type]  # no Absent among them
+        kind = self.column.metric.kind
+        values: list[Value] = []
+        for tag, wire in zip(tags, wires, strict=True):
+            value, reason = convert(kind, tag, wire)
+            values.append(value)
+            self.reason = reason or self.reason
+        return values
 
 
 class Walk:
@@ -135,10 +143,34 @@ class Walk:
             if isinstance(result, Failure) or result.error_status:
                 self._refused(group, request, result)
                 return
+            if len(group) == len(self.lanes) and self._take_block(request, result):
+                return
             if not self._deal(group, request, result.varbinds):
                 return
             uptime, at = uptime or _uptime(result), at or result.at
         self._commit(lanes, at, uptime)
+
+    def _take_block(self, request: Request, reply: Reply) -> bool:
+        """Take a reply as whole rows; False if it has other than those."""
+        width = len(self.lanes)
+        cells = reply.varbinds[len(request.oids) - width :]
+        block = read_block(cells, [lane.prefix for lane in self.lanes])
+        if block is None or not _increase(self._frontier, block.indexes):
+            return False
+        self._frontier = block.indexes[-1]
+        for lane in self.lanes:
+            lane.done = block.ended
+        self._keep(dict(zip(block.indexes, self._block_rows(block), strict=True)), reply.at, _uptime(reply))
+        return True
+
+    def _block_rows(self, block: Block) -> Iterable[list[Value]]:
+        width, tags, wires = len(self.lanes), block.tags, block.wires
+        if self._table.integers and are_counts(wires):
+            for lane, tag in zip(self.lanes, tags, strict=False):
+                lane.is32 = lane.is32 or tag == COUNTER32
+            return [list(wires[at : at + width]) for at in range(0, len(wires), width)]  # type: ignore[arg-type]
+        columns = [lane.convert(tags[at::width], wires[at::width]) for at, lane in enumerate(self.lanes)]
+        return map(list, zip(*columns, strict=True))
 
     def rows32(self) -> dict[str, Rows]:
         """Return which rows have each counter from a Counter32."""
@@ -165,7 +197,7 @@ class Walk:
         uptime = (SYS_UPTIME,) if self._asks_uptime() else ()
         oids = (*uptime, *(lane.prefix + frontier for lane in group))
         if not self._bulk:
-            return Request(PduType.GETNEXT, oids)
+            return _request(PduType.GETNEXT, oids, 0, 0)
         limits = self._talk.agent.limits
         rows = min(
             limits.max_repetitions,
@@ -173,7 +205,7 @@ class Walk:
             max(1, (self._talk.limit - len(uptime)) // len(group)),
             self._table.spec.max_rows - len(self.rows) + 1,
         )
-        return Request(PduType.GETBULK, oids, non_repeaters=len(uptime), max_repetitions=rows)
+        return _request(PduType.GETBULK, oids, len(uptime), rows)
 
     def _deal(self, group: Sequence[Lane], request: Request, varbinds: Sequence[Varbind]) -> bool:
         """Deal a reply's varbinds to their columns; False if the step can't be used."""
@@ -213,9 +245,7 @@ class Walk:
         swapped = [] if self._frontier else [lane for lane in lanes if lane.ended and not lane.cells and lane.swap()]
         if swapped:
             return
-        rows: dict[bytes, list[Value]] = {}
-        for lane in lanes:
-            lane.fill(rows, len(self.lanes))
+        rows = self._rows(lanes)
         ends = {lane.indexes[-1] for lane in lanes if not lane.ended}
         if ends:
             self._frontier = min(ends, key=decode_arcs)
@@ -224,6 +254,18 @@ class Walk:
         for lane in lanes:
             lane.done = lane.ended and (not ends or not lane.indexes or lane.indexes[-1] in rows)
         self._keep(rows, at, uptime)
+
+    def _rows(self, lanes: Sequence[Lane]) -> dict[bytes, list[Value]]:
+        """Return the rows of the step's cells; in the order of their indexes if all columns have the same."""
+        width, indexes = len(self.lanes), lanes[0].indexes
+        columns = [lane.values() for lane in lanes]
+        if len(lanes) == width and all(lane.indexes == indexes for lane in lanes):
+            return dict(zip(indexes, map(list, zip(*columns, strict=True)), strict=True))
+        rows: dict[bytes, list[Value]] = {}
+        for lane, column in zip(lanes, columns, strict=True):
+            for index, value in zip(lane.indexes, column, strict=True):
+                rows.setdefault(index, [None] * width)[lane.place] = value
+        return rows
 
     def _keep(self, rows: dict[bytes, list[Value]], at: float, uptime: int | None) -> None:
         """Append rows, up to the table's cap."""
@@ -234,6 +276,20 @@ class Walk:
         if rows:
             self.rows.update(rows)
             self.times.append(TableTime(len(rows), at, uptime))
+
+
+@lru_cache(maxsize=1024)
+def _request(pdu: PduType, oids: tuple[bytes, ...], non_repeaters: int, rows: int) -> Request:
+    """Encode a request once: the same agents' tables, and those of others like them, are walked by the same steps."""
+    return Request(pdu, oids, non_repeaters=non_repeaters, max_repetitions=rows)
+
+
+def _until_end(prefix: bytes, cells: Sequence[Varbind]) -> Sequence[Varbind]:
+    """Return the cells before the first that is not of a column."""
+    for count, (oid, tag, _) in enumerate(cells):
+        if tag == END_OF_MIB_VIEW or not oid.startswith(prefix):
+            return cells[:count]
+    return cells
 
 
 def _uptime(reply: Reply) -> int | None:
