@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import asyncssh
 import pytest
 
 from streampoll.config.secret import Secret
@@ -230,6 +231,56 @@ async def test_an_exit_status_is_a_failure_with_the_last_line_that_was_said(tmp_
 
     assert (outcome.status, outcome.values) == (Status.PARTIAL, {"uptime": "up 1 day\n"})
     assert outcome.missing["df"] == "exit status 1: df: /mnt: Stale file handle"
+
+
+async def test_what_a_program_grumbles_is_no_part_of_its_output(tmp_path: Path) -> None:
+    def grumble(r1: Device, line: str, process: Any) -> bool:
+        process.stderr.write(b"warning: locale not found\n")
+        process.stdout.write(b'{"up": 1}' if line == "uptime" else b"")
+        process.exit(0)
+        return True
+
+    async with served(device(on_command=grumble)) as r1, bench(tmp_path) as polls:
+        outcome = await polls.poll(r1, plan_of("linux", "uptime", "df"))
+
+    assert outcome.values == {"uptime": '{"up": 1}', "df": "warning: locale not found\n"}
+
+
+async def test_a_device_that_hangs_up_politely_has_not_said_all(tmp_path: Path) -> None:
+    def leave(r1: Device, line: str, process: Any) -> bool:
+        process.stdout.write(b"half of")
+        process.channel.get_connection().disconnect(asyncssh.DISC_BY_APPLICATION, "reload")
+        return True
+
+    async with served(device(on_command=leave)) as r1, bench(tmp_path) as polls:
+        outcome = await polls.poll(r1, plan_of("linux", "uptime"))
+
+    assert (outcome.status, outcome.values) == (Status.REFUSED, {})
+    assert "closed the connection" in outcome.error
+
+
+async def test_a_program_that_is_killed_has_not_said_all(tmp_path: Path) -> None:
+    def killed(r1: Device, line: str, process: Any) -> bool:
+        process.stdout.write(b"half of")
+        process.exit_with_signal("KILL")
+        return True
+
+    async with served(device(on_command=killed)) as r1, bench(tmp_path) as polls:
+        outcome = await polls.poll(r1, plan_of("linux", "uptime"))
+
+    assert (outcome.status, outcome.error, outcome.values) == (Status.REFUSED, "ended by signal KILL", {})
+
+
+async def test_an_end_without_an_exit_status_is_one(tmp_path: Path) -> None:
+    def plain(r1: Device, line: str, process: Any) -> bool:
+        process.stdout.write(b"all of it")
+        process.channel.close()
+        return True
+
+    async with served(device(on_command=plain)) as r1, bench(tmp_path) as polls:
+        outcome = await polls.poll(r1, plan_of("linux", "uptime"))
+
+    assert outcome.values == {"uptime": "all of it"}
 
 
 async def test_an_exec_channel_that_pours_costs_only_its_command(tmp_path: Path) -> None:

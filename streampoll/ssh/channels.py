@@ -21,11 +21,20 @@ class ExecSession(asyncssh.SSHClientSession[bytes]):
         self._output = bytearray()
         self._errors = bytearray()
         self._status = -1
+        self._connection: Any = None
         self._done: asyncio.Future[tuple[str, int]] = asyncio.get_running_loop().create_future()
 
     async def finished(self) -> tuple[str, int]:
-        """Wait for the end; output with the errors behind it, and exit status (-1: none told). Raises SshFailure."""
+        """Wait for the end; output and exit status (-1: none told). Raises SshFailure.
+
+        What was written to stderr stands behind the output only where that is empty or the command failed: a program's
+        grumbling is no part of the JSON that it prints.
+        """
         return await self._done
+
+    def connection_made(self, chan: Any) -> None:
+        """Keep the connection, to see whether it ended with the channel."""
+        self._connection = chan.get_connection()
 
     def data_received(self, data: bytes, datatype: Any) -> None:
         """Keep what came, unless it is too much."""
@@ -41,15 +50,29 @@ class ExecSession(asyncssh.SSHClientSession[bytes]):
         """Note how it ended."""
         self._status = status
 
+    def exit_signal_received(self, signal: str, core_dumped: bool, msg: str, lang: str) -> None:
+        """Note that it was killed: what it wrote until then is not all."""
+        if not self._done.done():
+            name = "".join(filter(str.isalnum, signal))[:20]
+            self._done.set_exception(SshFailure(Status.REFUSED, f"ended by signal {name}", only_this=True))
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Answer whoever waits."""
+        if exc is not None and not self._done.done():
+            self._done.set_exception(failure_of(exc, self._endpoint))
+        elif exc is None and self._status < 0:  # a device that hangs up politely is seen to be gone only after this
+            asyncio.get_running_loop().call_soon(self._conclude)
+        else:
+            self._conclude()
+
+    def _conclude(self) -> None:
         if self._done.done():
             return
-        if exc is not None:
-            self._done.set_exception(failure_of(exc, self._endpoint))
-        else:
-            text = bytes(self._output + self._errors).decode("utf-8", "replace")
-            self._done.set_result((text, self._status))
+        if self._status < 0 and self._connection is not None and self._connection.is_closed():
+            self._done.set_exception(failure_of(ConnectionResetError(), self._endpoint))
+            return
+        told = self._output if self._output and self._status == 0 else self._output + self._errors
+        self._done.set_result((told.decode("utf-8", "replace"), self._status))
 
 
 class ShellSession(asyncssh.SSHClientSession[bytes]):
