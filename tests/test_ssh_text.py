@@ -261,6 +261,21 @@ def test_what_is_not_of_its_type_is_missing_with_the_reason(text: str, reason: s
     assert (parsed.values, reason in parsed.missing["total"]) == ({"total": None}, True)
 
 
+@pytest.mark.parametrize("text", ["nan", "-Infinity", "1,5", "1_000"])
+def test_what_a_number_might_be_is_none(text: str) -> None:
+    command = regex(r"total (?P<t>\S+)", values=(Field("total", "t", Type.NUMBER),))
+    parsed = parse_all("cisco_ios", [(command, f"total {text}")])
+
+    assert (parsed.values, parsed.missing) == ({"total": None}, {"total": f"{text!r} is not a number"})
+
+
+def test_each_row_has_an_index_of_its_own() -> None:
+    command = regex(r"^(?P<p>\w+)?;", tabular=True, key="p", columns=(Field("p", "p"),))
+    parsed = parse_all("cisco_ios", [(command, "eth0;\neth0;\n;\n3;\neth0;\n")])
+
+    assert [row[0] for row in parsed.tables["memory"].rows] == ["eth0", "eth0#2", "#3", "3", "eth0#3"]
+
+
 def test_a_group_that_did_not_take_part_is_missing() -> None:
     parsed = parse_all("cisco_ios", [(regex(r"a(?P<t>\d)?", values=(Field("t", "t"),)), "a")])
 

@@ -5,7 +5,9 @@ output is parsed all the same.
 """
 
 import json
+import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -19,6 +21,7 @@ REGEX_LIMIT: Final = 262_144  # characters that a regular expression is run over
 RAW_LIMIT: Final = 65_536  # characters that are kept of output that can't be parsed
 MAX_ROWS: Final = 10_000  # a longer table is cut and marked incomplete
 _STEP: Final = re.compile(r"[^.\[\]]+")
+_THOUSANDS: Final = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d+)?")  # "1,5" may be one and a half
 _INTEGERS: Final = range(-(1 << 63), 1 << 64)  # what a payload can hold
 
 Record = Mapping[str, Any]
@@ -119,12 +122,10 @@ def step_into(data: Any, path: str) -> Any:
 def _table(parsed: Parsed, command: Command, columns: Sequence[Field], records: Sequence[Record]) -> Table:
     key = next((place for place, column in enumerate(columns, 1) if column.name == command.key), 0)
     rows: list[list[Value]] = []
+    taken: Counter[str] = Counter()
     for number, record in enumerate(records[:MAX_ROWS], 1):
         cells = [_value(parsed, column, record, f"{command.name}.{column.name}") for column in columns]
-        row: list[Value] = [str(number), *cells]
-        if key and row[key] is not None:
-            row[0] = str(row[key])
-        rows.append(row)
+        rows.append([_index(cells[key - 1], number, taken) if key else str(number), *cells])
     if not rows:
         parsed.missing[command.name] = "no rows"
     names = tuple(column.name for column in columns)
@@ -145,6 +146,13 @@ def _value(parsed: Parsed, wanted: Field, record: Record, name: str) -> Value:
         return None
 
 
+def _index(key: Value, number: int, taken: Counter[str]) -> str:
+    """Return what a row is known by: its key, a second `eth0` as `eth0#2`; `#` and its place where it has none."""
+    index = f"#{number}" if key is None else str(key)
+    taken[index] += 1
+    return index if taken[index] == 1 else f"{index}#{taken[index]}"
+
+
 _A: Final = {Type.TEXT: "text", Type.INTEGER: "an integer of 64 bits", Type.NUMBER: "a number"}
 
 
@@ -152,9 +160,16 @@ def _typed(found: Any, wanted: Type) -> Value:
     """Return a value as what it is to be. Raises ValueError."""
     if wanted is Type.TEXT:
         return found if isinstance(found, str) else _text(found)
-    text = str(found).replace(",", "").strip()
+    text = str(found).strip()
+    if _THOUSANDS.fullmatch(text):
+        text = text.replace(",", "")
+    if "_" in text:  # digits to Python, and to nobody else
+        raise ValueError(text[:40])
     if wanted is Type.NUMBER:
-        return float(text)
+        value = float(text)
+        if not math.isfinite(value):
+            raise ValueError(text[:40])
+        return value
     number = int(text)
     if number not in _INTEGERS:
         raise ValueError(text[:40])
