@@ -26,6 +26,7 @@ PROMISED_REDIS = {
     "appendfsync": "everysec",
     "maxmemory": str(2 << 30),
     "maxmemory-policy": "noeviction",
+    "stream-node-max-entries": "32",
 }
 
 
