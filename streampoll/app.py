@@ -9,13 +9,13 @@ import os
 import random
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uvloop
 
@@ -48,7 +48,7 @@ from streampoll.pollers.router import Router
 from streampoll.results.codec import encode_payload
 from streampoll.results.migrations import migrate
 from streampoll.results.plans import PostgresPlans
-from streampoll.results.postgres import Postgres
+from streampoll.results.postgres import Postgres, connected
 from streampoll.results.store import Store
 from streampoll.shards.clock import Clock
 from streampoll.shards.devices import DeviceRecords
@@ -70,6 +70,9 @@ from streampoll.worker.port import Handler, Limits
 from streampoll.worker.process import Background, ProcessParts, WorkerProcess
 from streampoll.worker.refuse import RefuseHandler
 from streampoll.worker.slots import Slots
+
+if TYPE_CHECKING:
+    from streampoll.capacity.live import Look
 
 log = logging.getLogger(__name__)
 
@@ -310,6 +313,27 @@ async def open_stats(where: Path) -> AsyncIterator[RedisStats]:
     known = Known(settings.shards.count, settings.worker.dead_after_s, jobs, coordinator.results_high_water)
     async with open_redis(settings) as side:
         yield RedisStats(side.streams, side.presence, side.clock.now, known)
+
+
+@asynccontextmanager
+async def open_look(where: Path) -> AsyncIterator[Callable[[], Awaitable["Look"]]]:
+    """Make what looks at a running fleet, for `capacity --measured`."""
+    from streampoll.capacity.live import Look  # here, and the others too: workers load this module
+    from streampoll.results.weight import weigh
+    from streampoll.shards.usage import used
+
+    settings = read_settings(where, os.environ)
+    async with open_redis(settings) as side, connected(settings.postgres) as connection:
+
+        async def look() -> Look:
+            workers = [worker.id for worker in await side.presence.workers()]
+            said = zip(workers, await side.presence.figures(workers), strict=True)
+            leader = await side.presence.leader()
+            leads = (await side.presence.figures([leader[0]]))[0] if leader else None
+            published = {name: figures for name, figures in said if figures}
+            return Look(time.monotonic(), published, leads or {}, await used(settings.redis), await weigh(connection))
+
+        yield look
 
 
 # -- the coordinator

@@ -33,6 +33,7 @@ COMMANDS = (
     "worker",
     "migrate",
     "dead",
+    "capacity",
     "fleet",
 )
 """In the order `--help` shows them: what a newcomer wants first."""

@@ -1,0 +1,64 @@
+"""What a poll of some profile costs: as measured, or between the measured loads by its number of values.
+
+CPU and bytes of an SNMP poll are straight lines in its varbinds, to within what a run varies by (docs/capacity.md has
+the figures). So a profile that nobody measured is put between its neighbours; it is marked as estimated.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from math import ceil
+from typing import Any
+
+from streampoll.capacity.constants import ROLES, Constants, Load
+from streampoll.snmp.plan import CollectPlan, TableSpec
+
+_VARBINDS_A_GET = 40  # snmp.max_varbinds
+_VARBINDS_A_REPLY = 60  # of a GETBULK below the 1,400 bytes that replies are kept under
+_SUMS = (
+    "requests", "varbinds", "redis_round_trips", "redis_commands", "redis_in_bytes", "redis_out_bytes", "aof_bytes",
+    "payload_bytes", "row_bytes", "wal_bytes", "request_ip_bytes", "reply_ip_bytes",
+)  # fmt: skip
+
+
+def size_of(plan: CollectPlan, rows: int) -> tuple[int, int]:
+    """Return about how many (requests, varbinds) a poll by a profile takes, of tables that have so many rows."""
+    scalars = sum(1 for each in plan.scalars if each.oid)
+    tables = [_columns(table) * min(rows, table.max_rows) for table in plan.tables]
+    requests = ceil(scalars / _VARBINDS_A_GET) + sum(1 + varbinds // _VARBINDS_A_REPLY for varbinds in tables)
+    return requests, scalars + sum(tables)
+
+
+def _columns(table: TableSpec) -> int:
+    return sum(1 for column in table.columns if column.oid and not column.by)
+
+
+def estimate(constants: Constants, name: str, protocol: str, size: tuple[int, int]) -> Load:
+    """Return the load of an SNMP profile of (requests, varbinds), from those measured of its protocol."""
+    requests, varbinds = size
+    known = sorted((each for each in constants.loads if each.protocol == protocol), key=lambda each: each.varbinds)
+    below, above = _neighbours(known, varbinds)
+    share = max(0.0, (varbinds - below.varbinds) / (above.varbinds - below.varbinds)) if above is not below else 0.0
+    between = mixed(below, above, share)
+    return replace(
+        between, name=name, about=f"about {requests} requests and {varbinds} varbinds", requests=float(requests),
+        varbinds=float(varbinds), estimated=True,
+    )  # fmt: skip
+
+
+def _neighbours(known: Sequence[Load], varbinds: float) -> tuple[Load, Load]:
+    """Return the loads on either side; beyond the greatest, the two greatest, whose line goes on."""
+    after = next((number for number, each in enumerate(known) if each.varbinds >= varbinds), len(known) - 1)
+    return known[max(0, after - 1)], known[after]
+
+
+def mixed(one: Load, other: Load, share: float) -> Load:
+    """Return the average poll where a share of them is `other` and the rest `one`; a share above 1 goes on the line."""
+    if share == 0.0:
+        return one
+
+    def between(a: float, b: float) -> float:
+        return max(0.0, a + (b - a) * share)
+
+    sums: dict[str, Any] = {name: between(getattr(one, name), getattr(other, name)) for name in _SUMS}
+    cpu_us = {role: between(one.cpu_us[role], other.cpu_us[role]) for role in ROLES}
+    return replace(one, cpu_us=cpu_us, **sums)
