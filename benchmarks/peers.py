@@ -25,6 +25,7 @@ from benchmarks.contenders.celery import celery_pysnmp, celery_snmpget
 from benchmarks.contenders.collectd import collectd
 from benchmarks.contenders.ground import Contender, Ground, Sample, sample
 from benchmarks.contenders.snmp_exporter import snmp_exporter
+from benchmarks.contenders.spine import spine
 from benchmarks.contenders.streampoll import streampoll
 from benchmarks.rig.cores import divide
 from benchmarks.rig.deployment import fleet_of
@@ -46,9 +47,10 @@ PEERS: dict[str, Contender] = {
     "celery + snmpget": celery_snmpget,
     "snmp_exporter": snmp_exporter,
     "collectd": collectd,
+    "spine": spine,
 }
 STORES = {OURS: "PostgreSQL", "celery + pysnmp": "PostgreSQL", "celery + snmpget": "PostgreSQL",
-          "snmp_exporter": "nothing", "collectd": "CSV files"}  # fmt: skip
+          "snmp_exporter": "nothing", "collectd": "CSV files", "spine": "MariaDB"}  # fmt: skip
 
 
 def main(argv: list[str]) -> int:
