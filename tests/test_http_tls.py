@@ -1,5 +1,6 @@
 """By what a device is known: authorities, names and fingerprints, against real TLS servers; HTTP/2 against nginx."""
 
+import asyncio
 import gc
 import ssl
 from collections.abc import AsyncIterator, Iterator
@@ -8,6 +9,8 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from starlette.requests import Request
+from starlette.responses import Response
 
 from streampoll.config.secret import Secret
 from streampoll.http.collect import NOT_MODIFIED
@@ -201,6 +204,56 @@ def test_authorities_of_devices_need_not_be_strict(files: Files, monkeypatch: py
     monkeypatch.setattr(ssl, "create_default_context", as_python_3_13)
 
     assert not Contexts().get(Trust(Verify.FULL, str(files.ca)), False).verify_flags & ssl.VERIFY_X509_STRICT
+
+
+async def test_polls_that_are_cut_off_leave_a_device_that_can_be_polled(device: Device) -> None:
+    async def slow(_: Request) -> Response:
+        await asyncio.sleep(0.005)
+        return json_page({"name": "edge-1"})
+
+    device.on("/system.json", slow)
+    async with polling(tls_verify="none") as poller:
+        for number in range(120):  # at whatever point of an exchange
+            await poll(poller, device, plan(NAMES), basic(), limit_s=number % 40 / 1000)
+        outcome = await poll(poller, device, plan(NAMES), basic(), limit_s=5)
+
+    assert outcome.status is Status.OK
+
+
+async def test_a_handshake_that_is_cut_off_leaves_no_connection() -> None:
+    ended = asyncio.Event()
+
+    async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()  # until the other side has closed it
+        writer.close()
+        ended.set()
+
+    server = await asyncio.start_server(hang, "127.0.0.1", 0)
+    async with server, polling() as poller:
+        port = server.sockets[0].getsockname()[1]
+        outcome = await poll(poller, Device(port=port), plan(NAMES), basic(), limit_s=0.1)
+        async with asyncio.timeout(5):
+            await ended.wait()
+
+    assert outcome.status is Status.TIMEOUT
+
+
+async def test_a_poll_that_is_cut_off_does_not_disturb_another(device: Device) -> None:
+    asked, answered = asyncio.Event(), asyncio.Event()
+
+    async def slow(_: Request) -> Response:
+        asked.set()
+        await answered.wait()
+        return json_page({"name": "edge-1"})
+
+    device.on("/system.json", slow)
+    async with polling(tls_verify="none", connections=2) as poller:
+        other = asyncio.create_task(poll(poller, device, plan(NAMES), basic()))
+        await asked.wait()
+        cut = await poll(poller, device, plan(NAMES), basic(), limit_s=0.2)
+        answered.set()
+
+        assert (cut.status, (await other).status) == (Status.TIMEOUT, Status.OK)
 
 
 @pytest.mark.parametrize("text", ["ab" * 32, "AB:" * 31 + "AB", "sha256:" + "ab" * 32, " " + "Ab " * 32])

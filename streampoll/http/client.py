@@ -13,6 +13,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Generator, Mapping
+from http.cookiejar import CookieJar
 from typing import Final
 
 import httpx
@@ -21,6 +22,8 @@ from streampoll.config.secret import Secret
 from streampoll.errors import want_of
 from streampoll.http.body import ENCODINGS, BodyReader
 from streampoll.http.endpoint import Endpoint
+from streampoll.http.line import Lines
+from streampoll.http.network import Network
 from streampoll.http.port import Answer, Ask, Failure, Limits, Tally
 from streampoll.http.trust import WrongFingerprint
 from streampoll.model import Status
@@ -52,14 +55,7 @@ class HttpxClient:
         self._digest = _digest(digest) if digest else None
         self._extensions = {"sni_hostname": endpoint.server_name} if endpoint.server_name else {}
         self._has_answered = False
-        self._client = httpx.AsyncClient(
-            verify=tls if tls is not None else False,  # without TLS no context is made for nothing
-            http2=endpoint.http2,
-            trust_env=False,
-            headers={"User-Agent": _AGENT, "Accept": "*/*", "Accept-Encoding": ENCODINGS},
-            timeout=httpx.Timeout(limits.read_s, connect=limits.connect_s, pool=None),
-            limits=httpx.Limits(max_connections=limits.connections, keepalive_expiry=None),
-        )
+        self._lines = Lines(lambda cookies: _client(endpoint.http2, limits, tls, cookies))
 
     async def send(self, ask: Ask, tally: Tally) -> Answer:
         """Send a request and read its answer; a kept connection that the device has closed costs a second try.
@@ -85,35 +81,36 @@ class HttpxClient:
 
     def has_cookie(self, name: str) -> bool:
         """Return True if the device has set a cookie."""
-        return any(cookie.name == name for cookie in self._client.cookies.jar)
+        return any(cookie.name == name for cookie in self._lines.cookies)
 
     def forget_cookies(self) -> None:
         """Drop all cookies, for a new login."""
-        self._client.cookies.clear()
+        self._lines.cookies.clear()
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.aclose()
+        await self._lines.close()
 
     async def _proven(self, ask: Ask, tally: Tally) -> Answer:
         """Send a request, and once more with the digest of the challenge where the device asks for one.
 
         httpx's own flow would read the challenge's body whole, however large it is.
         """
-        request = self._client.build_request(
-            ask.method,
-            self._root + ask.path,  # put together as text: the path //host/x stays a path
-            params=ask.query or None,
-            headers=list(ask.headers),
-            content=ask.content or None,
-            extensions=self._extensions,
-        )
-        if self._digest is None:
-            return (await self._exchange(request, tally))[1]
-        flow = self._digest.auth_flow(request)
-        response, answer = await self._exchange(self._step(lambda: next(flow)) or request, tally)
-        again = self._step(lambda: flow.send(response))
-        return (await self._exchange(again, tally))[1] if again else answer
+        with self._lines.client() as client:
+            request = client.build_request(
+                ask.method,
+                self._root + ask.path,  # put together as text: the path //host/x stays a path
+                params=ask.query or None,
+                headers=list(ask.headers),
+                content=ask.content or None,
+                extensions=self._extensions,
+            )
+            if self._digest is None:
+                return (await self._exchange(client, request, tally))[1]
+            flow = self._digest.auth_flow(request)
+            response, answer = await self._exchange(client, self._step(lambda: next(flow)) or request, tally)
+            again = self._step(lambda: flow.send(response))
+            return (await self._exchange(client, again, tally))[1] if again else answer
 
     def _step(self, step: Callable[[], httpx.Request]) -> httpx.Request | None:
         """Return the next request of a digest's flow, None after its last.
@@ -129,10 +126,12 @@ class HttpxClient:
             self._digest = _digest(self._who) if self._who else None
             raise Failure(Status.AUTH, "its Digest challenge is of a kind that is not known here", True) from None
 
-    async def _exchange(self, request: httpx.Request, tally: Tally) -> tuple[httpx.Response, Answer]:
+    async def _exchange(
+        self, client: httpx.AsyncClient, request: httpx.Request, tally: Tally
+    ) -> tuple[httpx.Response, Answer]:
         """Send a request as it is and read the whole answer."""
         tally.requests += 1
-        response = await self._client.send(request, stream=True, auth=None, follow_redirects=False)
+        response = await client.send(request, stream=True, auth=None, follow_redirects=False)
         tally.first_reply = tally.first_reply or time.time()
         try:
             reader = BodyReader(response.headers.get("content-encoding", ""), self._limits.max_body_bytes)
@@ -142,7 +141,7 @@ class HttpxClient:
         finally:
             await response.aclose()
         self._has_answered = True
-        if len(self._client.cookies.jar) > _COOKIES:
+        if len(self._lines.cookies) > _COOKIES:
             self.forget_cookies()
         return response, Answer(response.status_code, _joined(response.headers), body, time.time())
 
@@ -159,6 +158,23 @@ class HttpxClient:
             case httpx.RemoteProtocolError() | httpx.NetworkError():
                 return _lost(error)
         return Failure(Status.ERROR, f"the request can't be sent ({type(error).__name__})")
+
+
+def _client(http2: bool, limits: Limits, tls: ssl.SSLContext | None, cookies: CookieJar) -> httpx.AsyncClient:
+    transport = httpx.AsyncHTTPTransport(
+        verify=tls if tls is not None else False,  # without TLS no context is made for nothing
+        http2=http2,
+        limits=httpx.Limits(max_connections=limits.connections, keepalive_expiry=None),
+        trust_env=False,
+    )
+    transport._pool._network_backend = Network()  # httpx has no word for it
+    return httpx.AsyncClient(
+        transport=transport,
+        trust_env=False,
+        headers={"User-Agent": _AGENT, "Accept": "*/*", "Accept-Encoding": ENCODINGS},
+        timeout=httpx.Timeout(limits.read_s, connect=limits.connect_s, pool=None),
+        cookies=cookies,
+    )
 
 
 def silence() -> None:
