@@ -127,6 +127,24 @@ async def test_a_lost_lease_cancels_the_attempt_and_drops_its_outcome():
     assert await rows(server) == []
 
 
+async def test_what_waited_when_its_lease_was_lost_is_never_served():
+    release, served = asyncio.Event(), []
+
+    async def wait(batch):
+        await release.wait()
+        served.extend(delivered.id for delivered in batch)
+        return [finished(delivered, b"ok") for delivered in batch]
+
+    server = await filled(6)
+    async with consuming(server, FakeHandler(wait)) as consumer:
+        await eventually_async(lambda: consumer.in_flight == 4 and consumer.held == 6)
+        await MemoryStreams(server).sweep(POLLING, "thief", 0, 0, b"0-0", 10)
+        await eventually_async(lambda: consumer.held == 0 and consumer.in_flight == 0)
+        release.set()
+        await asyncio.sleep(0)
+    assert (served, consumer.counts.lost) == ([], 6)
+
+
 async def test_without_a_renewal_in_time_a_worker_fences_itself():
     cancelled = asyncio.Event()
 
