@@ -40,5 +40,8 @@ class NoLosses:
     async def dispatched(self, places: Sequence[Place]) -> Mapping[Place, int]:
         return {}
 
+    async def began(self, places: Sequence[Place]) -> Mapping[Place, int]:
+        return {}
+
     async def record(self, losses: Sequence[Loss]) -> None:
         pass

@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -19,7 +19,7 @@ from streampoll.shards.entries import Kind
 from streampoll.shards.memory import MemoryStreams
 from streampoll.shards.memory_presence import MemoryLease
 from streampoll.shards.memory_server import MemoryServer
-from streampoll.shards.port import DispatchStreams
+from streampoll.shards.port import DispatchStreams, mark_of, tick_of
 from tests.coordinator_support import NoLosses, Plans
 from tests.waiting import eventually_async
 
@@ -131,6 +131,23 @@ async def test_a_leader_that_a_shard_calls_old_takes_a_newer_epoch_and_goes_on()
         await world.drain()
         await world.dispatches()
         assert world.server.leader[1] > ahead
+
+
+async def test_a_leader_that_finds_an_older_mark_goes_on_from_it(caplog: pytest.LogCaptureFixture) -> None:
+    """It went on from its own, and what lay between was on record by its memory only."""
+    caplog.set_level(logging.WARNING)
+    world = World()
+    async with world.coordinating():
+        for _ in range(3):
+            await world.dispatches()
+            await world.drain()
+        shard = world.server.shard(0)
+        older = shard.progress["j"].mark - mark_of(2, 0)
+        shard.progress["j"] = replace(shard.progress["j"], mark=older)
+        await eventually_async(lambda: shard.progress["j"].mark > older + mark_of(2, 0))
+    assert "Redis lost data: it had confirmed tick" in caplog.text
+    ticks = await world.ledger()
+    assert {tick_of(older) + 1, tick_of(older) + 2} <= {tick for tick in ticks if ticks.count(tick) > 1}
 
 
 async def test_an_outage_of_redis_is_waited_out_and_said_once(caplog: pytest.LogCaptureFixture) -> None:

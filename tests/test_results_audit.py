@@ -221,6 +221,21 @@ async def test_skipped_ranges_count_by_the_plan(fresh_database: str) -> None:
     assert (report.total.tally.skipped, report.total.tally.expected) == (120, 180)
 
 
+async def test_a_tick_that_was_dispatched_and_then_skipped_is_lost_where_it_has_no_row(fresh_database: str) -> None:
+    plan = _plan()
+    async with history(fresh_database) as b:
+        slot = _slots("r5")[1]
+        await b.connection.execute(
+            "DELETE FROM polls WHERE slot = to_timestamp($1) AND device = (SELECT id FROM devices WHERE name = 'r5')",
+            slot,
+        )
+        assert (await _run(b)).total.tally.missing == 1
+        skip = LedgerEntry(JOB, SHARD, slot, slot + 1, 0, plan.id, 0, 0, plan.count_between(slot, slot + 1), "late")
+        await b.handle(ledger_entry(skip))
+        tally = (await _run(b)).total.tally
+    assert (tally.missing, tally.lost, tally.skipped, tally.duplicates) == (0, 1, 0, 0)
+
+
 async def test_a_poll_executed_twice_is_counted_and_is_no_duplicate(fresh_database: str) -> None:
     async with history(fresh_database) as b:
         await b.handle(result_entry("r5", _slots("r5")[0], value=99))

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streampoll.model import Result, Status
-from streampoll.results.batch import clamp, digest, halves, reduce_results, signed, stands_in
+from streampoll.model import LedgerEntry, Result, Status
+from streampoll.results.batch import clamp, digest, halves, reduce_ledger, reduce_results, signed, stands_in
 from streampoll.results.figures import StoreFigures, bucket_of, merge, percentile, seconds_of
 
 statuses = st.sampled_from([Status.OK, Status.TIMEOUT, Status.EXPIRED, Status.CRASHED])
@@ -32,6 +32,21 @@ def test_the_first_attempt_stays_and_a_stand_in_only_where_there_is_none(batch: 
         rivals = [result for result in batch if _key(result) == _key(kept)]
         attempts = [result for result in rivals if not stands_in(result)]
         assert kept == (attempts or rivals)[0]
+
+
+ledgers = st.builds(
+    LedgerEntry, st.just("j"), st.just(0), st.integers(0, 1), st.integers(0, 1), st.just(0), st.just(5),
+    st.integers(0, 1), st.just(0), st.just(0), st.sampled_from(["", "late"]),
+)  # fmt: skip
+
+
+@given(st.lists(ledgers, max_size=12))
+def test_what_was_dispatched_stays_dispatched_and_a_skip_of_it_shows(batch: list[LedgerEntry]) -> None:
+    for kept in reduce_ledger(batch):
+        rivals = [entry for entry in batch if (entry.tick, entry.tick_to) == (kept.tick, kept.tick_to)]
+        assert kept.count == max(entry.count for entry in rivals)
+        if {entry.count for entry in rivals} == {0, 1} and all(entry.cause for entry in rivals if not entry.count):
+            assert kept.cause
 
 
 @given(st.lists(results, max_size=30))

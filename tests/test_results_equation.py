@@ -11,11 +11,13 @@ from streampoll.coordinator.schedule import Cron, Every
 from streampoll.model import Device, Status
 from streampoll.results.equation import (
     Booked,
+    Entry,
     Gap,
     Line,
     SkippedRange,
     Stored,
     Tally,
+    book,
     judge,
     percentile,
     undispatched,
@@ -95,8 +97,9 @@ def test_a_row_too_many_is_told(history: tuple[list[Line], dict[int, Stored]], s
     lines, stored = history
     former = stored.get(slot, Stored(NOTHING, {}, 0)).polls
     stored[slot] = _stored(former + Sum(more, 77))
+    skipped = sum(line.booked[slot].skipped for line in lines if slot in line.booked)
     tally = judge("j", lines, stored, frozenset())
-    assert (tally.missing, tally.duplicates) == (0, more)
+    assert (tally.missing, tally.duplicates) == (0, max(0, more - skipped))
     assert _balances(tally)
 
 
@@ -105,9 +108,10 @@ def test_one_device_in_the_place_of_another_is_told(
     history: tuple[list[Line], dict[int, Stored]], data: st.DataObject
 ) -> None:
     lines, stored = history
-    if not stored:
+    skipped = {tick for line in lines for tick, entry in line.booked.items() if entry.skipped}
+    if not stored.keys() - skipped:
         return
-    slot = data.draw(st.sampled_from(sorted(stored)))
+    slot = data.draw(st.sampled_from(sorted(stored.keys() - skipped)))
     stored[slot] = _stored(stored[slot].polls + Sum(0, 1))
     tally = judge("j", lines, stored, frozenset())
     assert (tally.missing, tally.duplicates) == (1, 1)
@@ -178,6 +182,58 @@ def test_a_range_that_repeats_what_was_dispatched_counts_it_once() -> None:
     line = _line(booked=Booked(Sum(4, 40)), ranges=(SkippedRange(START, START, 4),))
     tally = judge("j", [line], {START: _stored(Sum(4, 40))}, frozenset())
     assert (tally.expected, tally.skipped, tally.missing, tally.duplicates) == (4, 0, 0, 0)
+
+
+def test_what_was_dispatched_and_then_skipped_is_lost_where_it_has_no_row() -> None:
+    """Redis forgot the dispatch, and who noticed died before that was on record: polls were missing."""
+    line = _line(booked=Booked(Sum(4, 40)), ranges=(SkippedRange(START, START + 5, 4),))
+    tally = judge("j", [line], {START: _stored(Sum(1, 10))}, frozenset())
+    assert (tally.expected, tally.lost, tally.skipped, tally.missing) == (4, 3, 0, 0)
+
+
+def test_what_one_entry_dispatched_and_another_skipped_is_lost_where_it_has_no_row() -> None:
+    line = _line(booked=Booked(Sum(4, 40), forgotten=True))
+    tally = judge("j", [line], {START: _stored(Sum(1, 10))}, frozenset())
+    assert (tally.lost, tally.missing) == (3, 0)
+
+
+def test_a_row_beats_a_skip() -> None:
+    """Polled, then Redis forgot its dispatch, ledger entry and all, and it was skipped: the row was one too many."""
+    line = _line(ranges=(SkippedRange(START, START + 5, 4),))
+    tally = judge("j", [line], {START: _stored(Sum(3, 30))}, frozenset())
+    assert (tally.expected, tally.skipped, tally.missing, tally.duplicates) == (4, 1, 0, 0)
+
+
+def test_a_row_beats_a_loss_on_record() -> None:
+    """The row was stored, its ledger entry lost: the poll counted as lost, and its row as one too many."""
+    line = _line(losses=((START, START),))
+    tally = judge("j", [line], {START: _stored(Sum(3, 30))}, frozenset())
+    assert (tally.expected, tally.lost, tally.missing, tally.duplicates) == (4, 1, 0, 0)
+
+
+def test_a_row_whose_dispatch_nobody_knows_of_is_told_where_no_loss_is_on_record() -> None:
+    tally = judge("j", [_line()], {START: _stored(Sum(4, 40))}, frozenset())
+    assert (tally.missing, tally.duplicates) == (4, 4)
+
+
+def test_ranges_that_begin_alike_count_each_tick_once() -> None:
+    """A range was stored, Redis forgot it, and what was skipped then went further."""
+    due = {START: Sum(4, 40), START + 6: Sum(4, 40)}
+    ranges = (SkippedRange(START, START + 5, 4), SkippedRange(START, START + 8, 8))
+    tally = judge("j", [Line(7, due, {}, ranges, END)], {}, frozenset())
+    assert (tally.expected, tally.skipped, tally.missing) == (8, 8, 0)
+
+
+def test_a_tick_dispatched_by_two_plans_counts_by_the_one_in_force() -> None:
+    """Redis forgot a tick, and the plan changed before it was dispatched again."""
+    entries = [Entry(1, Sum(5, 50)), Entry(2, Sum(4, 40)), Entry(0, Sum(1, 7))]
+    booked = book(entries, due=Sum(4, 40))
+    assert booked == Booked(Sum(4, 40), Sum(1, 7), superseded=5)
+
+    line = _line(booked=booked)
+    for rows in (5, 6, 10):
+        tally = judge("j", [line], {START: _stored(Sum(rows, 47))}, frozenset())
+        assert (tally.expected, tally.missing, tally.duplicates) == (rows, 0, 0)
 
 
 def test_other_devices_than_planned_are_told() -> None:

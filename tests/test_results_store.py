@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -136,6 +137,32 @@ async def test_a_ledger_entry_is_stored_once(fresh_database: str) -> None:
             assert await b.handle(ledger_entry(entry), ledger_entry(entry)) == [Finish(), Finish()]
         row = await b.connection.fetchrow("SELECT plan, hash_sum, count, skipped, cause FROM ledger")
         assert tuple(row) == (-1, -2, 3, 1, "backlog")
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.parametrize("skipped_first", [True, False])
+async def test_what_was_dispatched_and_skipped_stays_dispatched_with_the_cause(
+    fresh_database: str, at_once: bool, skipped_first: bool
+) -> None:
+    """Redis forgot one before the other; the second entry was dropped, and no loss showed."""
+    sent = dispatched("r1", plan=5)
+    skip = replace(sent, count=0, hash_sum=0, skipped=1, cause="backlog")
+    entries = [ledger_entry(entry) for entry in ((skip, sent) if skipped_first else (sent, skip))]
+    async with bench(fresh_database) as b:
+        for some in [entries] if at_once else [entries[:1], entries[1:], entries[:1]]:
+            await b.handle(*some)
+        row = await b.connection.fetchrow("SELECT count, hash_sum, skipped, cause FROM ledger")
+        assert tuple(row) == (1, signed(sent.hash_sum), 0, "backlog")
+        assert await b.count("ledger") == 1
+
+
+async def test_a_range_that_begins_at_a_tick_that_was_dispatched_stands_beside_it(fresh_database: str) -> None:
+    """It was taken for the same entry, and dropped: all its ticks were missing."""
+    sent = dispatched("r1", plan=5)
+    ranges = [replace(sent, tick_to=NOON + to, count=0, hash_sum=0, skipped=to, cause="late") for to in (5, 9)]
+    async with bench(fresh_database) as b:
+        await b.handle(*map(ledger_entry, [sent, *ranges, *ranges]))
+        assert await b.count("ledger") == 3
 
 
 async def test_the_parts_of_a_tick_stand_beside_one_another(fresh_database: str) -> None:

@@ -13,12 +13,12 @@ from math import floor
 from typing import Any
 
 from streampoll.config.settings import CoordinatorSettings
-from streampoll.coordinator.line import Line, Pace
+from streampoll.coordinator.line import Line, Pace, WentBack
 from streampoll.coordinator.losses import Losses, LossStore
 from streampoll.coordinator.plan import Plan
 from streampoll.coordinator.planning import Place, Planning, PlanStore
 from streampoll.errors import ConfigError, UnavailableError
-from streampoll.shards.port import Answer, Dispatch, Dispatched, DispatchStreams, Lease, tick_of
+from streampoll.shards.port import Answer, Dispatch, Dispatched, DispatchStreams, Lease
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +89,8 @@ class Coordinator:
             except* Fenced:
                 log.warning("a shard has seen a newer leader than epoch %d; taking a newer one", self._epoch)
                 self._newer = True
+            except* WentBack:
+                log.warning("going on from what Redis holds now")
         await self._resign()
 
     def _stand_by(self) -> None:
@@ -198,6 +200,7 @@ class Coordinator:
         try:
             await self._losses.resolve()
             await self._planning.commit(self._lines, floor(self._ports.now()))
+            self._losses.settle()
             self._away = ""
         except UnavailableError as error:
             self._outage(str(error))
@@ -268,11 +271,8 @@ class Coordinator:
         self._skipped[line.job] += sum(send.skipped or len(send.polls) for send in skipped)
         setback = line.heard(sends, answers)
         if setback is not None:
-            log.error(
-                "job %s, shard %d: Redis lost data: it had confirmed tick %d and now holds %s",
-                setback.job, setback.shard, tick_of(setback.expected), tick_of(setback.found) or "none",
-            )  # fmt: skip
             self._losses.notice(setback)
+            raise WentBack
 
 
 def _first_line(errors: BaseExceptionGroup[UnavailableError]) -> str:

@@ -35,6 +35,10 @@ class Setback:
     found: int  # mark; 0: none
 
 
+class WentBack(Exception):  # noqa: N818 - an event in a term, not an error
+    """Redis lost data: the term begins anew, from what Redis holds now."""
+
+
 class Line:
     """Where the dispatch of a (job, shard) has come to."""
 
@@ -181,7 +185,12 @@ class Line:
         return None
 
     def _go_on_from(self, stored: int) -> Setback | None:
-        """Redis is elsewhere: further on (another leader was there) or behind (it lost data)."""
-        expected = self._mark
+        """Redis is elsewhere: behind (it lost data) or further on (another leader was there)."""
+        if stored < self._mark:
+            return self.setback(stored)
         self._adopt(stored)
-        return Setback(self.job, self.shard, expected, stored) if stored < expected else None
+        return None
+
+    def setback(self, found: int) -> Setback:
+        """Return what it is that Redis holds but this mark."""
+        return Setback(self.job, self.shard, self._mark, found)

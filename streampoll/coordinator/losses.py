@@ -6,15 +6,17 @@ note; its last is the last that was dispatched before the loss. What was final b
 
 A loss is noticed in four ways, since it may take the lease along:
 
-- a leader finds that Redis holds an older mark than it had confirmed (`Setback`)
+- a leader finds that Redis holds an older mark than it had confirmed (`Setback`): at its next dispatch of the line, or
+  when it looks at what is final, for a line may have nothing to dispatch for an hour. Its term begins anew then
 - a new leader finds an older mark than the ledger in PostgreSQL has; it looks before it dispatches, since its own ticks
   will be in the ledger too, and does not wait for a PostgreSQL that is away
-- a new leader finds no mark at all where the ledger in PostgreSQL has entries of the same job and shard; it goes on
-  behind these, so that what is recent is dispatched and what is not is skipped, as after any pause
+- a new leader finds no mark at all where the ledger in PostgreSQL has entries of the same job and shard
 - what is counted as open is in no stream: single entries were deleted by hand
 
-Redis that merely went back (an older copy, a replica that lagged) is dispatched to again from its mark; nothing is lost
-with that but what is older than the grace, and the record is as long as the step.
+Whoever notices it, and if nobody does: a term goes on from the marks that Redis holds, and where there is none behind
+what was final. So all that may have been lost is gone over again: dispatched if it is recent, else skipped, as after
+any pause. That is in the ledger with the new mark, by one script; so that a tick was lost after its dispatch shows
+there too (results/equation.py), when nobody lived to put it on record.
 """
 
 import asyncio
@@ -23,7 +25,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from streampoll.coordinator.line import Line, Setback
+from streampoll.coordinator.line import Line, Setback, WentBack
 from streampoll.coordinator.planning import Place
 from streampoll.errors import UnavailableError
 from streampoll.shards.finality import JUDGED
@@ -57,6 +59,9 @@ class LossStore(Protocol):
     async def dispatched(self, places: Sequence[Place]) -> Mapping[Place, int]:
         """Return the last tick that the ledger has of a (job, shard), for those of which it has any."""
 
+    async def began(self, places: Sequence[Place]) -> Mapping[Place, int]:
+        """Return the first tick of any plan of a (job, shard), for those that have one."""
+
     async def record(self, losses: Sequence[Loss]) -> None:
         """Put losses on record; idempotent."""
 
@@ -70,7 +75,7 @@ class Losses:
         self._shards = shards
         self._final: dict[int, int] | None = None  # as PostgreSQL has it; None: not read in this term
         self._lines: Mapping[Place, Line] = {}
-        self._doubtful: set[Place] = set()  # without a mark at the beginning of the term
+        self._settled: set[Place] = set()  # without a mark, and it is known where they go on
         self._setbacks: list[Setback] = []
         self._unrecorded: list[Loss] = []
         self._noticed = asyncio.Event()
@@ -78,7 +83,12 @@ class Losses:
     def begin(self, lines: Mapping[Place, Line]) -> None:
         """Begin a term with these lines; what an earlier term noticed stays to be recorded."""
         self._final, self._lines = None, lines
-        self._doubtful = {place for place, line in lines.items() if not line.mark}
+        self._settled.clear()
+
+    @property
+    def _doubtful(self) -> list[Place]:
+        """Lines without a mark: are they new, or did Redis forget them?"""
+        return sorted(place for place, line in self._lines.items() if not line.mark and place not in self._settled)
 
     async def look_back(self, now: int) -> None:
         """Notice marks older than the ledger; ticks ahead of `now` are no sign, for the clock may have gone back."""
@@ -94,23 +104,32 @@ class Losses:
                 self.notice(Setback(job, shard, mark_of(last, 0), mark))
 
     async def resolve(self) -> None:
-        """Find out about lines without a mark, before they are given a plan: are they new, or did Redis forget them?
+        """Let lines that Redis forgot go on behind what was final, before they are given a plan.
 
         Raises:
             UnavailableError: PostgreSQL is away, and nothing is known.
         """
-        if not self._doubtful:
+        doubtful = self._doubtful
+        if not doubtful:
             return
         final = await self._read_final()
-        known = await self._store.dispatched(sorted(self._doubtful))
-        for place, last in known.items():
-            self._lines[place].go_on_behind(last)
-        self._unrecorded += forgotten(known, final)
-        self._doubtful.clear()
+        last = await self._store.dispatched(doubtful)
+        began = await self._store.began(sorted(last))
+        for place, tick in last.items():
+            self._lines[place].go_on_behind(last_final(tick, began.get(place, tick + 1), final.get(place[1])))
+        self._unrecorded += forgotten({place: (self._lines[place].tick, tick) for place, tick in last.items()})
         self._noticed.set()
+
+    def settle(self) -> None:
+        """Take note that all lines there are know where they go on."""
+        self._settled = set(self._lines)
 
     def notice(self, setback: Setback) -> None:
         """Take a loss that the leader has met."""
+        log.error(
+            "job %s, shard %d: Redis lost data: it had confirmed tick %d and now holds %s",
+            setback.job, setback.shard, tick_of(setback.expected), tick_of(setback.found) or "none",
+        )  # fmt: skip
         self._setbacks.append(setback)
         self._noticed.set()
 
@@ -137,16 +156,39 @@ class Losses:
         return self._final
 
     async def keep(self) -> None:
-        """Do all there is to do, in this order: what is final is not moved on past a loss that is not on record."""
+        """Do all there is to do, in this order: what is final is not moved on past a loss that is not on record.
+
+        Raises:
+            WentBack: Redis holds an older mark than it had confirmed.
+        """
         self._noticed.clear()
+        places = self._lines.keys() - self._doubtful
+        fresh = await self._look()
         final = await self._read_final()
         setbacks, self._setbacks = self._setbacks, []
         self._unrecorded += went_back(setbacks, final)
         self._unrecorded += vanished(await self._streams.reconcile(self._shards))
         if self._unrecorded:
             await self._record()
-        if not self._doubtful:
-            await self._note_final(final)
+        if fresh and self._lines.keys() == places and not self._setbacks:
+            await self._store.note_final(fresh)
+            final |= fresh
+
+    async def _look(self) -> dict[int, int]:
+        """Return what is final, by what Redis holds."""
+        before = {place: (line.mark, line.tick) for place, line in self._lines.items()}
+        figures = await self._streams.figures(self._shards)
+        marks = {(job, shard.shard): mark for shard in figures for job, mark in shard.dispatched.items()}
+        behind = [
+            line.setback(marks.get(place, 0))
+            for place, line in self._lines.items()
+            if place in before and marks.get(place, 0) < line.mark == before[place][0]  # or the clock brought it back
+        ]
+        for setback in behind:
+            self.notice(setback)
+        if behind:
+            raise WentBack
+        return {shard.shard: tick for shard in figures if (tick := final_before(shard, before)) is not None}
 
     async def _record(self) -> None:
         losses = tuple(self._unrecorded)
@@ -155,15 +197,6 @@ class Losses:
         for loss in losses:
             log.error("shard %d: ticks %d to %d: %s; what is short there counts as lost",
                       loss.shard, loss.first, loss.last, loss.reason)  # fmt: skip
-
-    async def _note_final(self, known: dict[int, int]) -> None:
-        before = {place: (line.mark, line.tick) for place, line in self._lines.items()}
-        figures = await self._streams.figures(self._shards)
-        fresh = {shard.shard: tick for shard in figures if (tick := final_before(shard, before)) is not None}
-        if self._setbacks or self._lines.keys() != before.keys() or not fresh:
-            return  # a loss was met meanwhile: its range begins where things were final before
-        await self._store.note_final(fresh)
-        known |= fresh
 
 
 def final_before(shard: ShardFigures, lines: Mapping[Place, tuple[int, int]]) -> int | None:
@@ -181,10 +214,22 @@ def final_before(shard: ShardFigures, lines: Mapping[Place, tuple[int, int]]) ->
     return min(ticks, default=None)
 
 
-def forgotten(known: Mapping[Place, int], final: Mapping[int, int]) -> list[Loss]:
-    """Return the losses that a new leader infers: the ledger goes to these ticks, and Redis has no mark."""
-    reason = "Redis has no mark of job {} any more"
-    return _losses([(shard, last, reason.format(job)) for (job, shard), last in known.items()], final)
+def last_final(dispatched: int, began: int, final: int | None) -> int:
+    """Return the tick behind which all may be lost of a line: `final` is its shard's, `began` that of its first plan.
+
+    A clock that went back may have had ticks dispatched from before its first plan.
+    """
+    behind = min(dispatched, began - 1 if final is None else final)
+    return behind if dispatched < began else max(behind, began - 1)
+
+
+def forgotten(gone_over: Mapping[Place, tuple[int, int]]) -> list[Loss]:
+    """Return the losses that a new leader infers: Redis has no mark, and goes over these ticks again."""
+    return [
+        Loss(shard, first, last, f"Redis has no mark of job {job} any more")
+        for (job, shard), (first, last) in gone_over.items()
+        if first <= last
+    ]
 
 
 def went_back(setbacks: Sequence[Setback], final: Mapping[int, int]) -> list[Loss]:

@@ -3,10 +3,13 @@
 One INSERT can't touch a key twice, so a batch is reduced to one outcome a (job, device, slot) first, by the same rule
 that PostgreSQL then applies against what is stored: an attempt's outcome beats `expired` and `crashed`, else the first
 stays. Sorting by key makes concurrent batches take their row locks in one order; unsorted they deadlock.
+
+Of the ledger a key comes twice only if Redis lost data in between: what was dispatched and skipped is kept as
+dispatched, with the cause of the skip, by which audit knows of the loss.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 
 from streampoll.errors import EntryError
@@ -70,6 +73,23 @@ def reduce_results(results: Iterable[Result]) -> Reduced:
         elif not stands_in(result):
             repeats.append(result)
     return Reduced(tuple(kept[key] for key in sorted(kept)), tuple(repeats))
+
+
+def reduce_ledger(entries: Iterable[LedgerEntry]) -> list[LedgerEntry]:
+    """Keep one entry a key, in key order."""
+    kept: dict[tuple[str, int, int, int, int, int], LedgerEntry] = {}
+    for entry in entries:
+        key = entry.job, entry.shard, entry.tick, entry.part, entry.plan, entry.tick_to
+        kept[key] = merge_ledger(kept[key], entry) if key in kept else entry
+    return [kept[key] for key in sorted(kept)]
+
+
+def merge_ledger(first: LedgerEntry, second: LedgerEntry) -> LedgerEntry:
+    """Return what is kept of two entries of one key: the first, unless one was dispatched and the other skipped."""
+    if (first.count > 0) == (second.count > 0):
+        return first
+    done, skip = (first, second) if first.count else (second, first)
+    return done if done.cause else replace(done, cause=skip.cause)
 
 
 def digest(result: Result) -> int:

@@ -8,9 +8,14 @@ falls short is `missing`, or `lost` where a loss of Redis data is on record; row
 `duplicates`. Summed up, by job:
 
     expected + duplicates = ok + partial + failed + expired + skipped + lost + missing
+
+When Redis comes back without its last marks, what came behind them is dispatched or skipped again. So the ledger shows
+a loss by itself, whatever became of those who noticed it: a tick that was dispatched *and* skipped. A row beats a skip:
+what was polled before Redis forgot its dispatch, and skipped after, counts by its row. A tick that was dispatched by
+two plans counts once, by the one in force.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -48,6 +53,34 @@ class Booked:
     planned: Sum = NOTHING  # dispatched by the plan
     ad_hoc: Sum = NOTHING  # dispatched outside it (run now, workflows)
     skipped: int = 0
+    superseded: int = 0  # dispatched by another plan too: Redis forgot that, or its clock went back; who knows which
+    forgotten: bool = False  # some of it was skipped as well: Redis had forgotten that it was dispatched
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What the ledger says of one (job, shard), tick and plan, without ranges."""
+
+    plan: int  # 0: ad hoc
+    polls: Sum
+    skipped: int = 0
+    forgotten: bool = False
+
+
+def book(entries: Sequence[Entry], due: Sum) -> Booked:
+    """Put together what the ledger says of a tick, at which `due` was promised."""
+    ad_hoc = sum((entry.polls for entry in entries if not entry.plan), NOTHING)
+    planned = sorted((entry for entry in entries if entry.plan), key=lambda entry: _agreement(entry, due))
+    if not planned:
+        return Booked(NOTHING, ad_hoc)
+    *former, last = planned
+    return Booked(last.polls, ad_hoc, last.skipped, sum(entry.polls.count for entry in former), last.forgotten)
+
+
+def _agreement(entry: Entry, due: Sum) -> tuple[bool, bool, int]:
+    """Say how well an entry agrees with what was promised: by its polls, by its number, by being much."""
+    number = entry.polls.count + entry.skipped
+    return entry.polls == due, number == due.count, number
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +113,15 @@ class Line:
     losses: Sequence[tuple[int, int]] = ()  # first and last tick of losses on record
 
     def lossy(self, tick: int) -> bool:
-        """True if a loss of Redis data covers this tick."""
+        """True if a loss of Redis data covers this tick: it is on record, or shows in the ledger."""
+        entry = self.booked.get(tick)
+        if entry and (entry.forgotten or (entry.planned.count and self.skips(tick))):
+            return True
         return any(first <= tick <= last for first, last in self.losses)
+
+    def skips(self, tick: int) -> bool:
+        """True if a range of skipped ticks covers this one."""
+        return any(covered.first <= tick <= covered.last for covered in self.ranges)
 
 
 @dataclass(slots=True)
@@ -119,44 +159,71 @@ class Tally:
 
 
 @dataclass(slots=True)
-class _Dispatched:
-    """What all shards dispatched of a job at one tick."""
+class _Slot:
+    """What all shards did of a job at one tick."""
 
-    polls: Sum = NOTHING
+    polls: Sum = NOTHING  # dispatched
     lossy: int = 0  # of these, in shards with a loss on record
-    shards: list[int] = field(default_factory=list)
+    superseded: int = 0
+    skipped: int = 0
+    lost: list[tuple[int, int]] = field(default_factory=list)  # (shard, polls) absent from the ledger by a loss
+    shards: list[int] = field(default_factory=list)  # that dispatched
 
 
 def judge(job: str, lines: Iterable[Line], stored: Mapping[int, Stored], open_slots: Collection[int]) -> Tally:
     """Return a job's tally over the ticks that are final, those not in `open_slots`."""
     tally = Tally()
-    dispatched: dict[int, _Dispatched] = {}
+    slots: dict[int, _Slot] = defaultdict(_Slot)
     for line in lines:
-        _judge_ledger(job, line, open_slots, tally)
-        _gather(line, open_slots, dispatched)
-    for slot in sorted(dispatched.keys() | stored.keys()):
-        if slot not in open_slots:
-            _judge_rows(job, slot, dispatched.get(slot) or _Dispatched(), stored.get(slot), tally)
+        skipped = _skipped_by_ranges(line)
+        for tick in (line.booked.keys() | line.promised.keys()) - set(open_slots):
+            _judge_ledger(job, line, tick, skipped.get(tick), slots, tally)
+    for number in sorted(slots.keys() | stored.keys()):
+        if number not in open_slots:
+            _judge_rows(job, number, slots[number], stored.get(number), tally)
     return tally
 
 
-def _judge_ledger(job: str, line: Line, open_slots: Collection[int], tally: Tally) -> None:
-    """Hold one (job, shard)'s ledger against its plan."""
-    horizon = -1 if line.horizon is None else line.horizon
-    for tick, entry in line.booked.items():
-        if tick not in open_slots:
-            tally.skipped += entry.skipped
-            tally.expected += entry.skipped
-    for tick, due in line.promised.items():
-        if tick <= horizon and tick not in open_slots and not _in_range(line, tick):
-            short = _short_of_plan(due, line.booked.get(tick, Booked()))
-            _note_not_dispatched(job, line, tick, short, tally)
+def _skipped_by_ranges(line: Line) -> dict[int, int]:
+    """Return how many of the polls due at a tick ranges book as skipped, for the ticks that they cover."""
+    found: dict[int, int] = {}
     for covered in line.ranges:
-        _judge_range(job, line, covered, open_slots, tally)
+        room = covered.skipped
+        for tick in sorted(tick for tick in line.promised if covered.first <= tick <= covered.last):
+            here = min(room, line.promised[tick].count)
+            found[tick] = max(found.get(tick, 0), here)
+            room -= here
+    return found
 
 
-def _in_range(line: Line, tick: int) -> bool:
-    return any(covered.first <= tick <= covered.last for covered in line.ranges)
+def _judge_ledger(job: str, line: Line, tick: int, by_range: int | None, slots: dict[int, _Slot], tally: Tally) -> None:
+    """Hold one tick of a (job, shard)'s ledger against its plan, and add it to what the job did then."""
+    entry = line.booked.get(tick, Booked())
+    short, skipped = _undone(line, tick, entry, by_range)
+    if not (entry != Booked() or short or skipped):
+        return
+    slot, lossy, polls = slots[tick], line.lossy(tick), entry.planned + entry.ad_hoc
+    slot.skipped += skipped
+    slot.superseded += entry.superseded
+    if short and lossy:
+        slot.lost.append((line.shard, short))
+    elif short:
+        tally.expected += short
+        tally.note(Shortfall(Gap.NOT_DISPATCHED, job, tick, (line.shard,), short))
+    if polls.count:
+        slot.polls += polls
+        slot.lossy += polls.count if lossy else 0
+        slot.shards.append(line.shard)
+
+
+def _undone(line: Line, tick: int, entry: Booked, by_range: int | None) -> tuple[int, int]:
+    """Return how many polls of a tick's plan are not in the ledger, and how many are there as skipped."""
+    due = line.promised.get(tick, NOTHING)
+    if by_range is not None:
+        undone = max(0, due.count - entry.planned.count - entry.skipped)
+        return max(0, undone - by_range), entry.skipped + min(undone, by_range)
+    judged = line.horizon is not None and tick <= line.horizon
+    return _short_of_plan(due, entry) if judged else 0, entry.skipped
 
 
 def _short_of_plan(due: Sum, entry: Booked) -> int:
@@ -167,54 +234,39 @@ def _short_of_plan(due: Sum, entry: Booked) -> int:
     return max(0, short)
 
 
-def _judge_range(job: str, line: Line, covered: SkippedRange, open_slots: Collection[int], tally: Tally) -> None:
-    """Count a range's skipped polls, but not those it repeats that had been dispatched before Redis lost its mark."""
-    ticks = [tick for tick in line.promised if covered.first <= tick <= covered.last and tick not in open_slots]
-    room = covered.skipped
-    for tick in ticks:
-        entry = line.booked.get(tick, Booked())
-        undone = max(0, line.promised[tick].count - entry.planned.count - entry.skipped)
-        skipped = min(room, undone)
-        room = max(0, room - line.promised[tick].count)
-        tally.skipped += skipped
-        tally.expected += skipped
-        _note_not_dispatched(job, line, tick, undone - skipped, tally)
-
-
-def _note_not_dispatched(job: str, line: Line, tick: int, short: int, tally: Tally) -> None:
-    if short:
-        tally.expected += short
-        lost = short if line.lossy(tick) else 0
-        tally.note(Shortfall(Gap.NOT_DISPATCHED, job, tick, (line.shard,), short, lost))
-
-
-def _gather(line: Line, open_slots: Collection[int], dispatched: dict[int, _Dispatched]) -> None:
-    """Add one shard's ledger to what the job dispatched at each tick."""
-    for tick, entry in line.booked.items():
-        polls = entry.planned + entry.ad_hoc
-        if not polls.count or tick in open_slots:
-            continue
-        total = dispatched.setdefault(tick, _Dispatched())
-        total.polls += polls
-        total.lossy += polls.count if line.lossy(tick) else 0
-        total.shards.append(line.shard)
-
-
-def _judge_rows(job: str, slot: int, dispatched: _Dispatched, stored: Stored | None, tally: Tally) -> None:
+def _judge_rows(job: str, number: int, slot: _Slot, stored: Stored | None, tally: Tally) -> None:
     """Hold the rows of a slot against the ledger."""
-    tally.expected += dispatched.polls.count
     rows = stored.polls if stored else NOTHING
     if stored:
         tally.by_status.update(stored.by_status)
         tally.cycles_ms[stored.last_stored_ms] += 1
-    short, extra = dispatched.polls.count - rows.count, rows.count - dispatched.polls.count
-    if not short and rows.hash_sum != dispatched.polls.hash_sum:  # one in the place of another, at least
-        short = extra = 1
-    if short > 0:
-        lost = min(short, dispatched.lossy)
-        tally.note(Shortfall(Gap.NO_ROW, job, slot, tuple(dispatched.shards), short, lost))
-    if extra > 0:
-        tally.note(Shortfall(Gap.EXTRA_ROW, job, slot, tuple(dispatched.shards), extra))
+    short, extra = max(0, slot.polls.count - rows.count), max(0, rows.count - slot.polls.count)
+    if rows.count == slot.polls.count and rows.hash_sum != slot.polls.hash_sum:
+        short = extra = 1  # one in the place of another, at least
+    if short:
+        lost = min(short, slot.lossy)
+        tally.note(Shortfall(Gap.NO_ROW, job, number, tuple(slot.shards), short, lost))
+    tally.expected += slot.polls.count
+    extra = _explain(job, number, slot, extra, tally)
+    if extra:
+        tally.note(Shortfall(Gap.EXTRA_ROW, job, number, tuple(slot.shards), extra))
+
+
+def _explain(job: str, number: int, slot: _Slot, extra: int, tally: Tally) -> int:
+    """Book what was not dispatched by the ledger; return how many of the `extra` rows are not of that."""
+    for shard, count in slot.lost:
+        found = min(extra, count)
+        extra -= found
+        tally.expected += count
+        if count > found:
+            gone = count - found
+            tally.note(Shortfall(Gap.NOT_DISPATCHED, job, number, (shard,), gone, gone))
+    found = min(extra, slot.skipped)
+    tally.expected += slot.skipped
+    tally.skipped += slot.skipped - found
+    twice = min(extra - found, slot.superseded)
+    tally.expected += twice
+    return extra - found - twice
 
 
 def undispatched(line: Line, now: float) -> tuple[int, int] | None:

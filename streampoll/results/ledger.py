@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from streampoll.model import Status
-from streampoll.results.equation import Booked, Line, SkippedRange, Stored
+from streampoll.results.equation import Entry, Line, SkippedRange, Stored, book
 from streampoll.results.postgres import Connection
 from streampoll.results.promise import NOTHING, Promise, Sum, promised
 from streampoll.results.queries import load_queries
@@ -62,8 +62,11 @@ async def read_known(connection: Connection, window: Window, horizons: Mapping[_
 async def read_line(connection: Connection, window: Window, known: Known, place: _Place) -> Line:
     """Read one (job, shard)'s side: what was promised and what is booked."""
     rows = await connection.fetch(QUERIES["booked"], *place, window.first, window.last)
-    booked = {row["tick"]: _booked(row) for row in rows}
     due = promised(known.plans.get(place, ()), window.first, window.last)
+    entries: defaultdict[int, list[Entry]] = defaultdict(list)
+    for row in rows:
+        entries[row["tick"]].append(_entry(row))
+    booked = {tick: book(said, due.get(tick, NOTHING)) for tick, said in entries.items()}
     losses = known.losses.get(place[1], ())
     return Line(place[1], due, booked, known.ranges.get(place, ()), known.horizons.get(place), losses)
 
@@ -95,12 +98,9 @@ async def read_counts(connection: Connection, window: Window, name: str) -> dict
     return {row["job"]: row[name] for row in await connection.fetch(QUERIES[name], window.first, window.last)}
 
 
-def _booked(row: Mapping[str, Any]) -> Booked:
-    return Booked(
-        Sum(row["planned"], int(row["planned_hash"]) % 2**64),
-        Sum(row["ad_hoc"], int(row["ad_hoc_hash"]) % 2**64),
-        int(row["skipped"]),
-    )
+def _entry(row: Mapping[str, Any]) -> Entry:
+    polls = Sum(row["count"], int(row["hash_sum"]) % 2**64)
+    return Entry(row["plan"], polls, int(row["skipped"]), row["forgotten"])
 
 
 def _frozen(lists: Mapping[Any, list[Any]]) -> dict[Any, tuple[Any, ...]]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from streampoll.model import LedgerEntry, Result
-from streampoll.results.batch import Record, clamp, digest, reduce_results, signed
+from streampoll.results.batch import Record, clamp, digest, reduce_ledger, reduce_results, signed
 from streampoll.results.names import device_names, job_names
 from streampoll.results.partitions import LAST_SLOT, day_of, ensure_days
 from streampoll.results.postgres import Connection, PartitionMissing, Postgres, RowRefused
@@ -127,7 +127,7 @@ async def _insert_repeats(connection: Connection, results: Sequence[Result], ids
 
 
 async def _insert_ledger(connection: Connection, entries: Sequence[LedgerEntry], ids: _Ids) -> None:
-    rows = sorted(entries, key=lambda entry: (entry.job, entry.shard, entry.tick, entry.part, entry.plan))
+    rows = reduce_ledger(entries)
     await connection.execute(
         _QUERIES["insert_ledger"],
         [row.tick for row in rows],

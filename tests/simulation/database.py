@@ -15,8 +15,8 @@ from streampoll.coordinator.losses import Loss
 from streampoll.coordinator.planning import Place, PlanRow
 from streampoll.errors import PostgresUnavailable
 from streampoll.model import LedgerEntry, Result, Status
-from streampoll.results.batch import Record, reduce_results, stands_in
-from streampoll.results.equation import Booked, Line, SkippedRange, Stored, Tally, judge, undispatched
+from streampoll.results.batch import Record, merge_ledger, reduce_results, stands_in
+from streampoll.results.equation import Booked, Entry, Line, SkippedRange, Stored, Tally, book, judge, undispatched
 from streampoll.results.promise import NOTHING, Promise, Sum, promised
 from streampoll.shards.ring import device_hash
 from tests.simulation.nemesis import Nemesis
@@ -30,7 +30,7 @@ class Tables:
         self.unknown_commits = 0  # so many commits have no answer
         self.rows: dict[tuple[str, str, int], Result] = {}
         self.repeats: set[tuple[str, str, int, bytes]] = set()
-        self.ledger: dict[tuple[str, int, int, int, int], LedgerEntry] = {}
+        self.ledger: dict[tuple[str, int, int, int, int, int], LedgerEntry] = {}
         self.plans: dict[Place, list[tuple[int, PlanRow]]] = defaultdict(list)  # (valid from, plan), in order
         self.losses: set[tuple[int, int, int]] = set()  # shard, first tick, last tick
         self.final: dict[int, int] = {}  # shard -> tick
@@ -67,7 +67,8 @@ class Tables:
                 self.repeats.add((*key, result.payload))
         for entry in records:
             if isinstance(entry, LedgerEntry):
-                self.ledger.setdefault((entry.job, entry.shard, entry.tick, entry.part, entry.plan), entry)
+                place = entry.job, entry.shard, entry.tick, entry.part, entry.plan, entry.tick_to
+                self.ledger[place] = merge_ledger(self.ledger[place], entry) if place in self.ledger else entry
 
     def put_in_force(self, rows: Sequence[PlanRow]) -> None:
         """commit_plans: refuse what does not replace what it read; withdraw_same, withdraw_later, insert_plans."""
@@ -108,7 +109,7 @@ class Tables:
         ranges = [SkippedRange(entry.tick, entry.tick_to, entry.skipped) for entry in entries if _is_range(entry)]
         losses = [(first, last) for of, first, last in self.losses if of == shard]
         horizon = max((entry.tick_to for entry in entries), default=None)
-        return Line(shard, due, _booked(entries), ranges, horizon, losses)
+        return Line(shard, due, _booked(entries, due), ranges, horizon, losses)
 
     def _stored(self, job: str) -> dict[int, Stored]:
         slots: dict[int, list[Result]] = defaultdict(list)
@@ -132,15 +133,19 @@ def _is_range(entry: LedgerEntry) -> bool:
     return entry.tick_to != entry.tick
 
 
-def _booked(entries: Iterable[LedgerEntry]) -> dict[int, Booked]:
-    booked: dict[int, Booked] = {}
+def _booked(entries: Iterable[LedgerEntry], due: Mapping[int, Sum]) -> dict[int, Booked]:
+    """The query `booked`."""
+    said: dict[int, dict[int, Entry]] = defaultdict(dict)
     for entry in entries:
         if not _is_range(entry):
-            former = booked.get(entry.tick, Booked())
-            booked[entry.tick] = Booked(
-                former.planned + Sum(entry.count, entry.hash_sum), NOTHING, former.skipped + entry.skipped
+            former = said[entry.tick].get(entry.plan, Entry(entry.plan, NOTHING))
+            said[entry.tick][entry.plan] = Entry(
+                entry.plan,
+                former.polls + Sum(entry.count, entry.hash_sum),
+                former.skipped + entry.skipped,
+                former.forgotten or bool(entry.count and entry.cause),
             )
-    return booked
+    return {tick: book(list(by_plan.values()), due.get(tick, NOTHING)) for tick, by_plan in said.items()}
 
 
 class SimPlans:
@@ -174,7 +179,7 @@ class SimPlans:
     async def dispatched(self, places: Sequence[Place]) -> Mapping[Place, int]:
         await self._look()
         last: dict[Place, int] = {}
-        for job, shard, tick, _, _ in self._tables.ledger:
+        for job, shard, tick, *_ in self._tables.ledger:
             if (job, shard) in places:
                 last[job, shard] = max(last.get((job, shard), 0), tick)
         return last

@@ -54,6 +54,7 @@ class Laws:
         self.holds: Callable[[str, QueueClass, int, StreamId], bool] = lambda *_: False  # known to a sound process
         self.data_lost = False  # Redis lost data: what was done once may be done again
         self.clock_went_back = False  # ticks come again
+        self._latest_s = 0  # that the clock has shown: by which a leader may have decided
 
     def owners(self) -> Owners:
         """Return who holds what, since when."""
@@ -111,6 +112,10 @@ class Laws:
         if self._outcomes[key] > 1 and not (self.data_lost or self.clock_went_back):
             raise Broken(ONE_OUTCOME, f"{key} has {self._outcomes[key]}")
 
+    def note_time(self) -> None:
+        """Remember how late it was: a leader may have decided by that, before the clock went back."""
+        self._latest_s = max(self._latest_s, self._server.now_ms() // 1000)
+
     def note_fence(self, epoch: int, shards: Sequence[int]) -> None:
         """Older leaders are to be refused from now on."""
         for shard in shards:
@@ -134,7 +139,8 @@ class Laws:
             raise Broken(DISPATCHED_ONCE, _said(part))
 
     def _within_grace(self, part: Dispatch) -> None:
-        late = self._server.now_ms() // 1000 - (part.tick_to or part.tick)
+        self.note_time()
+        late = self._latest_s - (part.tick_to or part.tick)
         if part.cause == "late" and late <= self._grace_s:
             raise Broken(GRACE, f"{_said(part)} was but {late} s late")
 

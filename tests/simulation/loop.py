@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from streampoll.coordinator.dispatch import Fenced
+from streampoll.coordinator.line import WentBack
 from streampoll.errors import StreampollError
 from tests.simulation.choices import Choices
 
@@ -62,7 +63,7 @@ class SimLoop(asyncio.BaseEventLoop):
     def _look_at(self, task: "asyncio.Task[Any]") -> None:
         """What ends a task, and is not foreseen, is a finding."""
         error = None if task.cancelled() else task.exception()
-        if error is not None and not isinstance(error, StreampollError | BaseExceptionGroup | Fenced):
+        if error is not None and not isinstance(error, StreampollError | BaseExceptionGroup | Fenced | WentBack):
             self.found(error)
 
     def time(self) -> float:

@@ -14,9 +14,9 @@ from tests.simulation.loop import Process, SimLoop, current_process
 LONG_S = (0.5, 2.0, 3.0, 6.0, 9.0, 15.0)
 CLOCK_STEPS_S = (-1, 1, -5, 5, -30, 30)
 
-CRASH, FREEZE, LOST_REPLY, REFUSED, REDIS_AWAY, TABLES_AWAY, UNKNOWN_COMMIT, OLDER_DATA, NO_DATA, CLOCK = (
+CRASH, FREEZE, LOST_REPLY, REFUSED, REDIS_AWAY, TABLES_AWAY, UNKNOWN_COMMIT, OLDER_DATA, NO_DATA, CLOCK, PROMOTED = (
     "crash", "freeze", "lost reply", "refused", "redis away", "tables away", "unknown commit", "older data", "no data",
-    "clock step",
+    "clock step", "promoted",
 )  # fmt: skip
 HARMLESS = (CRASH, FREEZE, LOST_REPLY, REFUSED, REDIS_AWAY, TABLES_AWAY, UNKNOWN_COMMIT)
 

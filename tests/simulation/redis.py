@@ -76,6 +76,7 @@ class SimRedis:
 
     def step_clock(self, by_ms: int) -> None:
         """Let the clock jump."""
+        self.laws.note_time()
         self.skew_ms += by_ms
         if by_ms < 0:
             self.laws.clock_went_back = True

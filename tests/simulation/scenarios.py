@@ -15,6 +15,7 @@ from tests.simulation.nemesis import (
     LOST_REPLY,
     NO_DATA,
     OLDER_DATA,
+    PROMOTED,
     TABLES_AWAY,
     Torments,
 )
@@ -107,5 +108,13 @@ HARDER = {
     "older-data": with_torments(PLAIN, OLDER_DATA),
     "no-data": with_torments(PLAIN, NO_DATA),
     "clock": with_torments(PLAIN, CLOCK),
+    "promoted": with_torments(CHANGE, PROMOTED),
+    "older-change": with_torments(CHANGE, OLDER_DATA),
+    "no-change": with_torments(CHANGE, NO_DATA),
+    "clock-change": with_torments(CHANGE, CLOCK),
+    "worst": replace(
+        with_torments(CHANGE, PROMOTED, OLDER_DATA, NO_DATA, CLOCK, OLDER_DATA, NO_DATA, CLOCK),
+        torments=Torments(HARMLESS + (PROMOTED, OLDER_DATA, NO_DATA, CLOCK) * 2, most=9, gap=60),
+    ),
 }
 """Redis loses data, or its clock steps."""

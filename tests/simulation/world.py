@@ -37,6 +37,7 @@ from tests.simulation.nemesis import (
     LONG_S,
     NO_DATA,
     OLDER_DATA,
+    PROMOTED,
     REDIS_AWAY,
     TABLES_AWAY,
     UNKNOWN_COMMIT,
@@ -51,6 +52,7 @@ DEAD_AFTER_S = 3.0  # a process silent for longer loses its shards
 RESTART_S = 1.0  # until a dead process is replaced
 _REST_S = 240  # everything is over by then
 _IN_TIME_S = 5.0  # beyond claim_idle
+_CALM_S = 8.0  # after the last fault: whoever is behind is no more
 
 
 class World:
@@ -85,6 +87,7 @@ class World:
             OLDER_DATA: self._older_data,
             NO_DATA: self._no_data,
             CLOCK: self._clock_steps,
+            PROMOTED: self._promoted,
         }
 
     def tell(self, who: str, what: str) -> None:
@@ -125,6 +128,9 @@ class World:
         by_s = CLOCK_STEPS_S[choice % len(CLOCK_STEPS_S)]
         self.redis.step_clock(by_s * 1000)
         return f"the clock of Redis steps by {by_s} s"
+
+    def _promoted(self, choice: int) -> str:
+        return f"a replica is promoted: {self._older_data(choice)}, and {self._clock_steps(choice)}"
 
     # -- processes
 
@@ -318,7 +324,8 @@ class World:
         """True when all has been dispatched, and nothing is left in the streams."""
         end = START_S + self.scenario.active_s
         shards = self.redis.server.shards.values()
-        if self.redis.now() < end + 15 or not any(self.tables.plans.values()):
+        calm_s = self.loop.time() - self.scenario.active_s  # a clock that stepped forward leaves work to do, too
+        if self.redis.now() < end + 15 or calm_s < _CALM_S or not any(self.tables.plans.values()):
             return False
         return not any(shard.streams[queue].entries or shard.delayed[queue] for shard in shards for queue in QueueClass)
 

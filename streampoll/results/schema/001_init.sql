@@ -47,7 +47,8 @@ CREATE TABLE ledger (
     cause    text NOT NULL             -- why they were skipped
 ) PARTITION BY RANGE (tick);
 
-CREATE UNIQUE INDEX ledger_key ON ledger (job, shard, tick, part, plan);
+-- With the range's end: one that begins at a tick that was dispatched, or as another does, is another entry.
+CREATE UNIQUE INDEX ledger_key ON ledger (job, shard, tick, part, plan, tick_to);
 CREATE INDEX ledger_ranges ON ledger (tick_to) WHERE tick_to <> tick;
 
 -- What is due, and since when: committed before it takes effect, so that audit needs no Redis.

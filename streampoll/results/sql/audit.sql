@@ -21,17 +21,13 @@ FROM plans
 WHERE valid_from <= to_timestamp($2::bigint) AND (valid_to IS NULL OR valid_to > to_timestamp($1::bigint))
 
 -- name: booked
--- The ledger of one (job, shard) by tick, without ranges; plan 0 is ad hoc.
-SELECT extract(epoch FROM tick)::bigint AS tick,
-    coalesce(sum(count) FILTER (WHERE plan <> 0), 0) AS planned,
-    coalesce(sum(hash_sum) FILTER (WHERE plan <> 0), 0) AS planned_hash,
-    coalesce(sum(count) FILTER (WHERE plan = 0), 0) AS ad_hoc,
-    coalesce(sum(hash_sum) FILTER (WHERE plan = 0), 0) AS ad_hoc_hash,
-    sum(skipped) AS skipped
+-- The ledger of one (job, shard) by tick and plan, without ranges; plan 0 is ad hoc.
+SELECT extract(epoch FROM tick)::bigint AS tick, plan, sum(count) AS count, sum(hash_sum) AS hash_sum,
+    sum(skipped) AS skipped, bool_or(count > 0 AND cause <> '') AS forgotten
 FROM ledger
 WHERE job = $1 AND shard = $2 AND tick >= to_timestamp($3::bigint) AND tick <= to_timestamp($4::bigint)
     AND tick_to = tick
-GROUP BY tick
+GROUP BY tick, plan
 
 -- name: ranges
 -- Ranges of skipped ticks that reach into $1 to $2.

@@ -21,13 +21,17 @@ WHERE given.status NOT IN (9, 10) AND (stored.status <> given.status OR stored.p
 ON CONFLICT DO NOTHING
 
 -- name: insert_ledger
--- Ledger entries; one that comes again changes nothing.
-INSERT INTO ledger (tick, tick_to, plan, hash_sum, count, skipped, part, job, shard, cause)
+-- Ledger entries; one that comes again changes nothing. What was dispatched and skipped (Redis forgot the one before the
+-- other) stays dispatched, with the cause of the skip: see batch.py.
+INSERT INTO ledger AS l (tick, tick_to, plan, hash_sum, count, skipped, part, job, shard, cause)
 SELECT to_timestamp(tick), to_timestamp(tick_to), plan, hash_sum, count, skipped, part, job, shard, cause
 FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::integer[], $6::bigint[], $7::integer[],
             $8::smallint[], $9::smallint[], $10::text[])
     AS given (tick, tick_to, plan, hash_sum, count, skipped, part, job, shard, cause)
-ON CONFLICT (job, shard, tick, part, plan) DO NOTHING
+ON CONFLICT (job, shard, tick, part, plan, tick_to) DO UPDATE
+SET count = greatest(l.count, excluded.count), skipped = 0, cause = l.cause || excluded.cause,
+    hash_sum = CASE WHEN l.count > 0 THEN l.hash_sum ELSE excluded.hash_sum END
+WHERE (l.count > 0) <> (excluded.count > 0) AND (l.cause = '' OR excluded.cause = '')
 
 -- name: probe
 -- A write that shows whether PostgreSQL takes writes.
