@@ -117,7 +117,7 @@ def _rows(ground: Ground) -> Iterator[str]:
     """Yield the statements that fill Cacti's tables."""
     for name, value in _SETTINGS.items():
         yield f"REPLACE INTO settings VALUES ('{name}', '{value}');"
-    yield "DELETE FROM host; DELETE FROM poller_item;"
+    yield f"UPDATE poller SET threads = {THREADS}; DELETE FROM host; DELETE FROM poller_item;"
     access = f"'{ground.community}', 2, {ground.port}, 2000"
     for host, address in enumerate(ground.addresses, 1):
         yield (
