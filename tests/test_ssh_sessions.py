@@ -1,6 +1,7 @@
 """Sessions that are kept: reused, replaced when they died, and closed when they are no longer wanted."""
 
 import asyncio
+import gc
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ import pytest
 
 from streampoll.config.secret import Secret
 from streampoll.model import Status
+from streampoll.ssh.channels import ExecSession
+from streampoll.ssh.port import Endpoint
 from tests.ssh_support import LOGIN, PASSWORD, Device, bench, plan_of, served
 from tests.waiting import eventually_async
 
@@ -269,6 +272,16 @@ async def test_a_program_that_is_killed_has_not_said_all(tmp_path: Path) -> None
         outcome = await polls.poll(r1, plan_of("linux", "uptime"))
 
     assert (outcome.status, outcome.error, outcome.values) == (Status.REFUSED, "ended by signal KILL", {})
+
+
+async def test_an_end_that_nobody_waits_for_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    session = ExecSession(Endpoint("192.0.2.1", 22), 1024)
+    session.connection_lost(ConnectionResetError())
+
+    del session
+    gc.collect()
+
+    assert caplog.text == ""
 
 
 async def test_an_end_without_an_exit_status_is_one(tmp_path: Path) -> None:

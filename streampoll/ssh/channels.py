@@ -44,7 +44,7 @@ class ExecSession(asyncssh.SSHClientSession[bytes]):
             self._output.clear()
             self._errors.clear()
             cause = f"more than ssh.max_output_bytes ({self._max_bytes:,}) came; the rest is not read"
-            self._done.set_exception(SshFailure(Status.ERROR, cause, only_this=True))
+            self._fail(SshFailure(Status.ERROR, cause, only_this=True))
 
     def exit_status_received(self, status: int) -> None:
         """Note how it ended."""
@@ -54,22 +54,26 @@ class ExecSession(asyncssh.SSHClientSession[bytes]):
         """Note that it was killed: what it wrote until then is not all."""
         if not self._done.done():
             name = "".join(filter(str.isalnum, signal))[:20]
-            self._done.set_exception(SshFailure(Status.REFUSED, f"ended by signal {name}", only_this=True))
+            self._fail(SshFailure(Status.REFUSED, f"ended by signal {name}", only_this=True))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Answer whoever waits."""
         if exc is not None and not self._done.done():
-            self._done.set_exception(failure_of(exc, self._endpoint))
+            self._fail(failure_of(exc, self._endpoint))
         elif exc is None and self._status < 0:  # a device that hangs up politely is seen to be gone only after this
             asyncio.get_running_loop().call_soon(self._conclude)
         else:
             self._conclude()
 
+    def _fail(self, failure: SshFailure) -> None:
+        self._done.set_exception(failure)
+        self._done.exception()  # seen: a poll that was cut off waits no more, and asyncio would log it
+
     def _conclude(self) -> None:
         if self._done.done():
             return
         if self._status < 0 and self._connection is not None and self._connection.is_closed():
-            self._done.set_exception(failure_of(ConnectionResetError(), self._endpoint))
+            self._fail(failure_of(ConnectionResetError(), self._endpoint))
             return
         told = self._output if self._output and self._status == 0 else self._output + self._errors
         self._done.set_result((told.decode("utf-8", "replace"), self._status))
