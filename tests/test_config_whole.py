@@ -107,12 +107,3 @@ def test_a_part_can_be_loaded_by_itself(tmp_path: Path) -> None:
     settings = load_settings(tmp_path, {})
 
     assert faults_of(lambda: load_inventory(tmp_path, settings))[0].startswith("inventory.csv:2: address: '?' is no")
-
-
-def test_the_fingerprint_changes_with_the_text_and_only_then(tmp_path: Path) -> None:
-    first = load(write(tmp_path, {}), {}).fingerprint
-    again = load(tmp_path, {}).fingerprint
-    (tmp_path / "inventory.csv").write_text("name,address\nsw1,192.0.2.2\n")
-
-    assert first == again
-    assert load(tmp_path, {}).fingerprint != first

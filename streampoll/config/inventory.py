@@ -4,12 +4,11 @@ There may be a hundred thousand lines, so a right one takes one call of msgspec 
 is read again slowly to say what is wrong with it. Texts and lists that many devices share are kept once.
 """
 
-import gc
+import dataclasses
 import re
 import socket
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import IPv6Address
@@ -19,6 +18,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from streampoll.config.bulk import collection_paused
 from streampoll.config.convert import Place, from_text, read_table
 from streampoll.config.overrides import Overrides
 from streampoll.config.report import SHOWN, Report, shorten
@@ -61,6 +61,15 @@ class _DeviceTable:
 
 
 _SETTINGS = settings_of(_DeviceTable)
+_KEYS = frozenset(_SETTINGS)
+_Row: Any = msgspec.defstruct(  # the same table, which msgspec makes of a row in half the time of a dataclass
+    "_Row",
+    [
+        (name, setting.kind) if setting.default is dataclasses.MISSING else (name, setting.kind, setting.default)
+        for name, setting in _SETTINGS.items()
+    ],
+    gc=False,
+)
 
 
 @dataclass(slots=True)
@@ -77,7 +86,7 @@ class _Found:
 def read_inventory(patterns: Sequence[str], base: Path, report: Report) -> tuple[Device, ...]:
     """Return the devices of all files that match, in order; wrong ones are left out, with faults."""
     found = _Found()
-    with _without_collection():
+    with collection_paused():
         for path in _paths(patterns, base, report):
             shown = str(path.relative_to(base)) if path.is_relative_to(base) else str(path)
             rows = read_rows(path, shown, report)
@@ -85,18 +94,6 @@ def read_inventory(patterns: Sequence[str], base: Path, report: Report) -> tuple
                 _read(rows, shown, found, report)
         _check_parents(found, report)
     return tuple(found.devices)
-
-
-@contextmanager
-def _without_collection() -> Iterator[None]:
-    """Pause the cycle collector: all that is made here is kept, and looking through it again and again is 40 %."""
-    paused = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if paused:
-            gc.enable()
 
 
 def _paths(patterns: Sequence[str], base: Path, report: Report) -> list[Path]:
@@ -137,12 +134,12 @@ def _device(rows: Rows, index: int, row: Any, found: _Found, explain: bool) -> D
         known = row if not isinstance(interval, str) else {**row, "interval": _seconds(interval)}
         if isinstance(known.get("credential"), list):
             known = {**known, "credential": _in_turn(known["credential"])}
-        table = msgspec.convert(known, _DeviceTable, strict=not rows.header)
+        table = msgspec.convert(known, _Row, strict=not rows.header)
         address = canonical_address(table.address)
     except (msgspec.ValidationError, AttributeError):
         table, address = None, None
-    if table is not None and (others := row.keys() - _SETTINGS.keys()):
-        overrides = found.overrides.read(row, sorted(others, key=str))
+    if table is not None and not row.keys() <= _KEYS:
+        overrides = found.overrides.read(row, sorted(row.keys() - _KEYS, key=str))
     if table is None or address is None or overrides is None:
         return _explained(rows.place(index), row, bool(rows.header), found) if explain else None
     return _made(table, address, overrides, found)
@@ -172,7 +169,7 @@ def _typed(key: str, value: Any) -> Any:
     return from_text(_SETTINGS[key], value) if key in _SETTINGS and isinstance(value, str) else value
 
 
-def _made(table: _DeviceTable, address: str, overrides: Mapping[str, Any], found: _Found) -> Device:
+def _made(table: Any, address: str, overrides: Mapping[str, Any], found: _Found) -> Device:
     once, keep = sys.intern, found.lists
     return Device(
         table.name, address, table.port, once(table.profile), once(table.credential),
@@ -183,12 +180,13 @@ def _made(table: _DeviceTable, address: str, overrides: Mapping[str, Any], found
 
 def _is_new(device: Device, rows: Rows, index: int, found: _Found, explain: bool) -> bool:
     """Return True for a name that is new; the second of a name is a fault, the second of an address a notice."""
-    first = found.names.setdefault(device.name, (rows, index))
-    if first != (rows, index):
+    if device.name in found.names:
         if explain:
-            there, place = first[0].place(first[1]), rows.place(index)
+            first, number = found.names[device.name]
+            there, place = first.place(number), rows.place(index)
             place.fault(f"the name '{device.name}' is used by {there.source.where(there.path)}", "a name is used once")
         return False
+    found.names[device.name] = rows, index
     if device.enabled:
         other = found.addresses.setdefault((device.address, device.port), device.name)
         if other != device.name and explain:

@@ -5,7 +5,6 @@ coordinator takes all of it. Every function raises one `ConfigError` with all th
 `load` has the notices in what it returns.
 """
 
-import hashlib
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -40,7 +39,6 @@ class Configuration:
     profiles: Mapping[str, PollPlan]
     credentials: Credentials
     notices: tuple[Fault, ...]  # what works, and a person should know
-    fingerprint: str  # of everything above but secrets: the same text means that nothing has changed
 
 
 def load(where: Path, environ: Mapping[str, str]) -> Configuration:
@@ -60,8 +58,7 @@ def load(where: Path, environ: Mapping[str, str]) -> Configuration:
     if len(report.faults) == before:  # else half of what it would say follows from what was said
         check_whole(Place(source, report), settings, jobs, devices, profiles, credentials)
     report.refuse()
-    fingerprint = _fingerprint(settings, jobs, devices, profiles)
-    return Configuration(settings, jobs, devices, profiles, credentials, tuple(report.notices), fingerprint)
+    return Configuration(settings, jobs, devices, profiles, credentials, tuple(report.notices))
 
 
 def load_settings(where: Path, environ: Mapping[str, str]) -> Settings:
@@ -152,12 +149,3 @@ def _finish(report: Report) -> None:
     report.refuse()
     for notice in report.notices:
         log.warning("%s", notice)
-
-
-def _fingerprint(*parts: object) -> str:
-    """Return a hash of the parts' reprs, in which secrets don't show."""
-    digest = hashlib.blake2b(digest_size=8)
-    for part in parts:
-        for each in part if isinstance(part, tuple) else (part,):
-            digest.update(repr(each).encode())
-    return digest.hexdigest()

@@ -107,7 +107,9 @@ def _csv(path: Path, shown: str, report: Report) -> Rows | None:
 
 
 def _cells(header: Sequence[str], cells: Sequence[str]) -> dict[str, Any]:
-    row: dict[str, Any] = {name: cell for name, cell in zip(header, cells, strict=True) if cell}
+    row: dict[str, Any] = dict(zip(header, cells, strict=True))
+    if "" in cells:
+        row = {name: cell for name, cell in row.items() if cell}
     for name in LISTS:
         if name in row:
             row[name] = _split(row[name])
