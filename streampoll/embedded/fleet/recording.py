@@ -6,8 +6,10 @@ running uptime (`67:numeric|rate=100`) moves; the others are served as the value
 
 import bz2
 import gzip
-from collections.abc import Callable, Iterator
+import zlib
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import IO
 
 from streampoll.embedded.fleet import ber, walkfile
 from streampoll.embedded.fleet.ber import Oid
@@ -15,10 +17,7 @@ from streampoll.embedded.fleet.personality import RECORDING, Personality, make_v
 from streampoll.embedded.fleet.values import Value, uptime
 from streampoll.errors import ConfigError, Fault
 
-OPENERS: dict[str, Callable[[Path], bytes]] = {
-    ".bz2": lambda path: bz2.decompress(path.read_bytes()),
-    ".gz": lambda path: gzip.decompress(path.read_bytes()),
-}
+OPENERS: dict[str, Callable[..., IO[str]]] = {".bz2": bz2.open, ".gz": gzip.open}
 
 
 def load_recording(path: Path) -> Personality:
@@ -32,31 +31,35 @@ def load_recording(path: Path) -> Personality:
     reader = _READERS.get(Path(name).suffix)
     if reader is None:
         raise _fault(str(path), "is neither .snmprec nor .snmpwalk", "both may end in .bz2 or .gz")
-    try:
-        content = OPENERS[path.suffix](path) if packed else path.read_bytes()
-    except (OSError, EOFError, ValueError) as error:
+    try:  # line by line: some have millions
+        with OPENERS.get(path.suffix, open)(path, "rt", encoding="latin-1", newline="\n") as file:
+            view = make_view(reader(str(path), file))
+    except (OSError, EOFError, zlib.error) as error:
         raise _fault(str(path), f"can't be read: {error}") from None
-    view = make_view(reader(str(path), content.decode("latin-1")))
     if not view.oids:
         raise _fault(str(path), "has no variable")
     return Personality(Path(name).stem, RECORDING, RECORDING, view)
 
 
-def _snmprec(where: str, content: str) -> Iterator[tuple[Oid, Value]]:
+def _snmprec(where: str, lines: Iterable[str]) -> Iterator[tuple[Oid, Value]]:
     """Yield the variables of a .snmprec file: lines of OID|TAG|VALUE; those that begin with # are comments."""
-    for number, line in enumerate(content.split("\n"), 1):
-        line = line.strip("\r ")
+    for number, line in enumerate(lines, 1):
+        line = line.strip("\r\n ")
         if not line or line[0] == "#":
             continue
         try:
             oid, tag, text = line.split("|", 2)
-            yield tuple(map(int, oid.strip(".").split("."))), _snmprec_value(tag, text)
+            yield tuple(map(int, oid.strip(".").split("."))), recorded_value(tag, text)
         except (ValueError, OverflowError) as error:
             raise _fault(f"{where}:{number}", f"{line[:60]!r} can't be served: {error}", "OID|TAG|VALUE") from None
 
 
-def _snmprec_value(tag: str, text: str) -> Value:
-    """Encode a value: TAG is decimal, "x" after it says that VALUE is hexadecimal, ":name" that it is a variation."""
+def recorded_value(tag: str, text: str) -> Value:
+    """Encode a value: TAG is decimal, "x" after it says that VALUE is hexadecimal, ":name" that it is a variation.
+
+    Raises:
+        ValueError, OverflowError: VALUE is not of that type, or there is no such type.
+    """
     tag, variation, _ = tag.partition(":")
     if variation:
         options = dict(option.partition("=")[::2] for option in text.split(","))
@@ -100,9 +103,9 @@ def _ip_address(text: str) -> bytes:
     raise ValueError(f"{text[:20]!r} is not an IpAddress")
 
 
-def _snmpwalk(where: str, content: str) -> Iterator[tuple[Oid, Value]]:
+def _snmpwalk(where: str, file: IO[str]) -> Iterator[tuple[Oid, Value]]:
     """Yield the variables of the output of `snmpwalk -On`."""
-    for number, oid, type_name, text in walkfile.records(content):
+    for number, oid, type_name, text in walkfile.records(file.read()):
         try:
             tag, text = walkfile.convert(type_name, text)
             yield tuple(map(int, oid.strip(".").split("."))), _encode(tag, text)
@@ -113,7 +116,10 @@ def _snmpwalk(where: str, content: str) -> Iterator[tuple[Oid, Value]]:
             ) from None
 
 
-_READERS: dict[str, Callable[[str, str], Iterator[tuple[Oid, Value]]]] = {".snmprec": _snmprec, ".snmpwalk": _snmpwalk}
+_READERS: dict[str, Callable[[str, IO[str]], Iterator[tuple[Oid, Value]]]] = {
+    ".snmprec": _snmprec,
+    ".snmpwalk": _snmpwalk,
+}
 
 
 def _fault(where: str, what: str, instead: str = "") -> ConfigError:
