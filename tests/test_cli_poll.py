@@ -126,6 +126,19 @@ def test_without_any_credential_it_says_how_to_give_one(capsys: pytest.CaptureFi
     assert "--credential: there is no credential 'default'" in capsys.readouterr().err
 
 
+def test_a_name_that_is_not_in_the_inventory_is_said_to_be_taken_for_a_host(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "streampoll.toml").touch()
+    (tmp_path / "inventory.csv").write_text("name,address\ncore-1,192.0.2.1\n")
+
+    assert run(["poll", "coer-1"]) == 2
+    assert "'coer-1' is no device of the inventory, so it is taken for a host" in capsys.readouterr().err
+
+    assert run(["poll", "core-1"]) == 2
+    assert "taken for a host" not in capsys.readouterr().err
+
+
 def test_a_ping_needs_no_credential(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["poll", "127.0.0.1", "--profile", "ping", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["values"]["received"] == 3

@@ -67,14 +67,15 @@ def command(host: str, config: Path, as_json: bool, **options: Any) -> int:
     settings = load_settings(config, os.environ) if configured else Settings()
     if options["timeout_s"]:
         settings = replace(settings, snmp=replace(settings.snmp, timeout_s=options["timeout_s"]))
-    device = (_find_device(host, config, settings) if configured else None) or _ad_hoc_device(host)
+    found = _find_device(host, config, settings) if configured else None
+    device = found or _ad_hoc_device(host)
     profiles = load_profiles(config, settings)
     profile = _chosen_profile(options["profile"] or device.profile or "system", profiles)
     chosen = options["credential"] or device.credential
     credentials, name = _credentials(config, settings, chosen, options["community_env"])
     router = make_router(settings, profiles, credentials, eager=True)
     if router.needs_credential(profile):
-        _check_known(name, credentials)
+        _check_known(name, credentials, stranger=host if configured and found is None else "")
     asked = {"snmp.version": options["snmp_version"]} if options["snmp_version"] else {}
     target = Target(host, device.address, device.port, profile, name, {**device.overrides, **asked})
     began = time.monotonic()
@@ -130,10 +131,14 @@ def _credentials(config: Path, settings: Settings, name: str, variable: str | No
     return Credentials.of("snmp", {_AD_HOC: Community(Secret(community), Version.V2C)}), _AD_HOC
 
 
-def _check_known(names: str, known: Credentials) -> None:
+def _check_known(names: str, known: Credentials, stranger: str) -> None:
+    """Refuse a credential that is not there; of a `stranger` to the inventory say so, it may be a slip of the pen."""
     for name in names_of(names):
         if name not in known:
-            raise ConfigError([Fault("--credential", f"there is no credential {name!r}", _way_out(known))])
+            faults = [Fault("--credential", f"there is no credential {name!r}", _way_out(known))]
+            if stranger:
+                faults.append(Fault("HOST", f"{stranger!r} is no device of the inventory, so it is taken for a host"))
+            raise ConfigError(faults)
 
 
 def _way_out(known: Credentials) -> str:
