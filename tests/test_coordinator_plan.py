@@ -20,7 +20,7 @@ def fleet(count: int, **more: object) -> list[Device]:
 
 
 def names_due(plan, tick):
-    return sorted(decode_target(body)[0].device for _, polls in plan.due(tick) for _, body in polls)
+    return sorted(decode_target(body)[0].device for _, polls in plan.due(tick) for body in polls.bodies)
 
 
 def test_each_device_is_due_once_an_interval_at_its_own_phase():
@@ -57,7 +57,7 @@ def test_the_jobs_profile_goes_before_the_devices_own():
         for plan in (jobs, devices)
         for tick in range(60)
         for _, polls in plan.due(tick)
-        for _, body in polls
+        for body in polls.bodies
     ]
     assert profiles == ["interfaces", "system"]
 

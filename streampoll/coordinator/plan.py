@@ -4,20 +4,38 @@ A plan is derived from inventory and jobs alone, and its id is a hash of all it 
 the same files has the same plans. What was promised at any second can be worked out from the plan without Redis.
 """
 
-from collections import defaultdict
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from operator import attrgetter
 from typing import Any
 
 from streampoll.coordinator.schedule import Cron, Every, Schedule
-from streampoll.model import Device, Target
-from streampoll.shards.entries import encode_target
-from streampoll.shards.ring import device_hash, hash64, phase_of
+from streampoll.model import Device
+from streampoll.shards.entries import encode_device
+from streampoll.shards.ring import device_hash, phase_of
 
 FOREVER = 1 << 62
 
-Poll = tuple[int, bytes]
-"""(device hash, entry body) of one device."""
+
+@dataclass(frozen=True, slots=True)
+class Polls:
+    """Devices that are due at the same second, ready to be sent: the same place in both is the same device.
+
+    There may be a million in a plan: a tuple and an integer object for each would double what they take.
+    """
+
+    bodies: list[bytes] = field(default_factory=list)
+    hashes: "array[int]" = field(default_factory=lambda: array("Q"))
+
+    def __len__(self) -> int:
+        return len(self.bodies)
+
+    @property
+    def hash_sum(self) -> int:
+        """The sum of the device hashes, modulo 2**64."""
+        return sum(self.hashes) % 2**64
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +60,7 @@ class PlanTerms:
 class Plan:
     """The devices of one job in one shard by the second at which they are due."""
 
-    def __init__(self, terms: PlanTerms, groups: Mapping[int, Mapping[int, Sequence[Poll]]]) -> None:
+    def __init__(self, terms: PlanTerms, groups: Mapping[int, Mapping[int, Polls]]) -> None:
         """`groups`: interval in seconds (0: a cron schedule) -> phase within it -> polls."""
         self.terms = terms
         self._groups = {interval_s: dict(phases) for interval_s, phases in sorted(groups.items())}
@@ -53,22 +71,24 @@ class Plan:
         self.id = self._digest()
 
     def _digest(self) -> int:
-        """Hash everything that decides what is due when: never 0, which stands for 'no plan'."""
-        said = [
-            f"{interval_s} {phase} {device:x} {body.hex()}"
-            for interval_s, phases in self._groups.items()
-            for phase in sorted(phases)
-            for device, body in phases[phase]
-        ]
-        return hash64(repr(self.terms), *said) or 1
+        """Hash everything that decides what is due when: never 0, which stands for 'no plan'.
 
-    def due(self, tick: int) -> list[tuple[int, Sequence[Poll]]]:
+        A body says where it ends, and has the name that its device's hash is made of.
+        """
+        digest = blake2b(repr(self.terms).encode(), digest_size=8)
+        for interval_s, phases in self._groups.items():
+            for phase, polls in sorted(phases.items()):
+                digest.update(f"{interval_s} {phase} {len(polls)}:".encode())
+                digest.update(b"".join(polls.bodies))
+        return int.from_bytes(digest.digest(), "big") or 1
+
+    def due(self, tick: int) -> list[tuple[int, Polls]]:
         """Return what is due at a tick as (expiry, polls) groups."""
         terms = self.terms
         if not terms.start <= tick < terms.end:
             return []
         if isinstance(terms.schedule, Cron):
-            at_once = self._groups.get(0, {}).get(0, ())
+            at_once = self._at_once
             fires = at_once and terms.schedule.next_after(tick - 1) == tick
             return [(terms.schedule.next_after(tick), at_once)] if fires else []
         return [
@@ -77,14 +97,18 @@ class Plan:
             if (polls := phases.get(tick % interval_s))
         ]
 
+    @property
+    def _at_once(self) -> Polls:
+        """What is due whenever a cron schedule fires."""
+        return self._groups.get(0, {}).get(0) or Polls()
+
     def parts(self, tick: int, batch_size: int) -> list[Part]:
         """Return what is due at a tick in parts of at most `batch_size`, always cut the same way."""
-        polls = [(expiry, device, body) for expiry, group in self.due(tick) for device, body in group]
-        slices = (polls[first : first + batch_size] for first in range(0, len(polls), batch_size))
-        return [
-            Part([(expiry, body) for expiry, _, body in some], sum(device for _, device, _ in some) % 2**64)
-            for some in slices
-        ]
+        due = self.due(tick)
+        polls = [(expiry, body) for expiry, group in due for body in group.bodies]
+        hashes = [each for _, group in due for each in group.hashes]
+        slices = (slice(first, first + batch_size) for first in range(0, len(polls), batch_size))
+        return [Part(polls[some], sum(hashes[some]) % 2**64) for some in slices]
 
     def count_between(self, first: int, last: int) -> int:
         """Return how many polls are due from tick `first` to `last`, both included."""
@@ -112,43 +136,41 @@ class Plan:
         terms = self.terms
         said: dict[str, Any] = {"devices": self.devices, "start": terms.start, "end": terms.end}
         if isinstance(terms.schedule, Cron):
-            polls = self._groups.get(0, {}).get(0, ())
+            polls = self._at_once
             return said | {
                 "cron": terms.schedule.expression,
                 "timezone": terms.schedule.timezone,
                 "count": len(polls),
-                "hash_sum": str(_hash_sum(polls)),
+                "hash_sum": str(polls.hash_sum),
             }
         phases = {
-            str(interval_s): {str(phase): [len(polls), str(_hash_sum(polls))] for phase, polls in phases.items()}
+            str(interval_s): {str(phase): [len(polls), str(polls.hash_sum)] for phase, polls in phases.items()}
             for interval_s, phases in self._groups.items()
         }
         return said | {"intervals": phases}
 
 
-def _hash_sum(polls: Iterable[Poll]) -> int:
-    return sum(device for device, _ in polls) % 2**64
-
-
 def build_plan(terms: PlanTerms, devices: Iterable[Device], profile: str) -> Plan:
     """Lay out the devices of a job in a shard. `profile` is the job's; "" takes each device's own."""
-    groups: dict[int, dict[int, list[Poll]]] = defaultdict(lambda: defaultdict(list))
-    for device in sorted(devices, key=lambda device: device.name):
+    groups: dict[int, dict[int, Polls]] = {}
+    for device in sorted(devices, key=attrgetter("name")):
         interval_s, phase = _place(terms, device)
-        target = Target(
-            device.name, device.address, device.port, profile or device.profile, device.credential, device.overrides
-        )
-        groups[interval_s][phase].append((device_hash(device.name), encode_target(target)))
+        phases = groups.setdefault(interval_s, {})
+        polls = phases.get(phase)
+        if polls is None:
+            polls = phases[phase] = Polls()
+        polls.bodies.append(encode_device(device, profile or device.profile))
+        polls.hashes.append(device_hash(device.name))
     return Plan(terms, groups)
 
 
 def _place(terms: PlanTerms, device: Device) -> tuple[int, int]:
     """Return a device's (interval, phase): a cron job has but one place."""
-    if isinstance(terms.schedule, Cron):
+    schedule = terms.schedule
+    if isinstance(schedule, Cron):
         return 0, 0
-    every: Every = terms.schedule
-    interval_s = device.interval_s or every.interval_s
-    return interval_s, phase_of(device.name, terms.job, interval_s) if every.spread else 0
+    interval_s = device.interval_s or schedule.interval_s
+    return interval_s, phase_of(device.name, terms.job, interval_s) if schedule.spread else 0
 
 
 def empty_plan(job: str, shard: int) -> Plan:

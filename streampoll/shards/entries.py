@@ -12,7 +12,7 @@ from typing import Any
 import msgpack
 
 from streampoll.errors import EntryError
-from streampoll.model import LedgerEntry, QueueClass, Result, Status, Target
+from streampoll.model import Device, LedgerEntry, QueueClass, Result, Status, Target
 
 VERSION = b"1"
 
@@ -108,12 +108,17 @@ def _by_name(fields: Mapping[bytes, bytes]) -> tuple[bytes, ...]:
 
 def encode_target(target: Target, attempt: int = 0) -> bytes:
     """Pack a poll's body: [device, address, port, profile, credential, overrides or nil, attempt]."""
+    overrides = dict(target.overrides) if target.overrides else None
     packed: bytes = msgpack.packb(
-        (
-            target.device, target.address, target.port, target.profile, target.credential,
-            dict(target.overrides) if target.overrides else None, attempt,
-        )
-    )  # fmt: skip
+        (target.device, target.address, target.port, target.profile, target.credential, overrides, attempt)
+    )
+    return packed
+
+
+def encode_device(device: Device, profile: str) -> bytes:
+    """Pack the body of a device's first attempt, as `encode_target` does, without a target in between."""
+    overrides = dict(device.overrides) if device.overrides else None
+    packed: bytes = msgpack.packb((device.name, device.address, device.port, profile, device.credential, overrides, 0))
     return packed
 
 

@@ -9,22 +9,26 @@ from hashlib import blake2b
 
 def hash64(*parts: str) -> int:
     """Return an unsigned 64-bit hash of the parts, in order (blake2b, big-endian; parts are parted by a NUL)."""
-    return int.from_bytes(blake2b("\0".join(parts).encode(), digest_size=8).digest(), "big")
+    return _hash("\0".join(parts))
+
+
+def _hash(text: str) -> int:
+    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big")
 
 
 def device_hash(name: str) -> int:
     """Return a device's hash, whose sums the ledger and the audit compare."""
-    return hash64(name)
+    return _hash(name)
 
 
 def shard_of(address: str, count: int) -> int:
     """Return the shard of an address: all jobs of one agent share a shard, hence a process."""
-    return hash64(address) % count
+    return _hash(address) % count
 
 
 def phase_of(device: str, job: str, interval_s: int) -> int:
     """Return the second within its interval at which a device is due: stable for as long as the names are."""
-    return hash64(device, job) % interval_s
+    return _hash(f"{device}\0{job}") % interval_s
 
 
 def home_of(queue: str, shard: int, workers: Iterable[str]) -> str | None:

@@ -6,8 +6,10 @@ then dispatch answers `away` for those, a read and a promotion pass them by, and
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
+import msgpack
 from redis import exceptions
 
 from streampoll.errors import RedisPartlyUnavailable, RedisUnavailable, UnavailableError
@@ -295,9 +297,8 @@ def _dispatch_arguments(epoch: int, high_water: int, part: Dispatch) -> list[Any
         epoch, part.mark, part.previous or "", part.job, part.tick, part.tick_to or part.tick, part.shard, part.part,
         part.plan, part.hash_sum, part.devices, high_water, part.cause, planned,
     ]  # fmt: skip
-    if not part.cause:
-        for expiry, body in part.polls:
-            arguments += (expiry, body)
+    if not part.cause:  # as one argument: hundreds would cost the client more than everything else about a part
+        arguments.append(msgpack.packb(list(chain.from_iterable(part.polls)), use_bin_type=False))
     return arguments
 
 

@@ -2,7 +2,7 @@
 -- KEYS  1 polling stream  2 results stream  3 open  4 backlog  5 dispatched  6 epoch  7 plans
 -- ARGV  1 epoch  2 mark of this part  3 mark expected before it ('' if none)  4 job  5 tick  6 tick_to
 --       7 shard  8 part  9 plan  10 hash sum  11 devices of the job in the shard  12 high water of results
---       13 cause to skip ('' = none)  14 polls planned in this part, then per poll: expiry, body
+--       13 cause to skip ('' = none)  14 polls planned in this part  15 msgpack: expiry, body of each (if no cause)
 -- Answers {code, stored mark or epoch}: ok, skip, done, fenced, gap, early.
 -- Everything is read and judged before the first write: Redis does not roll a script back.
 local stored_epoch = redis.call('GET', KEYS[6])
@@ -30,6 +30,7 @@ if cause == '' then
   end
 end
 local sent = cause == '' and planned or 0
+local polls = sent > 0 and cmsgpack.unpack(ARGV[15])
 
 redis.call('SET', KEYS[6], ARGV[1])
 local ledger = cmsgpack.pack({
@@ -39,8 +40,12 @@ redis.call('XADD', KEYS[2], '*', 'v', '1', 'k', 'ledger', 'j', job, 's', tick, '
 redis.call('HINCRBY', KEYS[3], 'results:' .. job .. ':' .. tick, 1)
 redis.call('HINCRBY', KEYS[4], 'results:' .. job, 1)
 if sent > 0 then
-  for i = 15, 14 + 2 * planned, 2 do
-    redis.call('XADD', KEYS[1], '*', 'v', '1', 'k', 'poll', 'j', job, 's', tick, 'x', ARGV[i], 'b', ARGV[i + 1])
+  local expiry, text -- most often all have the same, and Redis would print the number for each of them
+  for i = 1, 2 * planned, 2 do
+    if polls[i] ~= expiry then
+      expiry, text = polls[i], string.format('%.0f', polls[i])
+    end
+    redis.call('XADD', KEYS[1], '*', 'v', '1', 'k', 'poll', 'j', job, 's', tick, 'x', text, 'b', polls[i + 1])
   end
   redis.call('HINCRBY', KEYS[3], 'polling:' .. job .. ':' .. tick, sent)
   redis.call('HINCRBY', KEYS[4], 'polling:' .. job, sent)
