@@ -32,7 +32,7 @@ def place(tmp_path: Path) -> Path:
     """A configuration with a UPS."""
     (tmp_path / "streampoll.toml").write_text("[jobs.power]\nevery = 60\n")
     (tmp_path / "profiles").mkdir()
-    (tmp_path / "profiles/ups.toml").write_text('protocol = "nut-ups"\n[options]\nups = "rack1"\n')
+    (tmp_path / "profiles/rack-ups.toml").write_text('protocol = "nut-ups"\n[options]\nups = "rack1"\n')
     (tmp_path / "credentials.toml").write_text(
         '[credentials.ups]\nprotocol = "nut-ups"\nuser = "monitor"\npassword = "env:UPS_PASSWORD"\n'
     )
@@ -50,7 +50,7 @@ async def streampoll(place: Path, installed: Path, *arguments: str, password: st
 
 
 def inventory(place: Path, port: int) -> None:
-    lines = f"name,address,port,profile,credential\nups-1,127.0.0.1,{port},ups,ups\n"
+    lines = f"name,address,port,profile,credential\nups-1,127.0.0.1,{port},rack-ups,ups\n"
     (place / "inventory.csv").write_text(lines)
 
 
@@ -81,12 +81,12 @@ async def test_check_knows_the_poller_where_it_is_installed(place: Path, install
 
     code, _, err = await streampoll(place, tmp_path / "nothing", "check")
     assert code == 2
-    assert "profiles/ups.toml:1: protocol: no protocol 'nut-ups'" in err
+    assert "profiles/rack-ups.toml:1: protocol: no protocol 'nut-ups'" in err
 
 
 async def test_a_secret_in_the_options_is_refused(place: Path, installed: Path) -> None:
     inventory(place, 3493)
-    (place / "profiles/ups.toml").write_text('protocol = "nut-ups"\n[options]\npassword = "hunter2"\n')
+    (place / "profiles/rack-ups.toml").write_text('protocol = "nut-ups"\n[options]\npassword = "hunter2"\n')
 
     code, _, err = await streampoll(place, installed, "check")
 

@@ -128,7 +128,11 @@ def test_every_link_leads_somewhere(name: str) -> None:
     for target in re.findall(r"\]\(([^)\s]+)\)", text_of(name)):
         path, _, anchor = target.partition("#")
         file = (TOP / name).parent / path if path else TOP / name
-        if target.startswith("http") or not file.exists() or (anchor and anchor not in anchors(file.read_text())):
+        if (
+            target.startswith(("http:", "https:"))
+            or not file.exists()
+            or (anchor and anchor not in anchors(file.read_text()))
+        ):
             broken.append(target)
     assert broken == []
 
