@@ -72,6 +72,14 @@ def test_no_process_is_busier_than_asked_for() -> None:
         assert max(role.busiest for role in found.roles) <= 0.5
 
 
+def test_the_busiest_process_is_busier_than_the_average_by_how_homes_are_drawn() -> None:
+    worker = needs(question(3_000_000, 300.0), CONSTANTS).role("worker")
+
+    drawn = imbalance(shards_for(worker.processes), worker.processes)
+    assert worker.busiest == pytest.approx(worker.cores / worker.processes * drawn)
+    assert drawn > 1.2
+
+
 def test_twice_the_interval_is_half_the_cores() -> None:
     once, twice = (needs(question(600_000, every), CONSTANTS) for every in (60.0, 120.0))
 
@@ -85,7 +93,11 @@ def test_a_hundred_million_devices_are_several_deployments() -> None:
     assert found.regions == 4  # 28 GB of plans in coordinators of at most 8 GB; 1.7 cores would need 3
     assert found.redis.nodes > 1
     assert any("deployments" in remark for remark in remarks(found))
-    assert settings_of(found)["shards.count"] == found.shards // 4
+    assert settings_of(found)["shards.count"] == found.shards
+    assert found.postgres.rows_per_day == pytest.approx(100_000_000 * 288)
+    assert found.role("worker").processes % 4 == 0
+    quarter = needs(question(25_000_000, 300.0), CONSTANTS)
+    assert (quarter.regions, 4 * quarter.redis.nodes, quarter.shards) == (1, found.redis.nodes, found.shards)
 
 
 def test_a_process_that_keeps_sessions_has_a_descriptor_for_each() -> None:

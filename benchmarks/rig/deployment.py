@@ -289,7 +289,7 @@ def deployed(shape: Shape, where: Path, shared: Servers | None = None, port: int
         fleets = [] if port else [stack.enter_context(fleet_of(shape.fleet, count)) for count in counts]
         configuration = where / "conf"
         configuration.mkdir()
-        _configure(configuration, shape, counts, [port] if port else [each for _, each in fleets])
+        configure(configuration, shape, counts, [port] if port else [each for _, each in fleets])
         running = shared or stack.enter_context(servers(where))
         deployment = Deployment(shape, configuration, running, [process for process, _ in fleets])
         stack.callback(deployment.stop)
@@ -316,7 +316,8 @@ def _fields(settings: FleetSettings) -> dict[str, Any]:
     return {name: getattr(settings, name) for name in FleetSettings.__slots__}
 
 
-def _configure(where: Path, shape: Shape, counts: Sequence[int], ports: Sequence[int]) -> None:
+def configure(where: Path, shape: Shape, counts: Sequence[int], ports: Sequence[int]) -> None:
+    """Write the configuration of a fleet whose parts answer on these ports."""
     toml = _TOML.format(
         interval_s=shape.interval_s, shards=shape.shards, grace_s=min(10, shape.interval_s), profiles=PROFILES
     )

@@ -10,7 +10,7 @@ FEW_POLLS = 5.0  # of a shard in a second: below it dispatch and ledger cost mor
 def settings_of(needs: Needs) -> dict[str, int | str]:
     """Return settings, and kernel parameters, by name; those of one deployment where there are several."""
     return {
-        "shards.count": max(1, needs.shards // needs.regions),
+        "shards.count": needs.shards,
         "pools.polling.processes": -(-needs.role("worker").processes // needs.regions),
         "pools.polling.concurrency": needs.concurrency,
         "pools.results.processes": -(-needs.role("store").processes // needs.regions),
@@ -44,7 +44,7 @@ def _workers(needs: Needs) -> Iterator[str]:
     after = worker.busiest * worker.processes / max(1, worker.processes - 1)
     if after > 1.0:
         yield "with one worker process dead the others can't keep up: add processes or lower --utilisation"
-    per_tick = question.polls_per_s / needs.shards
+    per_tick = question.polls_per_s / needs.regions / needs.shards
     if per_tick < FEW_POLLS and needs.shards > 16:
         yield (
             f"a shard has {per_tick:.1f} polls a second: {ledger_entries(per_tick) / per_tick:.1f} ledger rows a poll; "
@@ -60,11 +60,11 @@ def _workers(needs: Needs) -> Iterator[str]:
 def _servers(needs: Needs) -> Iterator[str]:
     if needs.regions > 1:
         yield (
-            f"{needs.regions} deployments (regions), each with a coordinator, Redis and PostgreSQL of its own: a "
-            "coordinator is one process"
+            f"{needs.regions} deployments (regions), each with coordinators, Redis and PostgreSQL of its own: a "
+            "coordinator is one process; what is to be set is that of one of them"
         )
-    if needs.redis.nodes > 1:
-        yield f"a Redis Cluster of {needs.redis.nodes} masters (redis.url = cluster://…): one is one core"
+    if (masters := needs.redis.nodes // needs.regions) > 1:
+        yield f"a Redis Cluster of {masters} masters (redis.url = cluster://…): one is one core"
     if needs.postgres.servers > 1:
         yield (
             f"{needs.postgres.servers} PostgreSQL servers' worth of rows: by region, or tables distributed by device "

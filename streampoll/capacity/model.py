@@ -11,6 +11,7 @@ named here in capitals, and in docs/capacity.md.
 
 from dataclasses import dataclass, replace
 from math import ceil, exp, log, sqrt
+from typing import TypeVar
 
 from streampoll.capacity.constants import SHARDS, Constants, Load
 
@@ -109,7 +110,7 @@ class Needs:
     redis: Redis
     postgres: Postgres
     network: Network
-    shards: int
+    shards: int  # of one deployment
     concurrency: int  # of a process that polls
     in_flight: float
     descriptors: int  # of a process that polls
@@ -125,27 +126,59 @@ class Needs:
         return next(role for role in self.roles if role.name == name)
 
 
+Part = TypeVar("Part", Redis, Postgres, Network)
+
+
 def needs(question: Question, constants: Constants) -> Needs:
-    """Return what a question's devices need."""
+    """Return what a question's devices need, in as many deployments of the same size as it takes."""
+    regions = _regions(question, constants)
+    while True:
+        each = _of_one(replace(question, devices=ceil(question.devices / regions)), constants)
+        if each.role("coordinator").busiest <= question.utilisation or regions >= question.devices:
+            return each if regions == 1 else _times(each, regions, question)
+        regions += 1
+
+
+def _of_one(question: Question, constants: Constants) -> Needs:
     worker, shards = _workers(question, constants)
     cores = cores_by_role(question, constants, shards)
-    regions = _regions(question, cores["coordinator"], constants)
     store = _shared("store", cores["store"], question.utilisation, least=2)
-    roles: tuple[Role, ...] = (
-        Role("coordinator", cores["coordinator"], 2 * regions, cores["coordinator"] / regions),
+    roles = (
+        Role("coordinator", cores["coordinator"], 2, cores["coordinator"]),  # one leads, one stands by
         worker,
         store,
         _shared("redis", cores["redis"], question.utilisation),
         _shared("postgres", cores["postgres"], question.utilisation),
     )
-    roles = tuple(replace(role, memory_bytes=_memory(role, question, constants)) for role in roles)
     concurrency = _concurrency(question, worker.processes)
-    postgres = _postgres(question, constants, cores["postgres"], shards, 2 * store.processes + 2 * regions)
     return Needs(
-        question, regions, roles, _redis(question, constants, roles[3].processes, shards), postgres,
-        _network(question), shards, concurrency, _in_flight(question), _descriptors(question, constants, worker),
-        _rmem(concurrency),
+        question, 1, tuple(replace(role, memory_bytes=_memory(role, question, constants)) for role in roles),
+        _redis(question, constants, roles[3].processes, shards),
+        _postgres(question, constants, cores["postgres"], shards, 2 * store.processes + 2), _network(question),
+        shards, concurrency, _in_flight(question), _descriptors(question, constants, worker), _rmem(concurrency),
     )  # fmt: skip
+
+
+def _times(each: Needs, regions: int, question: Question) -> Needs:
+    """Return the sum of so many; what is of one process or of one deployment stays."""
+    roles = tuple(
+        replace(
+            role, cores=regions * role.cores, processes=regions * role.processes,
+            memory_bytes=regions * role.memory_bytes,
+        )
+        for role in each.roles
+    )  # fmt: skip
+    return replace(
+        each, question=question, regions=regions, roles=roles, redis=_sum(each.redis, regions, "outage_s"),
+        postgres=_sum(each.postgres, regions), network=_sum(each.network, regions),
+        in_flight=regions * each.in_flight,
+    )  # fmt: skip
+
+
+def _sum(part: Part, regions: int, *same: str) -> Part:
+    """Return a part with every figure so many times, but for those that are the same in each."""
+    figures = {name: getattr(part, name) for name in part.__slots__ if name not in same}
+    return replace(part, **{name: regions * value for name, value in figures.items()})
 
 
 def cores_by_role(question: Question, constants: Constants, shards: int) -> dict[str, float]:
@@ -211,8 +244,9 @@ def _memory(role: Role, question: Question, constants: Constants) -> float:
     return role.processes * standing.worker_pss_mb * MIB if role.name in ("worker", "store") else 0.0
 
 
-def _regions(question: Question, cores: float, constants: Constants) -> int:
-    """Return how many deployments: a coordinator is one process, and holds its inventory."""
+def _regions(question: Question, constants: Constants) -> int:
+    """Return how many deployments it takes at the least: a coordinator is one process, and holds its inventory."""
+    cores = question.polls_per_s * question.load.cpu_us["coordinator"] / 1e6
     by_memory = question.devices * constants.standing.coordinator_device_bytes / COORDINATOR_BYTES
     return max(1, ceil(cores / question.utilisation), ceil(by_memory))
 

@@ -37,7 +37,7 @@ def estimate(constants: Constants, name: str, protocol: str, size: tuple[int, in
     requests, varbinds = size
     known = sorted((each for each in constants.loads if each.protocol == protocol), key=lambda each: each.varbinds)
     below, above = _neighbours(known, varbinds)
-    share = max(0.0, (varbinds - below.varbinds) / (above.varbinds - below.varbinds)) if above is not below else 0.0
+    share = (varbinds - below.varbinds) / (above.varbinds - below.varbinds) if above is not below else 0.0
     between = mixed(below, above, share)
     return replace(
         between, name=name, about=f"about {requests} requests and {varbinds} varbinds", requests=float(requests),
