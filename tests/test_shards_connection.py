@@ -3,12 +3,15 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from redis import exceptions
+from redis.asyncio.connection import Connection
 
+from streampoll.config.settings import RedisSettings
 from streampoll.errors import RedisUnavailable
-from streampoll.shards.connection import guarded
+from streampoll.shards.connection import dialer_of, guarded
 
 
 async def swallowing() -> bytes:
@@ -67,3 +70,12 @@ async def test_a_call_made_while_a_cancelled_task_cleans_up_has_its_answer() -> 
     task.cancel()
     await asyncio.wait({task})
     assert said == [b"+OK"]
+
+
+@pytest.mark.parametrize("words", [("CLUSTER SLOTS",), ("EVALSHA", "d", 1, "sp:{07}:é", b"\xff\r\n", 2.5, -1)])
+def test_commands_are_packed_as_the_client_itself_packs_them(words: tuple[Any, ...]) -> None:
+    dialer = dialer_of(RedisSettings(), 1.0)
+    ours = dialer.client(dialer.address.nodes[0]).connection_pool.make_connection()
+
+    assert b"".join(ours.pack_command(*words)) == b"".join(Connection().pack_command(*words))
+    assert b"".join(ours.pack_commands([words] * 2)) == b"".join(Connection().pack_commands([words] * 2))

@@ -79,7 +79,7 @@ async def test_whoever_asks_while_the_file_is_read_waits_for_it(tmp_path: Path) 
 async def test_a_file_that_can_not_be_looked_at_is_a_failure(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
-    with pytest.raises(SshFailure, match="set ssh.known_hosts to a file"):
+    with pytest.raises(SshFailure, match=r"set ssh\.known_hosts to a file"):
         await KnownHostsFile(tmp_path / "file" / "known_hosts").trust("r1")
 
 

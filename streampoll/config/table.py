@@ -4,11 +4,11 @@ The one place that looks into annotations; the converter, the environment and th
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, cast, get_args, get_origin, get_type_hints
 
 from msgspec import Meta
 
@@ -50,9 +50,13 @@ class Setting:
         return f"{text}{_bounds(self.kind)}"
 
 
-@cache  # there are a few dozen sections, and one is read for each metric of each profile
 def settings_of(section: type[Any]) -> Mapping[str, Setting]:
     """Return the keys of a section's table, by name, in order."""
+    return _settings_of(cast("Hashable", section))
+
+
+@cache  # there are a few dozen sections, and one is read for each metric of each profile
+def _settings_of(section: Any) -> Mapping[str, Setting]:
     hints = get_type_hints(section, include_extras=True)
     return {each.name: _setting(each, hints[each.name]) for each in dataclasses.fields(section)}
 

@@ -31,11 +31,17 @@ class _Packed:
 
     def pack_command(self, *words: Any) -> list[bytes]:
         """Pack one command."""
-        return [hiredis.pack_command(words)]
+        return [_pack(words)]
 
     def pack_commands(self, commands: Iterable[Iterable[Any]]) -> list[bytes]:
         """Pack several, to be sent together."""
-        return [b"".join(hiredis.pack_command(tuple(words)) for words in commands)]
+        return [b"".join(map(_pack, commands))]
+
+
+def _pack(words: Iterable[Any]) -> bytes:
+    """Pack a command, whose name may be of two words ("CLUSTER SLOTS"): the client's own packer splits it too."""
+    name, *rest = words
+    return bytes(hiredis.pack_command((*name.split(), *rest)))
 
 
 class _Connection(_Packed, Connection):
