@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import uvloop
 
+from streampoll.config.bulk import collection_paused
 from streampoll.config.credentials import Credentials
 from streampoll.config.load import (
     FILE,
@@ -95,10 +96,11 @@ class Files:
         Raises:
             ConfigError: it can't be used.
         """
-        whole = load(self.where, self.environ)
+        with collection_paused():
+            whole = load(self.where, self.environ)
+            plans = list(lay_out(whole.jobs, whole.devices, settings.shards.count))
         for notice in whole.notices:
             log.warning("%s", notice)
-        plans = list(lay_out(whole.jobs, whole.devices, settings.shards.count))
         polled = sum(plan.devices for plan in plans)
         log.info("configuration: %d devices, %d jobs, each round %d polls", len(whole.devices), len(whole.jobs), polled)
         return plans

@@ -117,8 +117,10 @@ def check_whole(
         _check_grace(place.at("jobs", job.name), job, settings.coordinator.grace_s)
         if isinstance(profiles.get(job.profile), SshPlan):
             _check_idle(place.at("jobs", job.name), job, settings.ssh)
-    _check_names("profile", (device.profile for device in devices), profiles, place)
-    names = (name for device in devices for name in names_of(device.credential))
+    _check_names("profile", Counter(device.profile for device in devices), profiles, place)
+    names: Counter[str] = Counter()
+    for credential, count in Counter(device.credential for device in devices).items():
+        names.update(dict.fromkeys(names_of(credential), count))
     _check_names("credential", names, credentials, place)
 
 
@@ -165,9 +167,8 @@ def _check_idle(place: Place, job: Job, ssh: SshSettings) -> None:
         )
 
 
-def _check_names(what: str, used: Iterable[str], known: Iterable[str], place: Place) -> None:
+def _check_names(what: str, counts: Mapping[str, int], known: Iterable[str], place: Place) -> None:
     """Refuse names of the inventory that are defined nowhere, each once with how many devices use it."""
-    counts = Counter(used)
     names = {*known, ""}
     for name in [name for name in counts if name not in names][:SHOWN]:
         many = f"{counts[name]:,} device{'s' if counts[name] > 1 else ''}"

@@ -5,7 +5,8 @@ Positions cost time and are wanted only for faults, so `Rows.place` finds them w
 
 import csv
 import io
-from collections.abc import Callable, Sequence
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -27,7 +28,9 @@ LISTS = ("groups", "tags")  # columns of a CSV that hold several texts, separate
 class Rows:
     """The devices of one file, not yet checked."""
 
-    rows: Sequence[Any]
+    rows: Iterable[
+        Any
+    ]  # once; of JSON each as it is written (msgspec.Raw): a dict of each would take several times the file
     place: Callable[[int], Place]  # of the row with this index
     header: Sequence[str] = ()  # of a CSV, whose values are all text
 
@@ -51,7 +54,9 @@ def _json(path: Path, shown: str, report: Report) -> Rows | None:
     if text is None:
         return None
     try:
-        return _listed(Source(shown, text, msgspec.json.decode(text), json_line), report)
+        return _rows_of_json(text, shown, report) or _listed(
+            Source(shown, text, msgspec.json.decode(text), json_line), report
+        )
     except msgspec.DecodeError as error:
         what, _, at = str(error).partition(" (byte ")
         line = text.encode()[: int(at.rstrip(")") or 0)].count(b"\n") + 1 if at else text.count("\n") + 1
@@ -59,6 +64,27 @@ def _json(path: Path, shown: str, report: Report) -> Rows | None:
     except RecursionError:
         report.fault(shown, TOO_DEEP, _PLAIN)
     return None
+
+
+def _rows_of_json(text: str, shown: str, report: Report) -> Rows | None:
+    """Return the rows of a JSON file that is right as a whole; None for one that has a fault to be found."""
+    try:
+        found = _WHOLE.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    source = Source(shown, text, None, json_line)
+    if isinstance(found, _Listed):
+        return Rows(found.devices, lambda index: Place(source, report, ("devices", index)))
+    return Rows(found, lambda index: Place(source, report, (index,)))
+
+
+class _Listed(msgspec.Struct, forbid_unknown_fields=True):
+    """The other form of an inventory in JSON."""
+
+    devices: list[msgspec.Raw]
+
+
+_WHOLE = msgspec.json.Decoder(list[msgspec.Raw] | _Listed)
 
 
 def _yaml(path: Path, shown: str, report: Report) -> Rows | None:
@@ -86,24 +112,32 @@ def _csv(path: Path, shown: str, report: Report) -> Rows | None:
     text = read_text(path, shown, report)
     if text is None:
         return None
-    rows: list[dict[str, Any]] = []
-    lines: list[int] = []
     reader = csv.reader(io.StringIO(text, newline=""), strict=True, skipinitialspace=True)
     try:
         header = [name.strip() for name in next(reader, [])]
-        for cells in reader:
-            if len(cells) == len(header):
-                rows.append(_cells(header, cells))
-                lines.append(reader.line_num)
-            elif cells:
-                report.fault(f"{shown}:{reader.line_num}", f"{len(cells)} cells under {len(header)} columns")
     except csv.Error as error:
         report.fault(f"{shown}:{reader.line_num}", f"not CSV: {error}")
         return None
     if len(set(header)) < len(header) or "" in header:
         report.fault(f"{shown}:1", "a column's name is empty or there twice", "name every column once")
         return None
+    lines = array("Q")
+    rows = _lines(reader, header, lines, Place(nowhere(shown), report))
     return Rows(rows, lambda index: Place(nowhere(f"{shown}:{lines[index]}"), report), header)
+
+
+def _lines(reader: Any, header: Sequence[str], lines: "array[int]", place: Place) -> Iterator[dict[str, Any]]:
+    """Yield the rows one by one, noting where each ends: all at once they would take ten times the file."""
+    shown, report = place.source.name, place.report
+    try:
+        for cells in reader:
+            if len(cells) == len(header):
+                lines.append(reader.line_num)
+                yield _cells(header, cells)
+            elif cells:
+                report.fault(f"{shown}:{reader.line_num}", f"{len(cells)} cells under {len(header)} columns")
+    except csv.Error as error:
+        report.fault(f"{shown}:{reader.line_num}", f"not CSV: {error}")
 
 
 def _cells(header: Sequence[str], cells: Sequence[str]) -> dict[str, Any]:

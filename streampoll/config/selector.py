@@ -1,8 +1,10 @@
 """Which devices a job is about: every key that is given must match, a list matches if one of its texts does."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from itertools import chain
+from operator import attrgetter
 from typing import Any
 
 from streampoll.config.convert import Place, read_table
@@ -36,21 +38,20 @@ class Selector:
             and (not self.cidr or _inside(device.address, self.cidr))
         )
 
-    def strangers(self, devices: Iterable[Device]) -> list[tuple[str, str, str]]:
+    def strangers(self, devices: Sequence[Device]) -> list[tuple[str, str, str]]:
         """Return (key, text, hint) for each text that no device has: a spelling mistake, most often."""
-        known: dict[str, set[str]] = {name: set() for name in _LISTS}
-        for device in devices:
-            known["groups"].update(device.groups)
-            known["tags"].update(device.tags)
-            known["site"].add(device.site)
-            known["role"].add(device.role)
-            known["vendor"].add(device.vendor)
-            known["devices"].add(device.name)
-        return [
-            (name, text, nearest(text, known[name] - {""}))
-            for name in _LISTS
-            for text in sorted(getattr(self, name) - known[name])
-        ]
+        found: list[tuple[str, str, str]] = []
+        for name in [name for name in _LISTS if getattr(self, name)]:
+            known = _texts(name, devices)
+            found += [(name, text, nearest(text, known - {""})) for text in sorted(getattr(self, name) - known)]
+        return found
+
+
+def _texts(key: str, devices: Iterable[Device]) -> set[str]:
+    """Return every text that a device has under a selector's key."""
+    of_device = attrgetter("name" if key == "devices" else key)
+    found = map(of_device, devices)
+    return set(chain.from_iterable(found)) if key in ("groups", "tags") else set(found)
 
 
 _LISTS = ("groups", "site", "role", "vendor", "tags", "devices")
