@@ -109,6 +109,15 @@ async def test_each_second_it_dispatches_what_is_due_with_a_ledger_entry() -> No
     assert ticks == sorted(set(ticks))
 
 
+async def test_plans_are_dispatched_once_they_are_committed_and_not_a_second_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Coordinator, "_until_next_second", lambda self: self._pause(3600.0))
+    world = World()
+    async with world.coordinating():
+        await world.dispatches()
+
+
 async def test_of_two_one_leads_and_the_other_takes_over_when_it_resigns() -> None:
     world = World()
     async with world.coordinating("c1"):

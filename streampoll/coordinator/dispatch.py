@@ -57,6 +57,7 @@ class Coordinator:
         self._lines: dict[Place, Line] = {}
         self._skipped: Counter[str] = Counter()  # polls by job, since this term began
         self._stop = asyncio.Event()
+        self._wake = asyncio.Event()  # ends a pause early: a stop, or plans that may be due at once
         self._changed = asyncio.Event()
         self._newer = False
         self._epoch = 0  # of this term
@@ -67,6 +68,7 @@ class Coordinator:
     def stop(self) -> None:
         """Stop dispatching at the next tick, and resign."""
         self._stop.set()
+        self._wake.set()
 
     def reload(self) -> None:
         """Look at the configuration again."""
@@ -106,13 +108,14 @@ class Coordinator:
             self._away = what
 
     async def _pause(self, seconds: float) -> None:
-        """Wait, but not past a stop."""
+        """Wait, but not past a stop, nor once there are plans to dispatch."""
         self._ports.beat()
         try:
             async with asyncio.timeout(seconds):
-                await self._stop.wait()
+                await self._wake.wait()
         except TimeoutError:
             pass
+        self._wake.clear()
         self._ports.beat()
 
     async def _resign(self) -> None:
@@ -202,6 +205,7 @@ class Coordinator:
             await self._planning.commit(self._lines, floor(self._ports.now()))
             self._losses.settle()
             self._away = ""
+            self._wake.set()
         except UnavailableError as error:
             self._outage(str(error))
 
