@@ -16,7 +16,7 @@ from benchmarks.rig.figures import median
 from benchmarks.rig.report import Report, Table, emit, parser_of
 from benchmarks.rig.roles import Roles
 from benchmarks.rig.servers import redis_alone, room
-from streampoll.app import RedisSide, open_redis
+from streampoll.app.redis_side import RedisSide, open_redis
 from streampoll.config.jobs import Job
 from streampoll.config.settings import CoordinatorSettings, RedisSettings, Settings
 from streampoll.coordinator.layout import lay_out

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from streampoll.app import _watch_threads
+from streampoll.app.watches import watch_threads
 from streampoll.config.credentials import Credentials
 from streampoll.config.keeping import Keeping
 from streampoll.config.recipe import Recipe
@@ -304,7 +304,7 @@ async def test_a_process_whose_thread_is_blocked_for_too_long_is_replaced() -> N
         await poller._threads.run(lambda: go.wait(20), asyncio.get_running_loop().time() + 0.05)
 
     async with asyncio.timeout(5):
-        await _watch_threads(router, 0.5, stopped.set)
+        await watch_threads(router, 0.5, stopped.set)
 
     go.set()
     assert stopped.is_set()

@@ -212,7 +212,7 @@ def test_an_interval_that_no_session_outlives_is_noticed(tmp_path: Path) -> None
 
 def test_a_process_that_polls_nothing_over_ssh_imports_none_of_it() -> None:
     heavy = ("asyncssh", "textfsm", "ntc_templates")
-    check = f"import sys, streampoll.app, streampoll.pollers.ssh; print([m for m in {heavy} if m in sys.modules])"
+    check = f"import sys, streampoll.app.worker; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "[]"

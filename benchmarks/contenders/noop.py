@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import uvloop
 
 from benchmarks.contenders.apps import tally
-from streampoll.app import open_redis
+from streampoll.app.redis_side import open_redis
 from streampoll.config.secret import Secret
 from streampoll.config.settings import RedisSettings, Settings
 from streampoll.model import QueueClass, Status

@@ -23,7 +23,7 @@ import asyncpg
 from benchmarks.rig.processes import Ended, end, tail, wait_until
 from benchmarks.rig.roles import Memory, Roles, spent
 from benchmarks.rig.servers import Servers, servers
-from streampoll.app import open_redis
+from streampoll.app.redis_side import open_redis
 from streampoll.config.load import load_settings
 from streampoll.embedded.fleet import FleetSettings, device_address
 from streampoll.embedded.fleet.process import spawn

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from streampoll.app import open_redis
+from streampoll.app.redis_side import open_redis
 from streampoll.cli.options import config_option, json_option, since_option
 from streampoll.config.settings import Settings
 from streampoll.embedded.endpoints import read_settings

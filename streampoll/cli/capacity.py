@@ -188,7 +188,7 @@ def _of_fleet(asked: Asked, constants: Constants, settings: Settings) -> Questio
 
 
 async def _look_twice(asked: Asked, constants: Constants) -> Live:
-    from streampoll.app import open_look  # here: `--help` need not load the clients
+    from streampoll.app.looks import open_look  # here: `--help` need not load the clients
 
     async with open_look(asked.config) as look:
         before: Look = await look()

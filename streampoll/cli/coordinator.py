@@ -19,7 +19,7 @@ def command(config: Path) -> int:
     Examples:
       streampoll coordinator --config /etc/streampoll
     """
-    from streampoll.app import coordinator_role  # here: `--help` need not load the clients
+    from streampoll.app.coordinator import coordinator_role  # here: `--help` need not load the clients
     from streampoll.cli.supervise import supervise
 
     return supervise(config, lambda files, settings: [coordinator_role(files, settings)])

@@ -97,7 +97,7 @@ def purge(config: Path, queue: str | None, yes: bool, names: Sequence[str]) -> i
 
 @asynccontextmanager
 async def _letters(config: Path) -> AsyncIterator[Letters]:
-    from streampoll.app import open_redis  # here: `--help` need not load the clients
+    from streampoll.app.redis_side import open_redis  # here: `--help` need not load the clients
 
     settings = read_settings(config, os.environ)
     async with open_redis(settings) as side:

@@ -91,7 +91,9 @@ def command(as_json: bool, **options: object) -> int:
       streampoll demo --devices 10000 --interval 60
       streampoll demo --seconds 20 --json | tail -1 | jq .missing
     """
-    from streampoll.app import Files, coordinator_role, worker_role  # `--help` need not load the clients
+    from streampoll.app.coordinator import coordinator_role  # `--help` need not load the clients
+    from streampoll.app.files import Files
+    from streampoll.app.worker import worker_role
     from streampoll.cli.supervise import unwind_on_stop
     from streampoll.config.settings import PoolSettings
     from streampoll.embedded.endpoints import read_settings

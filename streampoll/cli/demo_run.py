@@ -20,7 +20,9 @@ import click
 from rich.console import Console
 from rich.live import Live
 
-from streampoll.app import Files, open_redis, run_loop
+from streampoll.app.files import Files
+from streampoll.app.loop import run_loop
+from streampoll.app.redis_side import open_redis
 from streampoll.config.load import load_jobs
 from streampoll.config.settings import Settings
 from streampoll.errors import UnavailableError

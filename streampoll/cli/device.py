@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from streampoll.app import open_redis
+from streampoll.app.redis_side import open_redis
 from streampoll.cli import EXIT_FAILED
 from streampoll.cli.options import config_option, json_option
 from streampoll.config.load import load_credentials, load_inventory, load_jobs

@@ -33,7 +33,7 @@ def command(config: Path, watching: bool, every: float, shards: bool, as_json: b
 
 
 async def _show(config: Path, look: Look, every_s: float) -> bool:
-    from streampoll.app import open_stats  # here: `--help` need not load the clients
+    from streampoll.app.looks import open_stats  # here: `--help` need not load the clients
 
     async with open_stats(config) as source:
         if not every_s:

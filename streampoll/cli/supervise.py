@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
-from streampoll.app import Files
+from streampoll.app.files import Files
 from streampoll.config.settings import Settings
 from streampoll.embedded.endpoints import read_settings
 from streampoll.logs import set_up_logs

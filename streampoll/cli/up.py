@@ -27,7 +27,9 @@ def command(config: Path, processes: int | None) -> int:
       streampoll init net && streampoll up --config net
       streampoll stats --config net --watch          # in another terminal
     """
-    from streampoll.app import Files, coordinator_role, worker_role  # here: `--help` need not load the clients
+    from streampoll.app.coordinator import coordinator_role  # here: `--help` need not load the clients
+    from streampoll.app.files import Files
+    from streampoll.app.worker import worker_role
     from streampoll.cli.supervise import supervise, unwind_on_stop
     from streampoll.worker.crew import Role
 

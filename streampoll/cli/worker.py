@@ -29,7 +29,7 @@ def command(config: Path, name: str | None, queues: str | None, processes: int |
       streampoll worker --pool polling
       streampoll worker --queues polling,results --processes 2 --concurrency 500
     """
-    from streampoll.app import worker_role  # here: `--help` need not load the clients
+    from streampoll.app.worker import worker_role  # here: `--help` need not load the clients
     from streampoll.cli.supervise import supervise
 
     if name and queues:

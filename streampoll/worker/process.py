@@ -30,7 +30,7 @@ Background = Callable[[], Coroutine[Any, Any, None]]
 
 @dataclass(frozen=True, slots=True)
 class ProcessParts:
-    """What app.py built for this process."""
+    """What app/ built for this process."""
 
     consumers: Sequence[Consumer]  # in the order in which they are drained: pollers before the store
     membership: Membership

@@ -1,0 +1,64 @@
+"""A coordinator process, put together."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from streampoll.app.files import Files
+from streampoll.app.loop import run_loop, stop_signal, until_settled, when
+from streampoll.app.redis_side import open_redis
+from streampoll.app.watches import watch_plans
+from streampoll.config.settings import Settings
+from streampoll.coordinator.dispatch import Coordinator, Ports
+from streampoll.results.migrations import migrate
+from streampoll.results.plans import PostgresPlans
+from streampoll.results.postgres import Postgres
+from streampoll.shards.lease import LeaderLease
+from streampoll.shards.presence import Presence, new_worker_id
+from streampoll.worker.child import ChildContext
+from streampoll.worker.crew import Role
+from streampoll.worker.policy import Rules
+
+
+def coordinator_role(files: Files, settings: Settings) -> Role:
+    """Return the role of a coordinator."""
+
+    def run_child(context: ChildContext) -> int:
+        return run_loop(_serve_coordinator(context, files, settings))
+
+    rules = Rules(start_timeout_s=settings.worker.start_timeout_s, drain_s=5.0, hard_limit_s=60.0)
+    return Role("coordinator", run_child, rules)
+
+
+async def _serve_coordinator(context: ChildContext, files: Files, settings: Settings) -> int:
+    stopped = stop_signal()
+    plans = files.plans(settings)
+    if not await until_settled(settings, context.beat, stopped):
+        return 0
+    async with open_redis(settings) as side:
+        own_id = new_worker_id()
+        lease = LeaderLease(side.scripts, side.keys, own_id, settings.coordinator.lease_s, side.clock)
+        store = PostgresPlans(Postgres(settings.postgres, 1, prepare=migrate))
+        ports = Ports(
+            side.streams, lease, store, side.clock.now, context.beat.touch, lambda: files.plans(settings),
+            store, partial(_publish, side.presence, own_id),
+        )  # fmt: skip
+        coordinator = Coordinator(settings.coordinator, settings.shards.count, settings.redis.memory_high_water, ports)
+        beside = [
+            asyncio.create_task(when(stopped, coordinator.stop), name="stop"),
+            asyncio.create_task(watch_plans(files, settings, coordinator.reload), name="watch"),
+        ]
+        try:
+            await coordinator.run(plans)
+        finally:
+            for task in beside:
+                task.cancel()
+            await store.close()
+    return 0
+
+
+async def _publish(presence: Presence, own_id: str, figures: Mapping[str, Any]) -> None:
+    """Publish what the coordinator says of jobs, with the CPU time of its process."""
+    await presence.publish(own_id, {**figures, "cpu_s": time.process_time()})

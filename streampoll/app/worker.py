@@ -1,0 +1,186 @@
+"""A worker process, put together."""
+
+import asyncio
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from importlib import import_module
+from typing import Any
+
+from streampoll.app.files import Files
+from streampoll.app.loop import run_loop, stop_signal, until_settled, when
+from streampoll.app.redis_side import RedisSide, open_redis
+from streampoll.app.watches import watch_credentials, watch_profiles, watch_threads
+from streampoll.config.load import (
+    load_credentials,
+    load_profiles,
+)
+from streampoll.config.settings import PoolSettings, QueueSettings, Settings
+from streampoll.model import QueueClass
+from streampoll.pollers.handler import Poll, PollHandler, PollPorts
+from streampoll.pollers.protocols import make_router
+from streampoll.pollers.remember import Remembering
+from streampoll.pollers.router import Router
+from streampoll.results.codec import encode_payload
+from streampoll.results.migrations import migrate
+from streampoll.results.postgres import Postgres
+from streampoll.results.store import Store
+from streampoll.shards.presence import new_worker_id
+from streampoll.worker.attempt import Surroundings
+from streampoll.worker.beat import Beat
+from streampoll.worker.child import ChildContext
+from streampoll.worker.consume import Consumer
+from streampoll.worker.crew import Role
+from streampoll.worker.membership import Membership
+from streampoll.worker.policy import Rules
+from streampoll.worker.port import Handler, Limits
+from streampoll.worker.process import Background, ProcessParts, WorkerProcess
+from streampoll.worker.refuse import RefuseHandler
+from streampoll.worker.slots import Slots
+
+_DRAIN_ORDER = (  # what makes work for others ends first
+    QueueClass.POLLING, QueueClass.WORKFLOWS, QueueClass.ANALYSIS, QueueClass.NOTIFICATIONS, QueueClass.RESULTS,
+)  # fmt: skip
+
+
+def worker_role(files: Files, settings: Settings, name: str, pool: PoolSettings) -> Role:
+    """Return the role of a pool's processes."""
+    rules = Rules(
+        processes=pool.processes,
+        start_timeout_s=settings.worker.start_timeout_s,
+        drain_s=settings.worker.drain_s,
+        hard_limit_s=max(settings.queues[queue].hard_limit_s for queue in pool.queues),
+        max_tasks=pool.max_tasks,
+        max_rss_mb=pool.max_rss_mb,
+    )
+    profiles = dict(load_profiles(files.where, settings))
+    credentials = load_credentials(files.where, settings, files.environ)
+
+    def run_child(context: ChildContext) -> int:
+        router = make_router(settings, profiles, credentials)
+        watches = (
+            partial(watch_profiles, files, settings, profiles),
+            partial(watch_credentials, files, settings, credentials),
+        )
+        return run_loop(_serve_worker(context, settings, name, pool, router, watches))
+
+    return Role(f"worker-{name}" if name else "worker", run_child, rules)
+
+
+async def _serve_worker(
+    context: ChildContext,
+    settings: Settings,
+    name: str,
+    pool: PoolSettings,
+    router: Router,
+    watches: Sequence[Background],
+) -> int:
+    stopped = stop_signal()
+    if not await until_settled(settings, context.beat, stopped):
+        return 0
+    async with open_redis(settings) as side:
+        build = _WorkerBuild(settings, pool, side, context.beat, new_worker_id())
+        handlers = build.handlers(router)
+        membership = build.membership()
+        homes = partial(membership.homes, QueueClass.POLLING)
+        remembering = Remembering(router.memory, side.devices, homes, settings.shards.count)
+        parts = build.parts(name, context.index, handlers, membership, remembering)
+        process = WorkerProcess(replace(parts, background=(*watches, remembering.run)))
+        hard_limit_s = settings.queues[QueueClass.POLLING].hard_limit_s
+        beside = [
+            asyncio.create_task(when(stopped, process.stop), name="stop"),
+            asyncio.create_task(watch_threads(router, hard_limit_s, process.stop), name="threads"),
+        ]
+        try:
+            await process.run()
+        finally:
+            for task in beside:
+                task.cancel()
+        await remembering.write_last()
+    return 0
+
+
+@dataclass(frozen=True, slots=True)
+class _WorkerBuild:
+    """Builds one worker process."""
+
+    settings: Settings
+    pool: PoolSettings
+    side: RedisSide
+    beat: Beat
+    id: str
+
+    def handlers(self, router: Router) -> dict[QueueClass, Handler]:
+        """Make the handler of each class that the pool serves."""
+        return {queue: self._handler(queue, router) for queue in _DRAIN_ORDER if queue in self.pool.queues}
+
+    def _handler(self, queue: QueueClass, router: Router) -> Handler:
+        if queue is QueueClass.POLLING:
+            return PollHandler(
+                PollPorts(_hooked(router.poll), encode_payload, self.side.clock.now, self.id, router.close)
+            )
+        if queue is QueueClass.RESULTS:
+            postgres = Postgres(self.settings.postgres, prepare=migrate)
+            return Store(self.settings.postgres, self.side.clock.now, postgres)
+        return RefuseHandler(queue)
+
+    def membership(self) -> Membership:
+        """Make the process's heartbeat and homes."""
+        settings = self.settings
+        return Membership(self.id, self.pool.queues, settings.shards.count, settings.worker, self.side.presence)
+
+    def parts(
+        self,
+        name: str,
+        index: int,
+        handlers: Mapping[QueueClass, Handler],
+        membership: Membership,
+        remembering: Remembering,
+    ) -> ProcessParts:
+        """Put the process together around its handlers."""
+        shared = {queue: self._queue(queue).weight for queue in self.pool.queues if not self._queue(queue).concurrency}
+        around = Surroundings(
+            self.id,
+            self.side.streams,
+            Slots(self.pool.concurrency, shared),
+            lambda queue: remembering.homes() if queue is QueueClass.POLLING else membership.homes(queue),
+            membership.known,
+            self.beat.touch,
+        )
+        consumers = [Consumer(queue, handler, self._limits(queue), around) for queue, handler in handlers.items()]
+        return ProcessParts(
+            consumers, membership, self.beat, self.settings.worker.drain_s, index, name,
+            lambda: _published(handlers),
+        )  # fmt: skip
+
+    def _queue(self, queue: QueueClass) -> QueueSettings:
+        return self.settings.queues[queue]
+
+    def _limits(self, queue: QueueClass) -> Limits:
+        limits = self._queue(queue)
+        prefetch = limits.concurrency or self.pool.prefetch
+        return Limits(
+            limits.concurrency, prefetch, limits.batch, limits.soft_limit_s, limits.hard_limit_s, limits.claim_idle_s
+        )
+
+
+def _hooked(poll: Poll) -> Poll:
+    """Return the poll with the faults that a test asks for in it, by a variable that nothing but tests sets."""
+    module, _, name = os.environ.get("STREAMPOLL_TEST_POLL_HOOK", "").partition(":")
+    return getattr(import_module(module), name)(poll) if name else poll
+
+
+def _published(handlers: Mapping[QueueClass, Handler]) -> dict[str, Any]:
+    """What handlers add to the process's figures."""
+    said: dict[str, Any] = {}
+    for handler in handlers.values():
+        if isinstance(handler, PollHandler):
+            counts = handler.counts
+            said["polls"] = {
+                "by_status": counts.by_status, "requests": counts.requests, "varbinds": counts.varbinds,
+            }  # fmt: skip
+        elif isinstance(handler, Store):
+            said["store"] = handler.figures.packable()
+            said["store_away"] = handler.away
+    return said
