@@ -129,6 +129,7 @@ class Outcome:
     profile: str = ""  # by which the values are shown; "": nobody says
     counter32: tuple[str, ...] = ()  # scalars that came as a Counter32
     half_wrap_s: float = 0.0  # half the time in which its fastest 32-bit octet counter wraps; 0.0: none; not stored
+    protocol: str = ""  # over which it was polled; "": it was not; not stored
 
 
 @dataclass(slots=True)  # one is made for every poll: frozen, that takes four times as long

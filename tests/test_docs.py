@@ -101,6 +101,7 @@ NAMING_TESTS = {"docs/guarantees.md"}  # these names are looked up in test_guara
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in NAMING_TESTS | {"docs/protocol.md"}])
 def test_every_key_that_is_named_by_its_last_part_exists(name: str) -> None:
     keys = setting_keys() | NOT_SETTINGS | PLATFORMS.keys()
+    keys |= {span for span in spans(text_of("docs/metrics.md")) if span.startswith("streampoll_")}  # tested beside them
     shaped = [re.match(r"^([a-z]+(?:_[a-z]+)+)(?: = .*)?$", span) for span in spans(text_of(name))]
     assert [match[1] for match in shaped if match and match[1] not in keys] == []
 
@@ -162,7 +163,7 @@ def test_every_key_of_redis_is_described() -> None:
         for name, value in vars(ShardKeys).items()
         if isinstance(value, property) or (callable(value) and not name.startswith("_"))
     ]
-    made += [Keys().leader, Keys().workers, Keys().worker("<id>"), Keys().meta]
+    made += [Keys().leader, Keys().workers, Keys().worker("<id>"), Keys().meta, Keys().totals, Keys().told("<id>")]
     described = {key.replace("<class>", "polling") for key in re.findall(r"^\| `(sp:\S+)` \|", protocol(), re.M)}
     assert described == set(made)
 

@@ -24,6 +24,7 @@ from streampoll.shards.port import Postponed
 from streampoll.shards.presence import Presence
 from streampoll.shards.scripts import Scripts
 from streampoll.shards.server import settle
+from streampoll.shards.totals import Totals
 from tests.shards_support import (
     HIGH_WATER,
     POLLING,
@@ -57,6 +58,7 @@ async def coordinator(bench: RedisBench) -> None:
     assert (await bench.streams.progress(SHARDS))[0]
     assert await bench.streams.fill() >= 0
     await Presence(bench.topology, bench.keys, Clock()).publish("c", {})
+    await Totals(bench.topology, bench.keys).add("c", 1, 0, {"polls": 1})
     await lease.resign()
 
 
@@ -82,6 +84,8 @@ async def worker(bench: RedisBench) -> None:
     devices = DeviceRecords(bench.topology, bench.keys, time.time)
     assert not await devices.write({SHARD: {"sw1": DeviceRecord(int(time.time()), {"snmp": "b"}), "sw2": None}})
     assert [len(page) async for page in devices.read(SHARD)] == [1]
+    totals = Totals(bench.topology, bench.keys)
+    assert await totals.add("w", 1, await totals.add("w", 1, 0, {"polls": 1}), {"polls": 1}) == 1
     await presence.withdraw("w")
     await presence.beat("w", [])
 
@@ -92,6 +96,7 @@ async def reader(bench: RedisBench) -> None:
     await presence.figures(["w"])
     await presence.leader()
     assert len(await bench.streams.figures(SHARDS)) == 2
+    assert await Totals(bench.topology, bench.keys).read() == {}
     assert await DeviceRecords(bench.topology, bench.keys, time.time).find(SHARD, "sw1") is None
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from streampoll.app.counting import counted_by
 from streampoll.app.files import Files
 from streampoll.app.loop import run_loop, stop_signal, until_settled, when
 from streampoll.app.redis_side import open_redis
@@ -17,6 +18,7 @@ from streampoll.results.plans import PostgresPlans
 from streampoll.results.postgres import Postgres
 from streampoll.shards.lease import LeaderLease
 from streampoll.shards.presence import Presence, new_worker_id
+from streampoll.shards.telling import Telling
 from streampoll.worker.child import ChildContext
 from streampoll.worker.crew import Role
 from streampoll.worker.policy import Rules
@@ -46,8 +48,10 @@ async def _serve_coordinator(context: ChildContext, files: Files, settings: Sett
             store, partial(_publish, side.presence, own_id),
         )  # fmt: skip
         coordinator = Coordinator(settings.coordinator, settings.shards.count, settings.redis.memory_high_water, ports)
+        telling = Telling(side.totals, own_id, counted_by("coordinator", [coordinator]))
         beside = [
             asyncio.create_task(when(stopped, coordinator.stop), name="stop"),
+            asyncio.create_task(telling.run(), name="counts"),
             asyncio.create_task(watch_plans(files, settings, coordinator.reload), name="watch"),
         ]
         try:
@@ -56,6 +60,7 @@ async def _serve_coordinator(context: ChildContext, files: Files, settings: Sett
             for task in beside:
                 task.cancel()
             await store.close()
+        await telling.tell()
     return 0
 
 

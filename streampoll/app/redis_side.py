@@ -12,6 +12,7 @@ from streampoll.shards.open import open_topology
 from streampoll.shards.presence import Presence
 from streampoll.shards.scripts import Scripts
 from streampoll.shards.streams import RedisStreams
+from streampoll.shards.totals import Totals
 from streampoll.worker.consume import BLOCK_MS
 
 _READ_MARGIN_S = 3.0  # a blocked read may answer this much late before its connection is given up
@@ -27,6 +28,7 @@ class RedisSide:
     streams: RedisStreams
     presence: Presence
     devices: DeviceRecords
+    totals: Totals
 
 
 @asynccontextmanager
@@ -38,6 +40,6 @@ async def open_redis(settings: Settings) -> AsyncIterator[RedisSide]:
     streams, presence = RedisStreams(topology, keys), Presence(topology, keys, clock)
     devices = DeviceRecords(topology, keys, clock.now)
     try:
-        yield RedisSide(keys, Scripts(topology), clock, streams, presence, devices)
+        yield RedisSide(keys, Scripts(topology), clock, streams, presence, devices, Totals(topology, keys))
     finally:
         await topology.close()

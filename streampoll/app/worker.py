@@ -8,6 +8,7 @@ from functools import partial
 from importlib import import_module
 from typing import Any
 
+from streampoll.app.counting import counted_by
 from streampoll.app.files import Files
 from streampoll.app.loop import run_loop, stop_signal, until_settled, when
 from streampoll.app.redis_side import RedisSide, open_redis
@@ -27,6 +28,7 @@ from streampoll.results.migrations import migrate
 from streampoll.results.postgres import Postgres
 from streampoll.results.store import Store
 from streampoll.shards.presence import new_worker_id
+from streampoll.shards.telling import Telling
 from streampoll.worker.attempt import Surroundings
 from streampoll.worker.beat import Beat
 from streampoll.worker.child import ChildContext
@@ -86,7 +88,9 @@ async def _serve_worker(
         homes = partial(membership.homes, QueueClass.POLLING)
         remembering = Remembering(router.memory, side.devices, homes, settings.shards.count)
         parts = build.parts(name, context.index, handlers, membership, remembering)
-        process = WorkerProcess(replace(parts, background=(*watches, remembering.run)))
+        counting = [*handlers.values(), *parts.consumers]
+        telling = Telling(side.totals, build.id, counted_by(name, counting, router))
+        process = WorkerProcess(replace(parts, background=(*watches, remembering.run, telling.run)))
         hard_limit_s = settings.queues[QueueClass.POLLING].hard_limit_s
         beside = [
             asyncio.create_task(when(stopped, process.stop), name="stop"),
@@ -98,6 +102,7 @@ async def _serve_worker(
             for task in beside:
                 task.cancel()
         await remembering.write_last()
+        await telling.tell()
     return 0
 
 

@@ -26,6 +26,7 @@ COMMANDS = (
     "discover",
     "profile",
     "stats",
+    "metrics",
     "results",
     "device",
     "audit",

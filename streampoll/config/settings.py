@@ -226,6 +226,16 @@ class CustomSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class MetricsSettings:
+    """Figures for Prometheus: `streampoll metrics`."""
+
+    listen: Annotated[str, _doc("host and port that /metrics is answered on")] = "127.0.0.1:9585"
+    device_max_age_s: Annotated[
+        Positive, _doc("/metrics/device says nothing of a poll that was due longer ago than this")
+    ] = 900.0
+
+
+@dataclass(frozen=True, slots=True)
 class LogSettings:
     """Logging."""
 
@@ -258,5 +268,6 @@ class Settings:
     http: HttpSettings = field(default_factory=HttpSettings)
     ssh: SshSettings = field(default_factory=SshSettings)
     custom: CustomSettings = field(default_factory=CustomSettings)
+    metrics: MetricsSettings = field(default_factory=MetricsSettings)
     log: LogSettings = field(default_factory=LogSettings)
     paths: PathSettings = field(default_factory=PathSettings)

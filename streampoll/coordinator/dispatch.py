@@ -19,6 +19,7 @@ from streampoll.coordinator.plan import Plan
 from streampoll.coordinator.planning import Place, Planning, PlanStore
 from streampoll.errors import ConfigError, UnavailableError
 from streampoll.shards.port import Answer, Dispatch, Dispatched, DispatchStreams, Lease
+from streampoll.tally import Counted, field
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +57,7 @@ class Coordinator:
         self._losses = Losses(ports.losses, ports.streams, self._shards)
         self._lines: dict[Place, Line] = {}
         self._skipped: Counter[str] = Counter()  # polls by job, since this term began
+        self.counts: Counter[str] = Counter()  # since the process started, as in tally.py
         self._stop = asyncio.Event()
         self._wake = asyncio.Event()  # ends a pause early: a stop, or plans that may be due at once
         self._changed = asyncio.Event()
@@ -69,6 +71,10 @@ class Coordinator:
         """Stop dispatching at the next tick, and resign."""
         self._stop.set()
         self._wake.set()
+
+    def counted(self) -> Counted:
+        """Return what was dispatched and skipped since the process started."""
+        return dict(self.counts)
 
     def reload(self) -> None:
         """Look at the configuration again."""
@@ -138,6 +144,7 @@ class Coordinator:
         await self._losses.look_back(floor(self._ports.now()))
         self._standing_by_for, self._away = "", ""
         jobs = {line.job for line in self._lines.values()}
+        self.counts["leader_terms"] += 1
         log.info("leading with epoch %d: %d jobs over %d shards", self._epoch, len(jobs), len(self._shards))
         async with asyncio.TaskGroup() as group:
             beside = [
@@ -271,8 +278,13 @@ class Coordinator:
     def _hear(self, line: Line, sends: Sequence[Dispatch], answers: Sequence[Dispatched]) -> None:
         if any(answer.answer is Answer.FENCED for answer in answers):
             raise Fenced
-        skipped = (send for send, said in zip(sends, answers, strict=True) if said.answer is Answer.SKIPPED)
-        self._skipped[line.job] += sum(send.skipped or len(send.polls) for send in skipped)
+        for send, said in zip(sends, answers, strict=True):
+            polls = send.skipped or len(send.polls)
+            if said.answer is Answer.SKIPPED:
+                self._skipped[line.job] += polls
+                self.counts[field("polls_skipped", said.cause or send.cause)] += polls
+            elif said.answer is Answer.OK:
+                self.counts["polls_dispatched"] += polls
         setback = line.heard(sends, answers)
         if setback is not None:
             self._losses.notice(setback)

@@ -40,6 +40,7 @@ class WorkerRow:
     loop_lag_s: float | None = None  # how late its event loop wakes up
     uptime_s: float | None = None
     seen_s: float | None = None  # age of its last heartbeat
+    index: int | None = None  # its number among the processes of its pool on its host
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,7 @@ class Stats:
     jobs: Sequence[JobRow] = ()
     troubles: Sequence[str] = field(default=())  # what could not be read and why, one line each
     alarms: Sequence[str] = ()  # what a person should look at, one line each
+    stores_waiting: int = 0  # processes that can't write rows now
 
 
 class StatsSource(Protocol):

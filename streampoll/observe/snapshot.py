@@ -79,6 +79,7 @@ class RedisStats:
             leader=Leader(leader[0], leader[1], max(0.0, crew.now - leader[1] / 1000)) if leader else None,
             jobs=list(_job_rows(_Jobs(self._known.jobs, leads or {}, shards, stored), crew.now)),
             alarms=list(alarms(queues, crew.figures.values(), self._known.results_high_water)),
+            stores_waiting=sum(bool(said.get("store_away")) for said in crew.figures.values()),
         )
 
     async def _crew(self) -> Crew:
@@ -129,6 +130,7 @@ def _worker_row(worker: Worker, crew: Crew) -> WorkerRow:
         loop_lag_s=said.get("loop_lag_s"),
         uptime_s=crew.now - said["started"],
         seen_s=seen_s,
+        index=said.get("index"),
     )
 
 

@@ -10,12 +10,14 @@ import logging
 import math
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from streampoll.errors import EntryError
 from streampoll.model import Outcome, QueueClass, Result, Status, Target, Trace
+from streampoll.pollers.counts import PollCounts
 from streampoll.pollers.wraps import WrapWarnings
 from streampoll.shards.entries import Delivered, Entry, Kind, decode_target, encode_result
+from streampoll.tally import Counted
 from streampoll.worker.port import Bury, Disposition, Emit, Finish, Release
 
 log = logging.getLogger(__name__)
@@ -37,22 +39,6 @@ class PollPorts:
     close: Callable[[], Awaitable[None]]
 
 
-@dataclass(slots=True)
-class PollCounts:
-    """What has been polled since the process started."""
-
-    by_status: dict[str, int] = field(default_factory=dict)
-    requests: int = 0
-    varbinds: int = 0
-
-    def note(self, outcome: Outcome) -> None:
-        """Count an outcome."""
-        word = outcome.status.word
-        self.by_status[word] = self.by_status.get(word, 0) + 1
-        self.requests += outcome.requests
-        self.varbinds += outcome.varbinds
-
-
 class PollHandler:
     """Polls devices and hands each outcome to the results stream of its shard."""
 
@@ -61,6 +47,10 @@ class PollHandler:
         self._bugs: set[str] = set()
         self._wraps = WrapWarnings()
         self.counts = PollCounts()
+
+    def counted(self) -> Counted:
+        """Return what has been polled."""
+        return self.counts.lay_out()
 
     async def ready(self) -> None:
         """Polling needs nothing but the network."""
@@ -103,8 +93,8 @@ class PollHandler:
             return Outcome(Status.ERROR, f"a bug in the poller: {cause}")
 
     def _finish(self, delivered: Delivered, entry: Entry, device: str, outcome: Outcome, started: float) -> Finish:
-        self.counts.note(outcome)
         done = self._ports.now()
+        self.counts.note(outcome, done - started, started - entry.slot)
         read = done - (time.monotonic() - delivered.leased)
         trace = Trace(
             delivered.dispatched, read, started, outcome.first_reply, done, delivered.delivery, self._ports.consumer

@@ -82,7 +82,10 @@ class Router:
         silent = (
             outcome.status is Status.TIMEOUT and lane.protocol.needs_credential and not isinstance(plan, CustomPlan)
         )
-        return await self._reach.explain(target, outcome, deadline) if silent else outcome
+        if silent:
+            outcome = await self._reach.explain(target, outcome, deadline)
+        outcome.protocol = protocol.name
+        return outcome
 
     async def close(self) -> None:
         """Close every poller that was made."""

@@ -9,6 +9,7 @@ A COMMIT whose answer did not come is the same case: the rows may be there, and 
 import asyncio
 import logging
 import random
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -18,12 +19,14 @@ from streampoll.errors import PostgresUnavailable
 from streampoll.model import Outcome, Result, Status, Trace
 from streampoll.results.batch import Record, Unreadable, halves, read_entry
 from streampoll.results.codec import encode_payload
+from streampoll.results.counts import StoreCounts
 from streampoll.results.figures import StoreFigures
 from streampoll.results.partitions import drop_old, make_ahead
 from streampoll.results.postgres import Postgres, RowRefused
 from streampoll.results.queries import load_queries
 from streampoll.results.writer import Writer
 from streampoll.shards.entries import Delivered
+from streampoll.tally import Counted
 from streampoll.worker.port import Bury, Disposition, Finish, Release, Retry
 
 _QUERIES = load_queries("store.sql")
@@ -47,6 +50,7 @@ class Store:
         self._written = 0  # batches, in all
         self._maintain_at = 0.0
         self.figures = StoreFigures()
+        self.counts = StoreCounts()
         self.away = ""  # why rows can't be written, while they can't
 
     async def ready(self) -> None:
@@ -79,12 +83,17 @@ class Store:
             return Bury(cause)
         return Retry(delivered.entry, _AFTER_A_BUG_S)
 
+    def counted(self) -> Counted:
+        """Return what was written."""
+        return self.counts.lay_out()
+
     async def close(self) -> None:
         """Close the connections."""
         await self._postgres.close()
 
     async def _store(self, records: Sequence[Record]) -> Mapping[int, str]:
         """Write the records; return the causes of those refused, by the record's `id()`."""
+        began = time.monotonic()
         try:
             await self._writer.write(records)
         except RowRefused as refusal:
@@ -94,11 +103,13 @@ class Store:
             await self._store_refusal(records[0], refusal)
             return {id(records[0]): str(refusal)}
         self._report_back()
+        self.counts.note_batch(len(records), time.monotonic() - began)
         self._note(records, self._now())
         return {}
 
     async def _store_refusal(self, record: Record, refusal: RowRefused) -> None:
         """Store a row of status `error` in the place of a result that PostgreSQL refuses, where it takes that."""
+        self.counts.refused += 1
         _LOG.error("results: PostgreSQL refuses a row of %s: %s", _target(record), refusal)
         if not isinstance(record, Result):
             return
@@ -120,6 +131,7 @@ class Store:
                 answered[record.job, record.slot] += record.status.answered
         for (job, slot), count in rows.items():
             self.figures.note(job, slot, count, answered[job, slot], now)
+            self.counts.note_rows(count, answered[job, slot], now - slot)
         self.figures.forget(now)
 
     async def _probe(self) -> None:

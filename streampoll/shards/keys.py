@@ -83,6 +83,15 @@ class Keys:
         return f"{self.prefix}:worker:{worker_id}"
 
     @property
+    def totals(self) -> str:
+        """Hash `name|label|label` -> what the whole fleet has counted; `#` is the number of its last change."""
+        return f"{self.prefix}:{{totals}}"
+
+    def told(self, worker_id: str) -> str:
+        """Number of the last batch of counts that a process has added."""
+        return f"{self.prefix}:{{totals}}:{worker_id}"
+
+    @property
     def meta(self) -> str:
         """Hash: shard count and format version, recorded at first start."""
         return f"{self.prefix}:meta"

@@ -16,6 +16,7 @@ from streampoll.errors import RedisPartlyUnavailable, UnavailableError
 from streampoll.model import QueueClass, Status
 from streampoll.shards.entries import VERSION, Delivered
 from streampoll.shards.port import Swept
+from streampoll.tally import Counted, field
 from streampoll.worker.attempt import Attempt, Counts, Ended, Surroundings
 from streampoll.worker.port import Bury, Disposition, Finish, Handler, Limits, Release
 from streampoll.worker.quarantine import QUARANTINE_FROM, Care, Suspects
@@ -74,6 +75,13 @@ class Consumer:
     def held(self) -> int:
         """Entries this process holds a lease on."""
         return len(self._held)
+
+    def counted(self) -> Counted:
+        """Return what it has done."""
+        counts = self.counts
+        done = {"read": counts.read, "done": counts.done, "claimed": counts.claimed, "lost": counts.lost,
+                "payloads_lost": counts.payloads_lost, "failed": counts.failed, **self._settler.turned}  # fmt: skip
+        return {field(f"entries_{what}", self.queue): count for what, count in done.items() if count}
 
     @property
     def attempts(self) -> "frozenset[asyncio.Task[None]]":

@@ -27,6 +27,8 @@ GATHER_S = 0.005
 FULL = 256  # this many are not waited on any longer
 _BACK_OFF_S = (0.1, 2.0)
 
+_TURNED: dict[type[Disposition], str] = {Retry: "retried", Release: "released", Bury: "buried"}
+
 Decision = tuple[Delivered, Disposition]
 Key = tuple[int, bytes]
 """(shard, id) of an entry."""
@@ -57,9 +59,12 @@ class Settler:
         self._sending = 0
         self._wake = asyncio.Event()
         self._full = asyncio.Event()
+        self.turned = {"retried": 0, "released": 0, "buried": 0}  # entries that were not simply finished
 
     def add(self, delivered: Delivered, disposition: Disposition) -> None:
         """Take a decision on; it is sent within milliseconds."""
+        if type(disposition) is not Finish:
+            self.turned[_TURNED[type(disposition)]] += 1
         if (aside := self._aside.get(delivered.shard)) is not None:
             aside.append((delivered, disposition))
             return

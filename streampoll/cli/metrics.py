@@ -1,0 +1,53 @@
+"""`streampoll metrics`: figures for Prometheus over HTTP."""
+
+import asyncio
+import os
+from pathlib import Path
+
+import click
+
+from streampoll.cli.options import config_option
+from streampoll.embedded.endpoints import read_settings
+
+
+@click.command("metrics")
+@config_option
+@click.option("--listen", metavar="HOST:PORT", help="Where to answer, instead of metrics.listen.")
+@click.option("--once", is_flag=True, help="Print the page and end, without a server.")
+def command(config: Path, listen: str | None, once: bool) -> int:
+    """Serve /metrics and /metrics/device for Prometheus, until SIGTERM or Ctrl-C.
+
+    One process answers for the whole fleet: it reads what all of them have told Redis. /metrics/device?target=NAME
+    gives a device's last stored values in snmp_exporter's way, without asking the device.
+
+    \b
+    Examples:
+      streampoll metrics --once
+      streampoll metrics --listen 0.0.0.0:9585
+      curl 'http://127.0.0.1:9585/metrics/device?target=core-1&module=interfaces'
+    """
+    from streampoll.observe.serving import read_address  # here: `--help` need not load the server
+
+    settings = read_settings(config, os.environ)
+    if once:
+        return asyncio.run(_print(config))
+    address = read_address("--listen" if listen else "metrics.listen", listen or settings.metrics.listen)
+    asyncio.run(_serve(config, address))
+    return 0
+
+
+async def _print(config: Path) -> int:
+    from streampoll.app.metrics import open_metrics
+
+    async with open_metrics(config) as metrics:
+        click.echo((await metrics.fleet()).decode(), nl=False)
+    return 0
+
+
+async def _serve(config: Path, address: tuple[str, int]) -> None:
+    from streampoll.app.metrics import open_metrics
+    from streampoll.observe.metrics_app import metrics_app
+    from streampoll.observe.serving import serve
+
+    async with open_metrics(config) as metrics:
+        await serve(metrics_app(metrics), address, lambda url: click.echo(f"answering on {url}/metrics", err=True))
