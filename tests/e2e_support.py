@@ -40,6 +40,9 @@ lease_s = 2
 [worker]
 drain_s = 5
 
+[api]
+enabled = false
+
 [snmp]
 port = {{port}}
 timeout_s = 0.5

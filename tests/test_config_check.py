@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from streampoll.cli import run
-from streampoll.cli.options import default_directory, parse_since
+from streampoll.cli.options import default_directory
 from streampoll.config.profiles import BUILTIN
+from streampoll.config.units import parse_since
 from tests.config_support import write
 
 NOT_SET = "the variable SNMP_COMMUNITY is not set; set SNMP_COMMUNITY where streampoll runs"

@@ -6,10 +6,9 @@ from pathlib import Path
 import pytest
 
 from streampoll.cli import run
-from streampoll.cli.options import parse_since
 from streampoll.config.report import shorten
 from streampoll.config.settings import SnmpSettings
-from streampoll.config.units import parse_duration, parse_size
+from streampoll.config.units import parse_duration, parse_since, parse_size
 from streampoll.model import Outcome, Status, Target, Trace
 from streampoll.pollers.resolver import Resolver
 from streampoll.pollers.snmp import SnmpPoller

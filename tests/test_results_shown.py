@@ -9,9 +9,9 @@ import pytest
 
 from streampoll.cli import run
 from streampoll.cli.drawing import table_grids
-from streampoll.cli.looks import look_by_profile
 from streampoll.embedded.fleet import FleetSettings, device_address
 from streampoll.model import Outcome, Result, Status, Table, Trace
+from streampoll.observe.looks import look_by_profile
 from streampoll.results.codec import encode_payload
 from streampoll.results.reader import StoredPoll
 from streampoll.results.render import CSV_COLUMNS, Look, as_it_is, as_json, csv_rows, text_lines

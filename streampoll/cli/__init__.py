@@ -32,6 +32,7 @@ COMMANDS = (
     "audit",
     "coordinator",
     "worker",
+    "api",
     "migrate",
     "dead",
     "capacity",

@@ -43,6 +43,9 @@ grace_s = {grace_s}
 [worker]
 drain_s = 10
 
+[api]
+port = {api_port}
+
 [snmp]
 port = {port}
 
@@ -91,7 +94,8 @@ def command(as_json: bool, **options: object) -> int:
       streampoll demo --devices 10000 --interval 60
       streampoll demo --seconds 20 --json | tail -1 | jq .missing
     """
-    from streampoll.app.coordinator import coordinator_role  # `--help` need not load the clients
+    from streampoll.app.api_role import api_roles  # `--help` need not load the clients
+    from streampoll.app.coordinator import coordinator_role
     from streampoll.app.files import Files
     from streampoll.app.worker import worker_role
     from streampoll.cli.supervise import unwind_on_stop
@@ -116,7 +120,10 @@ def command(as_json: bool, **options: object) -> int:
             coordinator_role(files, settings),
             conductor_role(files, settings, demo, {fleet.pid: "fleet"}),
             worker_role(files, settings, "", pool),
+            *api_roles(files, settings),
         ]
+        if not as_json:
+            click.echo(f"see it at {settings.api.url}", err=True)
         code = Supervisor(roles).run()
         if code:
             _show_end_of(room / "log")
@@ -177,7 +184,9 @@ def _fleet(demo: DemoOptions) -> Iterator[_Fleet]:
 
 def _configure(room: Path, demo: DemoOptions, fleet: _Fleet) -> Path:
     """Write the configuration of the run."""
+    from streampoll.config.settings import ApiSettings
     from streampoll.embedded.fleet.addresses import device_address
+    from streampoll.embedded.places import wanted_port
 
     where = room / "conf"
     where.mkdir()
@@ -186,6 +195,7 @@ def _configure(room: Path, demo: DemoOptions, fleet: _Fleet) -> Path:
         grace_s=min(10, demo.interval_s),
         spread=str(not demo.at_once).lower(),
         port=fleet.port,
+        api_port=wanted_port(ApiSettings().port),
         profiles=(demo.profiles or Path("profiles")).absolute(),
     )
     (where / "streampoll.toml").write_text(toml)

@@ -1,16 +1,14 @@
 """Options that several commands have, so that they are called and behave the same everywhere."""
 
-import re
 import time
 from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from streampoll.config.load import FILE
-from streampoll.config.units import parse_duration
+from streampoll.config.units import parse_since
 
 SYSTEM = Path("/etc/streampoll")
 
@@ -54,26 +52,6 @@ def config_option(command: Command) -> Command:
 def json_option(command: Command) -> Command:
     """Add `--json`, handed on as `as_json`: the answer as JSON on stdout."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
-
-
-def parse_since(text: str, now: float) -> float:
-    """Return the start of a span as seconds since the epoch: "10m", "2h" before `now`, or an ISO date and time.
-
-    A time without an offset is local time, as the clock on the wall. What lies before the epoch is the epoch.
-
-    Raises:
-        ValueError: it is neither.
-    """
-    if re.fullmatch(r"\d{9,12}(\.\d{1,9})?", text, re.ASCII):
-        return float(text)  # seconds since the epoch, as our own JSON prints them
-    try:
-        return max(0.0, now - parse_duration(text))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, datetime.fromisoformat(text).astimezone().timestamp())
-    except OverflowError as error:  # a local time before the year 1 or after 9999
-        raise ValueError(str(error)) from None
 
 
 class Since(click.ParamType[float]):

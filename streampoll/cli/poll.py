@@ -15,7 +15,6 @@ from rich.console import Console
 from rich.text import Text
 
 from streampoll.cli.drawing import table_grids
-from streampoll.cli.looks import look_by_profile
 from streampoll.cli.options import config_option, json_option
 from streampoll.config.credentials import Credentials, names_of
 from streampoll.config.load import (
@@ -31,6 +30,7 @@ from streampoll.config.secret import Secret
 from streampoll.config.settings import Settings
 from streampoll.errors import ConfigError, Fault
 from streampoll.model import Device, Outcome, Status, Target
+from streampoll.observe.looks import look_by_profile
 from streampoll.pollers.protocols import make_router
 from streampoll.pollers.router import Router
 from streampoll.results.render import Look, cell_text, value_lines, values_json

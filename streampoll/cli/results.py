@@ -13,13 +13,13 @@ from rich.console import Console
 from rich.text import Text
 
 from streampoll.cli.drawing import table_grids
-from streampoll.cli.looks import look_by_profile
 from streampoll.cli.options import config_option, since_option
 from streampoll.config.load import load_profiles
 from streampoll.config.profile_port import PollPlan
 from streampoll.config.settings import PostgresSettings, Settings
 from streampoll.embedded.endpoints import read_settings
 from streampoll.errors import ConfigError
+from streampoll.observe.looks import look_by_profile
 from streampoll.results.postgres import connected
 from streampoll.results.reader import StoredPoll, Wanted, results
 from streampoll.results.render import CSV_COLUMNS, Look, as_json, csv_rows, text_lines

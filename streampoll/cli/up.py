@@ -17,7 +17,7 @@ from streampoll.embedded.endpoints import Endpoints, needs_postgres, needs_redis
 @config_option
 @click.option("--processes", type=click.IntRange(1, 1024), help="Worker processes, instead of the pools' numbers.")
 def command(config: Path, processes: int | None) -> int:
-    """Run coordinator, workers and store on this machine, until SIGTERM or Ctrl-C.
+    """Run coordinator, workers, store and API on this machine, until SIGTERM or Ctrl-C.
 
     Redis and PostgreSQL are brought along (their data in `data/` of the configuration) unless redis.url and
     postgres.dsn name servers. Pools of the configuration are run, two processes in all if there is none.
@@ -27,7 +27,8 @@ def command(config: Path, processes: int | None) -> int:
       streampoll init net && streampoll up --config net
       streampoll stats --config net --watch          # in another terminal
     """
-    from streampoll.app.coordinator import coordinator_role  # here: `--help` need not load the clients
+    from streampoll.app.api_role import api_roles  # here: `--help` need not load the clients
+    from streampoll.app.coordinator import coordinator_role
     from streampoll.app.files import Files
     from streampoll.app.worker import worker_role
     from streampoll.cli.supervise import supervise, unwind_on_stop
@@ -35,7 +36,8 @@ def command(config: Path, processes: int | None) -> int:
 
     def roles(files: Files, settings: Settings) -> list[Role]:
         pools = pools_of(settings, processes)
-        return [coordinator_role(files, settings), *(worker_role(files, settings, *pool) for pool in pools.items())]
+        workers = [worker_role(files, settings, *pool) for pool in pools.items()]
+        return [coordinator_role(files, settings), *workers, *api_roles(files, settings)]
 
     unwind_on_stop()
     settings = load_settings(config, os.environ)

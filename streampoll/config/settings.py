@@ -236,6 +236,32 @@ class MetricsSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ApiSettings:
+    """The HTTP API and the dashboard."""
+
+    enabled: Annotated[bool, _doc("run it inside `up` and `demo` too")] = True
+    host: Annotated[str, _doc("address to listen on; another than loopback needs a token first: security.md")] = (
+        "127.0.0.1"
+    )
+    port: Annotated[int, Meta(ge=1, le=65535), _doc("TCP port to listen on")] = 5000
+    allowed_hosts: Annotated[
+        tuple[str, ...], _doc("names that requests may call it by, beside localhost, this host's and addresses")
+    ] = ()
+    trust_loopback: Annotated[
+        bool, _doc("requests from this host, not forwarded by a proxy, need no token and may act")
+    ] = True
+    rate_per_s: Annotated[float, Meta(ge=0), _doc("requests a second of one address; 0: no bound")] = 50.0
+    max_body_bytes: Annotated[int, Meta(ge=1024), _doc("longest body of a request")] = 64 << 10
+    connections: Annotated[int, Meta(ge=1, le=10_000), _doc("connections at a time")] = 200
+    streams: Annotated[int, Meta(ge=1, le=10_000), _doc("listeners of /api/v1/stream at a time")] = 50
+
+    @property
+    def url(self) -> str:
+        """Where a browser finds it."""
+        return f"http://[{self.host}]:{self.port}/" if ":" in self.host else f"http://{self.host}:{self.port}/"
+
+
+@dataclass(frozen=True, slots=True)
 class LogSettings:
     """Logging."""
 
@@ -269,5 +295,6 @@ class Settings:
     ssh: SshSettings = field(default_factory=SshSettings)
     custom: CustomSettings = field(default_factory=CustomSettings)
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
+    api: ApiSettings = field(default_factory=ApiSettings)
     log: LogSettings = field(default_factory=LogSettings)
     paths: PathSettings = field(default_factory=PathSettings)

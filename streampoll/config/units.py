@@ -2,6 +2,7 @@
 
 import math
 import re
+from datetime import datetime
 
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _BYTES = {
@@ -45,3 +46,23 @@ def parse_size(text: str) -> int:
     if scale is None or not size.is_integer():  # infinity is none either
         raise ValueError(f"{text!r} is not a whole number of bytes")
     return int(size)
+
+
+def parse_since(text: str, now: float) -> float:
+    """Return the start of a span as seconds since the epoch: "10m", "2h" before `now`, or an ISO date and time.
+
+    A time without an offset is local time, as the clock on the wall. What lies before the epoch is the epoch.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if re.fullmatch(r"\d{9,12}(\.\d{1,9})?", text, re.ASCII):
+        return float(text)  # seconds since the epoch, as our own JSON prints them
+    try:
+        return max(0.0, now - parse_duration(text))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, datetime.fromisoformat(text).astimezone().timestamp())
+    except OverflowError as error:  # a local time before the year 1 or after 9999
+        raise ValueError(str(error)) from None

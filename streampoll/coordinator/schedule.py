@@ -27,6 +27,11 @@ class Cron:
         """Return the first tick after `tick` at which it fires."""
         return _next_after(self.expression, self.timezone, tick)
 
+    def last_until(self, tick: int, count: int) -> list[int]:
+        """Return the last `count` ticks up to `tick` at which it fired, the newest first."""
+        times = croniter(self.expression, datetime.fromtimestamp(tick + 1, ZoneInfo(self.timezone)))
+        return [int(times.get_prev(float)) for _ in range(count)]
+
 
 @lru_cache(maxsize=1024)
 def _next_after(expression: str, timezone: str, tick: int) -> int:

@@ -29,6 +29,11 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def wanted_port(wanted: int) -> int:
+    """Return a port if nobody uses it now, else one that is free."""
+    return wanted if _is_free(wanted) else free_port()
+
+
 def fits_socket(path: Path) -> bool:
     """Tell whether a Unix socket can have this path."""
     return len(bytes(path)) <= SOCKET_PATH_BYTES

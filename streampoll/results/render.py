@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from streampoll.model import Outcome, Table, Value
+from streampoll.model import Outcome, Table, Trace, Value
 from streampoll.results.reader import StoredPoll
 
 CSV_COLUMNS = ("slot", "job", "device", "status", "duration_ms", "table", "row", "metric", "value", "reason", "shown")
@@ -62,7 +62,6 @@ def values_json(outcome: Outcome, look: Look = as_it_is) -> dict[str, Any]:
 
 def as_json(poll: StoredPoll, look: Look = as_it_is) -> dict[str, Any]:
     """Return one poll as a JSON object."""
-    trace = poll.trace
     return {
         "device": poll.device,
         "job": poll.job,
@@ -74,15 +73,20 @@ def as_json(poll: StoredPoll, look: Look = as_it_is) -> dict[str, Any]:
         "profile": poll.outcome.profile,
         **values_json(poll.outcome, look),
         "incomplete": [name for name, table in poll.outcome.tables.items() if not table.complete],
-        "trace": {
-            "dispatched": clock(trace.dispatched),
-            "read": clock(trace.read),
-            "started": clock(trace.started),
-            "first_reply": clock(trace.first_reply),
-            "done": clock(trace.done),
-            "delivery": trace.delivery,
-            "consumer": trace.consumer,
-        },
+        "trace": trace_json(poll.trace),
+    }
+
+
+def trace_json(trace: Trace) -> dict[str, Any]:
+    """Return a poll's way as JSON; what did not happen is null."""
+    return {
+        "dispatched": clock(trace.dispatched),
+        "read": clock(trace.read),
+        "started": clock(trace.started),
+        "first_reply": clock(trace.first_reply),
+        "done": clock(trace.done),
+        "delivery": trace.delivery,
+        "consumer": trace.consumer,
     }
 
 

@@ -262,6 +262,10 @@ class MemoryStreams:
         queues = {queue: _queue_figures(shard, queue) for queue in QueueClass}
         return ShardFigures(number, dict(shard.open), dict(shard.backlog), marks, queues)
 
+    async def depths(self, shards: Sequence[int]) -> list[Mapping[QueueClass, QueueFigures]]:
+        """Read how much shards hold by class."""
+        return [{queue: _queue_figures(self._server.shard(shard), queue) for queue in QueueClass} for shard in shards]
+
     async def epochs(self, shards: Sequence[int]) -> list[int]:
         """Read the highest leader epoch that each shard has seen; 0 where none has."""
         return [self._server.shard(shard).epoch for shard in shards]

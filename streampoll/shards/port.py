@@ -220,6 +220,9 @@ class DispatchStreams(Protocol):
     async def figures(self, shards: Sequence[int]) -> list[ShardFigures]:
         """Read what shards hold."""
 
+    async def depths(self, shards: Sequence[int]) -> list[Mapping[QueueClass, QueueFigures]]:
+        """Read how much shards hold by class: what of `figures` costs the same whatever jobs and slots there are."""
+
     async def progress(self, shards: Sequence[int]) -> list[dict[str, Progress]]:
         """Read, for each shard, how far each job's dispatch has come."""
 

@@ -230,8 +230,17 @@ class RedisStreams:
 
     def _figure_keys(self, shard: int) -> list[str]:
         keys = self._shard(shard)
+        return [keys.open, keys.backlog, keys.dispatched, *self._depth_keys(shard)]
+
+    async def depths(self, shards: Sequence[int]) -> list[Mapping[QueueClass, QueueFigures]]:
+        """Read how much shards hold by class, one script a shard, one round trip, whatever jobs and slots there are."""
+        calls = [("depths", self._depth_keys(shard), [queue.value for queue in QUEUES]) for shard in shards]
+        return [_by_queue(reply) for reply in raise_errors(await self._scripts.run(calls))]
+
+    def _depth_keys(self, shard: int) -> list[str]:
+        keys = self._shard(shard)
         of_queues = [(keys.stream(queue), keys.delayed(queue), keys.dead(queue)) for queue in QUEUES]
-        return [keys.open, keys.backlog, keys.dispatched, *(key for three in of_queues for key in three)]
+        return [key for three in of_queues for key in three]
 
     async def reconcile(self, shards: Sequence[int]) -> list[Ghost]:
         """Forget what is counted as open where nothing is left to do, and say what it was: data that Redis lost."""
@@ -317,8 +326,12 @@ def _figures(shard: int, reply: Sequence[Any]) -> ShardFigures:
         {_open_field(name): int(count) for name, count in _pairs(reply[0])},
         {_backlog_field(name): int(count) for name, count in _pairs(reply[1])},
         {job.decode(): int(mark) for job, mark in _pairs(reply[2])},
-        {queue: _queue_figures(found) for queue, found in zip(QUEUES, reply[3], strict=True)},
+        _by_queue(reply[3]),
     )
+
+
+def _by_queue(reply: Sequence[Any]) -> Mapping[QueueClass, QueueFigures]:
+    return {queue: _queue_figures(found) for queue, found in zip(QUEUES, reply, strict=True)}
 
 
 def _queue_figures(reply: Sequence[Any]) -> QueueFigures:

@@ -1,0 +1,85 @@
+"""What is stored, for those that ask again and again: the API. Each question is a short transaction of its own."""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from streampoll.model import Status
+from streampoll.results.latest import Latest, Slots, read_latest
+from streampoll.results.postgres import Postgres
+from streampoll.results.queries import load_queries
+from streampoll.results.reader import StoredPoll, UnknownNameError, Wanted, results
+
+_QUERIES = load_queries("fleet.sql")
+_DECODED_AT_ONCE = 16  # payloads between two looks at other work: a large one takes a millisecond
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a device's newest poll by any job ended."""
+
+    device: str
+    job: str
+    slot: int
+    status: Status
+    duration_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class FleetReading:
+    """The newest poll of every device that was due in some span."""
+
+    since: int
+    polls: Sequence[Ended] = field(default=())
+
+
+class Archive:
+    """Reads PostgreSQL."""
+
+    def __init__(self, postgres: Postgres) -> None:
+        self._postgres = postgres
+
+    async def latest(self, wanted: Sequence[Slots]) -> list[Latest]:
+        """Return the newest stored poll of each (device, job).
+
+        Raises:
+            PostgresUnavailable: as all of these do.
+        """
+        if not wanted:
+            return []
+        async with self._postgres.transaction() as connection:
+            return await read_latest(connection, wanted)
+
+    async def history(self, wanted: Wanted) -> list[StoredPoll]:
+        """Return a device's polls, the newest first; none if nothing was ever stored of it."""
+        found: list[StoredPoll] = []
+        try:
+            async with self._postgres.transaction() as connection:
+                async for poll in results(connection, wanted):
+                    found.append(poll)
+                    if not len(found) % _DECODED_AT_ONCE:
+                        await asyncio.sleep(0)
+        except UnknownNameError:
+            return []
+        return found
+
+    async def fleet(self, since: int) -> FleetReading:
+        """Return how the newest poll of each device ended, of those due since then."""
+        async with self._postgres.transaction() as connection:
+            rows = await connection.fetch(_QUERIES["newest"], since, int(time.time()))
+        return FleetReading(since, [_ended(row) for row in rows])
+
+    async def reachable(self) -> None:
+        """Ask for nothing, to see that it answers."""
+        async with self._postgres.transaction() as connection:
+            await connection.fetchval("SELECT 1")
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._postgres.close()
+
+
+def _ended(row: Mapping[str, Any]) -> Ended:
+    return Ended(row["device"], row["job"], row["slot"], Status(row["status"]), row["duration_ms"])
