@@ -22,10 +22,7 @@ def interval_of(job: Job, device: Device) -> int:
 
 def is_due(job: Job, device: Device, tick: int) -> bool:
     """Return True if a device that the job polls is due at a tick."""
-    schedule = schedule_of(job)
-    if isinstance(schedule, Cron):
-        return schedule.next_after(tick - 1) == tick
-    return (tick - _phase(job, device)) % interval_of(job, device) == 0
+    return recent_slots(job, device, tick, 1)[:1] == [tick]
 
 
 def recent_slots(job: Job, device: Device, now: int, count: int) -> list[int]:
@@ -36,11 +33,7 @@ def recent_slots(job: Job, device: Device, now: int, count: int) -> list[int]:
         slots = schedule.last_until(latest, count)
     else:
         interval_s = interval_of(job, device)
-        first = latest - (latest - _phase(job, device)) % interval_s
+        phase_s = phase_of(device.name, job.name, interval_s) if job.spread else 0
+        first = latest - (latest - phase_s) % interval_s
         slots = [first - n * interval_s for n in range(count)]
     return [slot for slot in slots if slot >= job.start]
-
-
-def _phase(job: Job, device: Device) -> int:
-    """Return the second of the interval at which a device is due."""
-    return phase_of(device.name, job.name, interval_of(job, device)) if job.spread else 0

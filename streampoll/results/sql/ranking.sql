@@ -1,0 +1,53 @@
+-- name: slow
+-- The devices whose polls with a slot from $1 to $2 took longest, by their median; $3 of them.
+SELECT d.name AS device, r.polls, r.failed, r.p50_ms, r.max_ms, r.status
+FROM (
+    SELECT device, count(*) AS polls, count(*) FILTER (WHERE status > 1) AS failed,
+        percentile_disc(0.5) WITHIN GROUP (ORDER BY duration_ms) AS p50_ms, max(duration_ms) AS max_ms,
+        (array_agg(status ORDER BY slot DESC))[1] AS status
+    FROM polls
+    WHERE slot >= to_timestamp($1::bigint) AND slot <= to_timestamp($2::bigint) AND status <= 1
+    GROUP BY device
+) r JOIN devices d ON d.id = r.device
+ORDER BY r.p50_ms DESC, d.name
+LIMIT $3
+
+-- name: failing
+-- The devices of whose polls with a slot from $1 to $2 the greatest share failed, then the greatest number; $3 of them.
+SELECT d.name AS device, r.polls, r.failed, r.p50_ms, r.max_ms, r.status
+FROM (
+    SELECT device, count(*) AS polls, count(*) FILTER (WHERE status > 1) AS failed,
+        percentile_disc(0.5) WITHIN GROUP (ORDER BY duration_ms) AS p50_ms, max(duration_ms) AS max_ms,
+        (array_agg(status ORDER BY slot DESC))[1] AS status
+    FROM polls
+    WHERE slot >= to_timestamp($1::bigint) AND slot <= to_timestamp($2::bigint)
+    GROUP BY device
+    HAVING count(*) FILTER (WHERE status > 1) > 0
+) r JOIN devices d ON d.id = r.device
+ORDER BY r.failed::float / r.polls DESC, r.failed DESC, d.name
+LIMIT $3
+
+-- name: past
+-- Polls by steps of $4 seconds, over slots from $1 to $2 of which every $3rd is looked at: how many, their lateness, and
+-- from a slot to its last row; where jobs differ, those of the worst. It reads the index alone.
+WITH polled AS (
+    SELECT p.slot, p.job, p.status, p.stored_ms, extract(epoch FROM p.slot)::bigint / $4::bigint * $4::bigint AS at
+    FROM polls p
+    WHERE p.slot >= to_timestamp($1::bigint) AND p.slot <= to_timestamp($2::bigint)
+        AND ($3::bigint = 1 OR extract(epoch FROM p.slot)::bigint * 7919 % $3::bigint = 0)
+), late AS (
+    SELECT at, job, count(*) AS polls, count(*) FILTER (WHERE status > 1) AS failed,
+        percentile_disc(0.5) WITHIN GROUP (ORDER BY stored_ms) FILTER (WHERE status <= 1) AS p50_ms,
+        percentile_disc(0.99) WITHIN GROUP (ORDER BY stored_ms) FILTER (WHERE status <= 1) AS p99_ms
+    FROM polled GROUP BY at, job
+), cycles AS (
+    SELECT at, job, percentile_disc(0.5) WITHIN GROUP (ORDER BY last_ms) AS p50_ms,
+        percentile_disc(0.99) WITHIN GROUP (ORDER BY last_ms) AS p99_ms
+    FROM (SELECT at, job, slot, max(stored_ms) AS last_ms FROM polled GROUP BY at, job, slot) s
+    GROUP BY at, job
+)
+SELECT at, sum(late.polls)::bigint AS polls, sum(late.failed)::bigint AS failed,
+    max(late.p50_ms) AS late_p50_ms, max(late.p99_ms) AS late_p99_ms,
+    max(cycles.p50_ms) AS cycle_p50_ms, max(cycles.p99_ms) AS cycle_p99_ms
+FROM late JOIN cycles USING (at, job)
+GROUP BY at ORDER BY at
