@@ -7,9 +7,10 @@ from typing import Any
 import httpx
 
 from streampoll.api.application import Served, application
-from streampoll.api.auth import Gate, Token, digest_of
-from streampoll.api.route import Role, Route
+from streampoll.api.auth import Gate, digest_of
+from streampoll.api.route import Route
 from streampoll.config.settings import ApiSettings
+from streampoll.results.control import Role, Token
 
 READER, OPERATOR = "sp_reader", "sp_operator"
 HOME = "http://127.0.0.1:5000"

@@ -8,10 +8,11 @@ import pytest
 from msgspec import Meta
 
 from streampoll.api.application import Served, application
-from streampoll.api.auth import Gate, Token, digest_of
-from streampoll.api.route import Asked, Role, Route
+from streampoll.api.auth import Gate, digest_of
+from streampoll.api.route import Asked, Route
 from streampoll.config.settings import ApiSettings
 from streampoll.errors import RedisUnavailable
+from streampoll.results.control import Role, Token
 from tests.api_support import HOME, OPERATOR, READER, asking, bearer, tokens
 
 

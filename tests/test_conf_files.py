@@ -16,7 +16,7 @@ from streampoll.embedded.places import free_port
 from tests.servers_support import REDIS_NAMES, redis_program
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
-UNITS = ("streampoll-coordinator.service", "streampoll-worker@.service")
+UNITS = ("streampoll-coordinator.service", "streampoll-worker@.service", "streampoll-api.service")
 PROMISED_REDIS = {
     "maxclients": "10000",
     "tcp-backlog": "511",

@@ -165,7 +165,15 @@ def test_every_key_of_redis_is_described() -> None:
         for name, value in vars(ShardKeys).items()
         if isinstance(value, property) or (callable(value) and not name.startswith("_"))
     ]
-    made += [Keys().leader, Keys().workers, Keys().worker("<id>"), Keys().meta, Keys().totals, Keys().told("<id>")]
+    made += [
+        Keys().leader,
+        Keys().workers,
+        Keys().worker("<id>"),
+        Keys().paused,
+        Keys().meta,
+        Keys().totals,
+        Keys().told("<id>"),
+    ]
     described = {key.replace("<class>", "polling") for key in re.findall(r"^\| `(sp:\S+)` \|", protocol(), re.M)}
     assert described == set(made)
 

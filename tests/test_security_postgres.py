@@ -3,6 +3,7 @@
 import asyncio
 import re
 import tempfile
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,12 +17,17 @@ from streampoll.coordinator.losses import Loss
 from streampoll.coordinator.planning import PlanRow
 from streampoll.embedded.postgres import EmbeddedPostgres, PostgresOptions
 from streampoll.errors import PostgresUnavailable
+from streampoll.results.archive import Archive
 from streampoll.results.audit import audit
+from streampoll.results.control import Control
+from streampoll.results.control import Role as TokenRole
+from streampoll.results.latest import Slots
 from streampoll.results.migrations import load_migrations, migrate
 from streampoll.results.plans import PostgresPlans
 from streampoll.results.postgres import Connection, Postgres, connected
 from streampoll.results.reader import Wanted, results
 from streampoll.results.store import Store
+from streampoll.shards.port import Paused
 from tests.results_support import NOON, delivered, dispatched, ledger_entry, result_entry
 from tests.security_support import Authority, authority, give, pgbouncer
 from tests.servers_support import run_now
@@ -62,7 +68,8 @@ async def store(postgres: PostgresSettings) -> None:
 
 
 async def coordinator(postgres: PostgresSettings) -> None:
-    plans = PostgresPlans(Postgres(postgres, 1, prepare=migrate))
+    pool = Postgres(postgres, 1, prepare=migrate)
+    plans = PostgresPlans(pool)
     try:
         for valid_from, plan in ((NOON, 5), (NOON + 60, 6), (NOON + 120, 6)):
             await plans.commit(
@@ -75,6 +82,7 @@ async def coordinator(postgres: PostgresSettings) -> None:
         await plans.note_final({7: NOON + 1})
         assert await plans.final() == {7: NOON + 1}
         await plans.dispatched([PLACE])
+        await Control(pool).pauses()
     finally:
         await plans.close()
 
@@ -86,6 +94,26 @@ async def reader(postgres: PostgresSettings) -> None:
         assert [poll.device for poll in polls] == ["r1"]
         report = await audit(connection, NOON - 60, NOON + 300, _nothing_open)
         assert report.total.as_json()["ok"] == 2
+
+
+async def api(postgres: PostgresSettings) -> None:
+    pool = Postgres(postgres, 1, prepare=migrate)
+    archive, control = Archive(pool), Control(pool)
+    try:
+        await archive.latest([Slots("r1", "interfaces", [NOON])])
+        await archive.history(Wanted("r1", "interfaces", NOON - 60, until=NOON + 60))
+        await archive.fleet(NOON - 60)
+        await archive.slots("interfaces", NOON - 60, NOON + 60, ())
+        await control.pause(Paused.JOB, "j", "me", "")
+        await control.pause(Paused.JOB, "j", "me", "why")
+        assert await control.pauses()
+        assert await control.resume(Paused.JOB, "j", "me")
+        number = await control.create_token("t", TokenRole.READ, b"%d" % time.time_ns(), 0)
+        assert await control.tokens()
+        assert await control.revoke_token(number) == "t"
+        assert await control.actions(0, 10)
+    finally:
+        await pool.close()
 
 
 # -- TLS
@@ -210,7 +238,7 @@ async def granted(dsn: str, administrator: "asyncpg.Connection") -> AsyncIterato
     """Grant as the page says; yields what makes a role's settings."""
     once, after = SQL.split("-- after")
     await administrator.execute(once)
-    for role in ("store", "coordinator", "reader"):
+    for role in ("store", "coordinator", "reader", "api"):
         await administrator.execute(f"ALTER ROLE streampoll_{role} PASSWORD 'p'")
 
     def settings_of(role: str) -> PostgresSettings:
@@ -222,7 +250,7 @@ async def granted(dsn: str, administrator: "asyncpg.Connection") -> AsyncIterato
             await connection.execute("-- after" + after)
         yield settings_of
     finally:
-        roles = "streampoll_store, streampoll_coordinator, streampoll_reader"
+        roles = "streampoll_store, streampoll_coordinator, streampoll_reader, streampoll_api"
         await administrator.execute(f"DROP OWNED BY {roles} CASCADE; DROP ROLE {roles}")
 
 
@@ -234,7 +262,9 @@ async def administrator(fresh_database: str) -> AsyncIterator["asyncpg.Connectio
 
 
 Act = Callable[[PostgresSettings], Awaitable[None]]
-ACTS: dict[str, Act] = {"streampoll_coordinator": coordinator, "streampoll_reader": reader}
+ACTS: dict[str, Act] = {
+    "streampoll_coordinator": coordinator, "streampoll_reader": reader, "streampoll_api": api,
+}  # fmt: skip
 
 
 async def test_every_role_works_under_its_grants(fresh_database: str, administrator: "asyncpg.Connection") -> None:
@@ -242,6 +272,7 @@ async def test_every_role_works_under_its_grants(fresh_database: str, administra
         await store(settings_of("store"))
         await coordinator(settings_of("coordinator"))
         await reader(settings_of("reader"))
+        await api(settings_of("api"))
 
 
 async def test_no_grant_can_be_taken_away(fresh_database: str, administrator: "asyncpg.Connection") -> None:

@@ -20,8 +20,9 @@ from streampoll.shards.devices import DeviceRecords
 from streampoll.shards.entries import Entry, Kind
 from streampoll.shards.lease import LeaderLease
 from streampoll.shards.letters import Letters
-from streampoll.shards.port import Postponed
+from streampoll.shards.port import Pause, Paused, Postponed
 from streampoll.shards.presence import Presence
+from streampoll.shards.runs import AdHoc, Runs
 from streampoll.shards.scripts import Scripts
 from streampoll.shards.server import settle
 from streampoll.shards.totals import Totals
@@ -57,7 +58,10 @@ async def coordinator(bench: RedisBench) -> None:
     assert [one.answer for one in await dispatch(bench, part_of(2), epoch=lease.epoch)] == ["ok"]
     assert (await bench.streams.progress(SHARDS))[0]
     assert await bench.streams.fill() >= 0
-    await Presence(bench.topology, bench.keys, Clock()).publish("c", {})
+    presence = Presence(bench.topology, bench.keys, Clock())
+    await presence.publish("c", {})
+    await presence.show_pauses([Pause(Paused.JOB, "j", 1, "me")])
+    assert len(await presence.pauses()) == 1
     await Totals(bench.topology, bench.keys).add("c", 1, 0, {"polls": 1})
     await lease.resign()
 
@@ -107,7 +111,25 @@ async def operator(bench: RedisBench) -> None:
     assert await letters.purge([second]) == 1
 
 
-ROLES: dict[str, Role] = {"coordinator": coordinator, "worker": worker, "reader": reader, "operator": operator}
+async def api(bench: RedisBench) -> None:
+    presence, scripts_ = Presence(bench.topology, bench.keys, Clock()), Scripts(bench.topology)
+    await presence.workers()
+    await presence.figures(["w"])
+    await presence.leader()
+    assert len(await bench.streams.depths(SHARDS)) == 2
+    assert len(await bench.streams.figures(SHARDS)) == 2
+    assert await DeviceRecords(bench.topology, bench.keys, time.time).find(SHARD, "sw1") is None
+    await presence.show_pauses([Pause(Paused.JOB, "j", 1, "me")])
+    assert len(await presence.pauses()) == 1
+    assert await Runs(scripts_, bench.keys).run([AdHoc(SHARD, "j", TICK, TICK + 60, [(1, b"x")])], TICK) == 1
+    letters = Letters(scripts_, bench.keys, SHARD + 1)
+    first, _ = [letter async for letter in letters.read([POLLING])]
+    assert await letters.requeue(first, TICK + 5)
+
+
+ROLES: dict[str, Role] = {
+    "coordinator": coordinator, "worker": worker, "reader": reader, "operator": operator, "api": api,
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -128,9 +150,9 @@ async def acting(admin: "redis.Redis", url: str, role: str, rights: list[str]) -
         await bench.streams.make_groups(POLLING, [SHARD])
         if role != "coordinator":
             await dispatch(bench, part_of(4))
-        if role == "reader":
+        if role in ("reader", "api"):
             await bench.streams.add(RESULTS, SHARD, [Entry(Kind.TASK, "j", 1, 0, b"")])
-        if role == "operator":
+        if role in ("operator", "api"):
             await bury(bench)
     async with RedisBench(re.sub("//.*@", f"//{role}:p%25ss@", url)) as bench:
         yield bench

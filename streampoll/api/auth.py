@@ -16,24 +16,12 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from streampoll.api.problem import ProblemError
-from streampoll.api.route import Role
+from streampoll.results.control import Role, Token
 
 PREFIX = "sp_"  # so that scanners of repositories know one
 COOKIE = "streampoll_token"
 _FORWARDED = ("x-forwarded-for", "forwarded", "x-real-ip", "via")
 _SAFE = ("GET", "HEAD")
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """What is kept of a token; never the token."""
-
-    id: int
-    name: str
-    role: Role
-    digest: bytes  # SHA-256 of the token
-    created: int  # seconds since the epoch
-    expires: int = 0  # seconds since the epoch; 0: never
 
 
 class TokenStore(Protocol):

@@ -8,7 +8,8 @@ import msgspec
 
 from streampoll import __version__
 from streampoll.api.problem import MEDIA_TYPE, ProblemDetails
-from streampoll.api.route import JSON, Role, Route
+from streampoll.api.route import JSON, Route
+from streampoll.results.control import Role
 
 _REF = "#/components/schemas/{name}"
 _CONVERTOR = re.compile(r":\w+\}")

@@ -6,22 +6,12 @@ the query. Types, bounds and help texts are those of msgspec, as in the settings
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
+
+from streampoll.results.control import Role
 
 MediaType = str
 JSON: MediaType = "application/json"
-
-
-class Role(StrEnum):
-    """What somebody may do; an operator may read too."""
-
-    READ = "read"  # see everything that is shown
-    OPERATOR = "operator"  # act: run, pause, requeue, acknowledge
-
-    def covers(self, other: "Role") -> bool:
-        """Return True if this role may do what needs the other."""
-        return self is Role.OPERATOR or other is Role.READ
 
 
 @dataclass(frozen=True, slots=True)

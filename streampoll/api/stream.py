@@ -11,7 +11,7 @@ from streampoll.api.application import caller_of
 from streampoll.api.auth import Gate
 from streampoll.api.broadcast import Broadcast, Listener
 from streampoll.api.problem import ProblemError, problem_of
-from streampoll.api.route import Role
+from streampoll.results.control import Role
 
 _ALIVE_S = 15.0  # without a message: a comment, so that what stands between does not give the connection up
 _SLOW_S = 10.0  # for one message to be taken; then the listener is let go

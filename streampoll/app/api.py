@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from importlib.resources import files as resources
@@ -12,18 +12,22 @@ from pathlib import Path
 import msgspec
 from starlette.types import ASGIApp
 
+from streampoll.api.actions import ActionRoutes
 from streampoll.api.application import Served, application
-from streampoll.api.auth import Gate
+from streampoll.api.auth import Gate, is_loopback
 from streampoll.api.broadcast import Broadcast
 from streampoll.api.devices import Devices
 from streampoll.api.directory import Directory, Inventory
 from streampoll.api.fleet import Fleet
 from streampoll.api.health import HealthRoutes
+from streampoll.api.jobs import JobPorts, Jobs
+from streampoll.api.letters import LetterRoutes
 from streampoll.api.queues import Queues
 from streampoll.api.route import Route
 from streampoll.api.server import PortTakenError, Server, listen
 from streampoll.api.stats import StatsRoutes
 from streampoll.api.stream import stream_route
+from streampoll.app.control import ControlDesk
 from streampoll.app.files import Files
 from streampoll.app.loop import run_loop, stop_signal, when
 from streampoll.app.redis_side import RedisSide, open_redis
@@ -39,13 +43,17 @@ from streampoll.config.load import (
 )
 from streampoll.config.settings import Settings
 from streampoll.config.watch import changes
+from streampoll.errors import ConfigError, Fault, UnavailableError
 from streampoll.model import Device
 from streampoll.observe.device import DeviceReport, describe, learned_of
 from streampoll.observe.looks import look_by_profile
 from streampoll.observe.snapshot import Known, RedisStats
 from streampoll.results.archive import Archive
+from streampoll.results.control import Control, Decisions
 from streampoll.results.migrations import migrate
 from streampoll.results.postgres import Postgres
+from streampoll.shards.finality import unfinished
+from streampoll.shards.letters import Letters
 from streampoll.worker.child import ChildContext
 
 log = logging.getLogger(__name__)
@@ -53,6 +61,8 @@ log = logging.getLogger(__name__)
 _CONNECTIONS = 4
 _BEAT_S = 1.0
 _AGAIN_S = 0.5  # until a port that is taken is tried again
+_NAMED = 5  # devices in a record of an action
+_TOKENS_S = 2.0  # between two readings of the tokens: how long a revoked one may still be taken
 
 
 def run(context: ChildContext, files: Files, settings: Settings, patient: bool) -> int:
@@ -64,9 +74,10 @@ async def _serve(context: ChildContext, files: Files, settings: Settings, patien
     stopped = stop_signal()
     async with AsyncExitStack() as stack:
         side = await stack.enter_async_context(open_redis(settings))
-        archive = Archive(Postgres(settings.postgres, _CONNECTIONS, prepare=migrate))
-        stack.push_async_callback(archive.close)
-        build = _ApiBuild(files, settings, side, archive)
+        postgres = Postgres(settings.postgres, _CONNECTIONS, prepare=migrate)
+        stack.push_async_callback(postgres.close)
+        build = _ApiBuild(files, settings, side, postgres)
+        await build.check_tokens()
         server = await _listening(build, context, stopped, patient)
         if server is None:
             return 0
@@ -82,14 +93,14 @@ async def _serve(context: ChildContext, files: Files, settings: Settings, patien
 
 async def _listening(build: "_ApiBuild", context: ChildContext, stopped: asyncio.Event, patient: bool) -> Server | None:
     """Return the server once the port is free; None if told to stop before."""
-    settings, said = build.settings.api, False
+    settings, said = build.settings.api, context.serial > 1  # a successor waits for its predecessor's
     while not stopped.is_set():
         try:
             listening = listen(settings.host, settings.port)
         except PortTakenError as error:
             if not patient:
                 raise
-            if not said and context.serial == 1:
+            if not said:
                 log.warning("%s; the API is served once it is free", error)
             said = True
         else:
@@ -102,18 +113,19 @@ async def _listening(build: "_ApiBuild", context: ChildContext, stopped: asyncio
 class _ApiBuild:
     """Builds one API process."""
 
-    def __init__(self, files: Files, settings: Settings, side: RedisSide, archive: Archive) -> None:
+    def __init__(self, files: Files, settings: Settings, side: RedisSide, postgres: Postgres) -> None:
         self.settings = settings
         self._files = files
         self._side = side
-        self._archive = archive
+        self._archive = Archive(postgres)
+        self._control = Control(postgres)
         self._gate = Gate(settings.api.trust_loopback, time.time)
         self._directory = Directory(self._inventory)
         coordinator, jobs = settings.coordinator, load_jobs(files.where)
         known = Known(settings.shards.count, settings.worker.dead_after_s, jobs, coordinator.results_high_water)
         self._source = RedisStats(side.streams, side.presence, side.clock.now, known)
         self._stats = StatsRoutes(self._source, side.presence)
-        self._broadcast = Broadcast([self._news], settings.api.streams)
+        self._broadcast = Broadcast([self._snapshots], settings.api.streams)
 
     def application(self) -> ASGIApp:
         """Return the application."""
@@ -123,20 +135,35 @@ class _ApiBuild:
 
     def _routes(self) -> list[Route]:
         settings, side = self.settings, self._side
-        queues = Queues(
-            side.streams, side.presence, side.clock.now, settings.shards.count, settings.worker.dead_after_s
-        )
+        shards = settings.shards.count
+        queues = Queues(side.streams, side.presence, side.clock.now, shards, settings.worker.dead_after_s)
         look = look_by_profile(load_profiles(self._files.where, settings))
-        devices = Devices(self._directory, self._archive, settings.shards.count, self._describe, look)
-        health = HealthRoutes(self._source, self._archive.reachable)
-        fleet = Fleet(self._directory, self._archive)
-        return [*health.routes(), *queues.routes(), *self._stats.routes(), *fleet.routes(), *devices.routes()]
+        devices = Devices(self._directory, self._archive, shards, self._describe, look)
+        letters = LetterRoutes(Letters(side.scripts, side.keys, shards), self._note)
+        return [
+            *HealthRoutes(self._source, self._archive.reachable).routes(),
+            *queues.routes(),
+            *self._stats.routes(),
+            *Fleet(self._directory, self._archive).routes(),
+            *devices.routes(),
+            *Jobs(self._job_ports()).routes(),
+            *letters.routes(),
+            *ActionRoutes(self._control).routes(),
+        ]
+
+    def _job_ports(self) -> JobPorts:
+        decisions = Decisions(self._control, self._side.presence)
+        return JobPorts(
+            self._directory, self._source, self._side.presence.pauses, decisions, self._archive, self._unfinished,
+            self._run,
+        )  # fmt: skip
 
     def background(self, context: ChildContext) -> "list[tuple[str, asyncio._CoroutineLike[None]]]":
         """Return what runs beside the server."""
         return [
             ("beat", _beat(context)),
             ("stream", self._broadcast.run(time.time)),
+            ("tokens", self._read_tokens_for_ever()),
             ("watch", self._watch()),
         ]
 
@@ -145,8 +172,57 @@ class _ApiBuild:
         self._broadcast.end()
         server.stop()
 
-    async def _news(self) -> list[tuple[str, bytes]]:
+    # -- tokens
+
+    async def check_tokens(self) -> None:
+        """Read the tokens.
+
+        Raises:
+            ConfigError: others are to be served, and there is no token that they could have.
+        """
+        await self._read_tokens()
+        host = self.settings.api.host
+        if not is_loopback(host) and self._gate.open_to_nobody_else:
+            fault = f"{host} is not of this host alone, and there is no token"
+            raise ConfigError([Fault("api.host", fault, "make one: `streampoll token create --role operator`")])
+
+    async def _read_tokens(self) -> None:
+        try:
+            self._gate.know(await self._control.tokens())
+        except UnavailableError as error:
+            log.debug("tokens: %s", error)
+
+    async def _read_tokens_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(_TOKENS_S)
+            await self._read_tokens()
+
+    # -- what routes ask
+
+    async def _snapshots(self) -> list[tuple[str, bytes]]:
         return [("stats", msgspec.json.encode(await self._stats.snapshot()))]
+
+    async def _unfinished(self) -> Mapping[tuple[str, int], int]:
+        return await unfinished(self._side.streams, self.settings.shards.count)
+
+    async def _run(self, jobs: Sequence[Job], devices: Sequence[Device], by: str) -> tuple[int, int]:
+        """Poll devices now, and take note of it."""
+        decisions = Decisions(self._control, self._side.presence)
+        desk = ControlDesk(self.settings, jobs, self._control, decisions, self._side)
+        added, asked = await desk.run(jobs, devices)
+        few = len(devices) <= _NAMED
+        target = ", ".join(each.name for each in devices) if few else "jobs " + ", ".join(each.name for each in jobs)
+        if added:
+            await self._note(by, "run", target, f"{added} polls")
+        return added, asked
+
+    async def _note(self, by: str, action: str, target: str, detail: str = "") -> None:
+        """Take note of an action; that it can't be written does not undo it."""
+        log.info("%s: %s %s %s", by, action, target, detail)
+        try:
+            await self._control.note(by, action, target, detail)
+        except UnavailableError as error:
+            log.warning("the action is in no record: %s", error)
 
     def _inventory(self) -> Inventory:
         """Read devices and jobs."""
@@ -158,7 +234,10 @@ class _ApiBuild:
         files, settings = self._files, self.settings
         credentials = await asyncio.to_thread(load_credentials, files.where, settings, files.environ)
         report = describe(device, jobs, credentials, settings.shards.count, int(time.time()))
-        record = await self._side.devices.find(report.shard, device.name)
+        try:
+            record = await self._side.devices.find(report.shard, device.name)
+        except UnavailableError as error:
+            return replace(report, troubles=[str(error)])
         return replace(report, learned=learned_of(record))
 
     async def _watch(self) -> None:

@@ -13,6 +13,8 @@ from streampoll.app.redis_side import open_redis
 from streampoll.app.watches import watch_plans
 from streampoll.config.settings import Settings
 from streampoll.coordinator.dispatch import Coordinator, Ports
+from streampoll.coordinator.pauses import ShownPauses
+from streampoll.results.control import Control
 from streampoll.results.migrations import migrate
 from streampoll.results.plans import PostgresPlans
 from streampoll.results.postgres import Postgres
@@ -42,10 +44,11 @@ async def _serve_coordinator(context: ChildContext, files: Files, settings: Sett
     async with open_redis(settings) as side:
         own_id = new_worker_id()
         lease = LeaderLease(side.scripts, side.keys, own_id, settings.coordinator.lease_s, side.clock)
-        store = PostgresPlans(Postgres(settings.postgres, 1, prepare=migrate))
+        postgres = Postgres(settings.postgres, 1, prepare=migrate)
+        store, pauses = PostgresPlans(postgres), ShownPauses(Control(postgres).pauses, side.presence)
         ports = Ports(
             side.streams, lease, store, side.clock.now, context.beat.touch, lambda: files.plans(settings),
-            store, partial(_publish, side.presence, own_id),
+            store, partial(_publish, side.presence, own_id), pauses,
         )  # fmt: skip
         coordinator = Coordinator(settings.coordinator, settings.shards.count, settings.redis.memory_high_water, ports)
         telling = Telling(side.totals, own_id, counted_by("coordinator", [coordinator]))

@@ -35,10 +35,16 @@ COMMANDS = (
     "api",
     "migrate",
     "dead",
+    "run",
+    "job",
+    "queue",
+    "token",
     "capacity",
     "fleet",
 )
 """In the order `--help` shows them: what a newcomer wants first."""
+
+_MODULES = {"run": "run_now"}  # where a command's name is one of ours here
 
 EXIT_FAILED = 1  # a server is away, or the answer is no
 EXIT_USAGE = 2  # the user's input, or a server that must not be used as it is; click's own code for bad options
@@ -50,13 +56,13 @@ class LazyGroup(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of the commands that there are."""
-        return [name for name in COMMANDS if importlib.util.find_spec(f"{__name__}.{name}")]
+        return [name for name in COMMANDS if importlib.util.find_spec(_module_of(name))]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import and return one command."""
         if cmd_name not in self.list_commands(ctx):
             return None
-        command: click.Command = importlib.import_module(f"{__name__}.{cmd_name}").command
+        command: click.Command = importlib.import_module(_module_of(cmd_name)).command
         return command
 
     def resolve_command(
@@ -68,6 +74,11 @@ class LazyGroup(click.Group):
             near = get_close_matches(args[0], names, n=1)
             ctx.fail(f"there is no command {args[0]!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
         return super().resolve_command(ctx, args)
+
+
+def _module_of(name: str) -> str:
+    """Return the module that has a command."""
+    return f"{__name__}.{_MODULES.get(name, name)}"
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

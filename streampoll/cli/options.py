@@ -1,5 +1,7 @@
 """Options that several commands have, so that they are called and behave the same everywhere."""
 
+import getpass
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -47,6 +49,16 @@ def config_option(command: Command) -> Command:
         default=lambda: default_directory(Path()),
         help=f"Directory with {FILE}.  [default: this one, else {SYSTEM}]",
     )(command)
+
+
+def reason_option(command: Command) -> Command:
+    """Add `--reason TEXT`, handed on as `reason`: what others are told."""
+    return click.option("--reason", default="", metavar="TEXT", help="What `stats` and the API say of it.")(command)
+
+
+def who() -> str:
+    """Return who is at this command line, for records: user@host."""
+    return f"{getpass.getuser()}@{socket.gethostname()}"
 
 
 def json_option(command: Command) -> Command:

@@ -15,6 +15,7 @@ from typing import Any
 from streampoll.config.settings import CoordinatorSettings
 from streampoll.coordinator.line import Line, Pace, WentBack
 from streampoll.coordinator.losses import Losses, LossStore
+from streampoll.coordinator.pauses import HEED_S, NOTHING_PAUSED, Pauses
 from streampoll.coordinator.plan import Plan
 from streampoll.coordinator.planning import Place, Planning, PlanStore
 from streampoll.errors import ConfigError, UnavailableError
@@ -39,6 +40,7 @@ class Ports:
     load: Callable[[], Sequence[Plan]]  # the plans that the configuration asks for; raises ConfigError
     losses: LossStore
     publish: Callable[[Mapping[str, Any]], Awaitable[None]]  # figures for `stats`
+    pauses: Pauses = NOTHING_PAUSED
 
 
 class Fenced(Exception):  # noqa: N818 - an event in a term, not an error
@@ -55,6 +57,8 @@ class Coordinator:
         self._ports = ports
         self._planning = Planning(ports.plans, self._leads)
         self._losses = Losses(ports.losses, ports.streams, self._shards)
+        self._plans: Sequence[Plan] = ()  # of the configuration, those of paused jobs among them
+        self._paused: frozenset[str] = frozenset()
         self._lines: dict[Place, Line] = {}
         self._skipped: Counter[str] = Counter()  # polls by job, since this term began
         self.counts: Counter[str] = Counter()  # since the process started, as in tally.py
@@ -82,7 +86,7 @@ class Coordinator:
 
     async def run(self, plans: Sequence[Plan]) -> None:
         """Lead and stand by until stopped, by these plans until the configuration changes; outages are waited out."""
-        self._planning.want(plans)
+        self._plans = plans
         while not self._stop.is_set():
             try:
                 if await self._ports.lease.take(self._ports.streams, self._shards, self._newer):
@@ -138,6 +142,7 @@ class Coordinator:
         if not await self._ports.streams.fence(self._epoch, self._shards):
             raise Fenced
         progress = await self._ports.streams.progress(self._shards)
+        self._want(await self._ports.pauses.remembered())
         self._skipped.clear()
         self._lines = self._planning.resume(progress, floor(self._ports.now()))
         self._losses.begin(self._lines)
@@ -181,17 +186,21 @@ class Coordinator:
                 self._outage(str(error))
 
     async def _plan_for_ever(self) -> None:
-        """Take up changes of the configuration and have plans committed; dispatch does not wait for it."""
+        """Take up changes of the configuration and pauses, and have plans committed; dispatch does not wait for it."""
         while True:
-            if self._planning.behind:
-                await self._commit()
+            await self._heed_and_commit()
             try:
-                async with asyncio.timeout(_RETRY_S if self._planning.behind else None):
+                async with asyncio.timeout(_RETRY_S if self._planning.behind else HEED_S):
                     await self._changed.wait()
             except TimeoutError:
                 continue
             self._changed.clear()
             await self._take_up_configuration()
+
+    def _want(self, paused: frozenset[str]) -> None:
+        """Plan by the configuration, but for jobs that are paused."""
+        self._paused = paused
+        self._planning.want(plan for plan in self._plans if plan.terms.job not in paused)
 
     async def _take_up_configuration(self) -> None:
         """Plan by the configuration as it is now; a bad one is refused with its lines, and the old one stays.
@@ -203,18 +212,28 @@ class Coordinator:
         except ConfigError as error:
             log.error("the new configuration is refused, the old one stays:\n%s", error)
             return
-        self._planning.want(plans)
+        self._plans = plans
+        self._want(self._paused)
         self._planning.refresh(self._lines, floor(self._ports.now()))
 
-    async def _commit(self) -> None:
+    async def _heed_and_commit(self) -> None:
+        """Take up what is paused, then have plans committed that are not: never one of a job that was paused before."""
         try:
-            await self._losses.resolve()
-            await self._planning.commit(self._lines, floor(self._ports.now()))
-            self._losses.settle()
+            paused = await self._ports.pauses.decided()
+            if paused != self._paused:
+                self._want(paused)
+                self._planning.refresh(self._lines, floor(self._ports.now()))
+            if self._planning.behind:
+                await self._commit()
             self._away = ""
-            self._wake.set()
         except UnavailableError as error:
             self._outage(str(error))
+
+    async def _commit(self) -> None:
+        await self._losses.resolve()
+        await self._planning.commit(self._lines, floor(self._ports.now()))
+        self._losses.settle()
+        self._wake.set()
 
     async def _until_next_second(self) -> None:
         now = self._ports.now()

@@ -22,7 +22,10 @@ def interval_of(job: Job, device: Device) -> int:
 
 def is_due(job: Job, device: Device, tick: int) -> bool:
     """Return True if a device that the job polls is due at a tick."""
-    return recent_slots(job, device, tick, 1)[:1] == [tick]
+    schedule = schedule_of(job)
+    if isinstance(schedule, Cron):
+        return schedule.next_after(tick - 1) == tick
+    return (tick - _phase(job, device)) % interval_of(job, device) == 0
 
 
 def recent_slots(job: Job, device: Device, now: int, count: int) -> list[int]:
@@ -33,7 +36,11 @@ def recent_slots(job: Job, device: Device, now: int, count: int) -> list[int]:
         slots = schedule.last_until(latest, count)
     else:
         interval_s = interval_of(job, device)
-        phase_s = phase_of(device.name, job.name, interval_s) if job.spread else 0
-        first = latest - (latest - phase_s) % interval_s
+        first = latest - (latest - _phase(job, device)) % interval_s
         slots = [first - n * interval_s for n in range(count)]
     return [slot for slot in slots if slot >= job.start]
+
+
+def _phase(job: Job, device: Device) -> int:
+    """Return the second of the interval at which a device is due."""
+    return phase_of(device.name, job.name, interval_of(job, device)) if job.spread else 0

@@ -68,6 +68,17 @@ class JobRow:
 
 
 @dataclass(frozen=True, slots=True)
+class PauseRow:
+    """What an operator has paused."""
+
+    kind: str  # job, queue
+    name: str
+    since_s: float  # for how long
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Stats:
     """Everything at one moment."""
 
@@ -77,6 +88,7 @@ class Stats:
     leader: Leader | None = None  # None: nobody leads
     jobs: Sequence[JobRow] = ()
     troubles: Sequence[str] = field(default=())  # what could not be read and why, one line each
+    pauses: Sequence[PauseRow] = ()
     alarms: Sequence[str] = ()  # what a person should look at, one line each
     stores_waiting: int = 0  # processes that can't write rows now
 

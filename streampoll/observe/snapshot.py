@@ -12,7 +12,7 @@ from streampoll.config.jobs import Job
 from streampoll.errors import UnavailableError
 from streampoll.model import QueueClass
 from streampoll.observe.alarms import alarms
-from streampoll.observe.figures import JobRow, Leader, QueueRow, Stats, WorkerRow
+from streampoll.observe.figures import JobRow, Leader, PauseRow, QueueRow, Stats, WorkerRow
 from streampoll.results.figures import JobFigures, StoreFigures, merge, percentile
 from streampoll.shards.port import DispatchStreams, Presence, QueueFigures, ShardFigures, Worker
 from streampoll.shards.ring import home_of
@@ -67,6 +67,7 @@ class RedisStats:
             crew = await self._crew()
             shards = await self._streams.figures(range(self._known.shards))
             leader = await self._presence.leader()
+            pauses = await self._presence.pauses()
             leads = (await self._presence.figures([leader[0]]))[0] if leader else None
         except UnavailableError as error:
             return Stats(at=time.time(), troubles=(str(error),))
@@ -78,6 +79,7 @@ class RedisStats:
             workers=[_worker_row(worker, crew) for worker in sorted(crew.workers, key=lambda each: each.id)],
             leader=Leader(leader[0], leader[1], max(0.0, crew.now - leader[1] / 1000)) if leader else None,
             jobs=list(_job_rows(_Jobs(self._known.jobs, leads or {}, shards, stored), crew.now)),
+            pauses=[PauseRow(p.kind.value, p.name, max(0.0, crew.now - p.since), p.by, p.reason) for p in pauses],
             alarms=list(alarms(queues, crew.figures.values(), self._known.results_high_water)),
             stores_waiting=sum(bool(said.get("store_away")) for said in crew.figures.values()),
         )

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from streampoll.observe import words
-from streampoll.observe.figures import JobRow, QueueRow, Stats, WorkerRow, by_class, eldest
+from streampoll.observe.figures import JobRow, PauseRow, QueueRow, Stats, WorkerRow, by_class, eldest
 
 _LAG_WARN_S = 0.1  # a loop this late begins to see time-outs that are its own
 _OLD_WARN_S = 30.0
@@ -26,6 +26,7 @@ def render(stats: Stats, shards: bool = False) -> RenderableType:
     """Lay out everything; with `shards`, each shard that holds something has its own line."""
     parts: list[RenderableType] = [heading(stats)]
     parts += [Text(f"! {line}", "bold red") for line in (*stats.troubles, *stats.alarms)]
+    parts += [pause_line(row) for row in stats.pauses]
     if stats.queues:
         parts += ["", queue_table(stats.queues, shards)]
     if stats.jobs:
@@ -46,6 +47,12 @@ def heading(stats: Stats) -> Text:
     if stats.troubles:
         return line.append("  leader unknown", "dim")
     return line.append("  nobody leads: nothing is dispatched", "bold red")
+
+
+def pause_line(row: PauseRow) -> Text:
+    """Say what is paused, by whom and why."""
+    said = f"{row.kind} {row.name} is paused for {words.span(row.since_s)} by {row.by}"
+    return Text(f"{said}: {row.reason}" if row.reason else said, "yellow")
 
 
 def queue_table(rows: Sequence[QueueRow], shards: bool) -> Table:

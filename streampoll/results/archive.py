@@ -2,16 +2,18 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from streampoll.model import Status
 from streampoll.results.latest import Latest, Slots, read_latest
+from streampoll.results.ledger import Window
 from streampoll.results.postgres import Postgres
 from streampoll.results.queries import load_queries
 from streampoll.results.ranking import PastStep, Ranked, Span, past, ranked
 from streampoll.results.reader import StoredPoll, UnknownNameError, Wanted, results
+from streampoll.results.slots import SlotTally, read_slots
 
 _QUERIES = load_queries("fleet.sql")
 _DECODED_AT_ONCE = 16  # payloads between two looks at other work: a large one takes a millisecond
@@ -71,6 +73,11 @@ class Archive:
         async with self._postgres.transaction() as connection:
             rows = await connection.fetch(_QUERIES["newest"], since, int(time.time()))
         return FleetReading(since, [_ended(row) for row in rows])
+
+    async def slots(self, job: str, since: int, until: int, unfinished: Collection[int]) -> list[SlotTally] | None:
+        """Return the slots of a job with their equations; None if nothing was ever dispatched of it."""
+        async with self._postgres.transaction() as connection:
+            return await read_slots(connection, job, Window(since, until), unfinished)
 
     async def ranked(self, by: str, span: Span, limit: int) -> list[Ranked]:
         """Return the slowest devices, or those that fail most."""

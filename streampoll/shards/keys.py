@@ -48,6 +48,11 @@ class ShardKeys:
         return f"{self.base}:plans"
 
     @property
+    def ran(self) -> str:
+        """Hash job -> the second at which somebody last ran it here."""
+        return f"{self.base}:ran"
+
+    @property
     def device(self) -> str:
         """Hash device -> what was learned of one that is out of the ordinary: sizes, silence, credential."""
         return f"{self.base}:device"
@@ -90,6 +95,11 @@ class Keys:
     def told(self, worker_id: str) -> str:
         """Number of the last batch of counts that a process has added."""
         return f"{self.prefix}:{{totals}}:{worker_id}"
+
+    @property
+    def paused(self) -> str:
+        """Hash `kind:name` -> since when, by whom and why a job or class is paused; the truth is in PostgreSQL."""
+        return f"{self.prefix}:paused"
 
     @property
     def meta(self) -> str:

@@ -1,16 +1,14 @@
 """Dead letters: what nobody could serve, with its cause, until a person looks at it."""
 
-import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-
-import msgpack
 
 from streampoll.errors import EntryError
 from streampoll.model import QueueClass
 from streampoll.shards.entries import Entry, Kind, decode_fields, decode_target
 from streampoll.shards.keys import Keys
 from streampoll.shards.ring import device_hash
+from streampoll.shards.runs import ad_hoc_ledger
 from streampoll.shards.scripts import Scripts
 
 _AT_ONCE = 100
@@ -95,7 +93,7 @@ class Letters:
         entry, ledger = letter.entry, b""
         if letter.queue is QueueClass.POLLING:
             entry = Entry(entry.kind, entry.job, int(now), 0, entry.body)
-            ledger = _ledger_body(letter, int(now))
+            ledger = ad_hoc_ledger(letter.shard, int(now), [device_hash(letter.device)])
         keys, queue = self._keys.shard(letter.shard), letter.queue
         put_back = await self._scripts.one(
             "requeue",
@@ -128,11 +126,3 @@ def _letter(queue: QueueClass, shard: int, letter_id: str, flat: Sequence[bytes]
         entry,
         {name.decode(errors="replace"): value for name, value in zip(fields[0::2], fields[1::2], strict=False)},
     )
-
-
-def _ledger_body(letter: Letter, slot: int) -> bytes:
-    """Pack the ledger entry of an ad hoc poll: plan 0, and a part number of its own, since nothing orders them."""
-    part = secrets.randbelow(1 << 31)
-    body = (letter.shard, slot, part, "0", 1, str(device_hash(letter.device)), 0, "")
-    packed: bytes = msgpack.packb(body)
-    return packed

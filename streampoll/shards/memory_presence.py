@@ -7,7 +7,7 @@ import msgpack
 
 from streampoll.model import QueueClass
 from streampoll.shards.memory_server import MemoryServer
-from streampoll.shards.port import DispatchStreams, Worker
+from streampoll.shards.port import DispatchStreams, Pause, Worker
 
 _KEPT_MS = 60_000
 
@@ -99,3 +99,13 @@ class MemoryPresence:
         if self._server.leader is None or self._server.leader[2] <= self._server.now_ms():
             return None
         return self._server.leader[:2]
+
+    async def pauses(self) -> list[Pause]:
+        """Return what is paused, as the leader last said."""
+        self._server.check()
+        return sorted(self._server.pauses, key=lambda pause: (pause.kind, pause.name))
+
+    async def show_pauses(self, pauses: Sequence[Pause]) -> None:
+        """Say what is paused now, and that nothing else is."""
+        self._server.check(adds=bool(pauses))
+        self._server.pauses = list(pauses)

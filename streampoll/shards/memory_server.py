@@ -14,7 +14,7 @@ from streampoll.errors import RedisFull, RedisUnavailable
 from streampoll.model import QueueClass
 from streampoll.shards.entries import Entry, encode_fields
 from streampoll.shards.memory_stream import MemoryStream, text_of
-from streampoll.shards.port import Progress
+from streampoll.shards.port import Pause, Progress
 
 Field = tuple[QueueClass, str, int]  # what `open` counts by: class, job, slot
 K = TypeVar("K")
@@ -78,6 +78,7 @@ class MemoryServer:
     leader: tuple[str, int, int] | None = None  # id, epoch, until (ms)
     beats: dict[str, tuple[int, frozenset[str]]] = field(default_factory=dict)  # worker -> (ms, classes)
     figures: dict[str, tuple[int, bytes]] = field(default_factory=dict)  # worker -> (until (ms), msgpack)
+    pauses: list[Pause] = field(default_factory=list)
     arrived: asyncio.Event = field(default_factory=asyncio.Event)  # set when a blocked read may find something
 
     def shard(self, number: int, adds: bool = False) -> MemoryShard:
@@ -104,6 +105,7 @@ class MemoryServer:
         self.shards.clear()
         self.beats.clear()
         self.figures.clear()
+        self.pauses.clear()
         self.leader = None
         self.arrived.set()
 

@@ -158,6 +158,24 @@ class Worker:
     beat: float  # seconds of Redis
 
 
+class Paused(StrEnum):
+    """What can be paused."""
+
+    JOB = "job"  # nothing of it is due
+    QUEUE = "queue"  # no worker reads this class
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A job or a queue class that an operator has paused."""
+
+    kind: Paused
+    name: str
+    since: int  # seconds since the epoch
+    by: str
+    reason: str = ""
+
+
 class WorkStreams(Protocol):
     """What a worker does with streams."""
 
@@ -278,3 +296,9 @@ class Presence(Protocol):
 
     async def leader(self) -> tuple[str, int] | None:
         """Return the leader's (id, epoch), or None while nobody leads."""
+
+    async def pauses(self) -> list[Pause]:
+        """Return what is paused, as the leader last said."""
+
+    async def show_pauses(self, pauses: Sequence[Pause]) -> None:
+        """Say what is paused now, and that nothing else is."""

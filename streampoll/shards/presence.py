@@ -16,6 +16,7 @@ from streampoll.model import QueueClass
 from streampoll.shards.clock import Clock
 from streampoll.shards.connection import raise_errors
 from streampoll.shards.keys import Keys
+from streampoll.shards.port import Pause, Paused
 from streampoll.shards.port import Worker as Worker
 from streampoll.shards.ring import home_of
 from streampoll.shards.scripts import Scripts
@@ -83,6 +84,16 @@ class Presence:
         holder, _, epoch = said.decode().partition(" ")
         return holder, int(epoch)
 
+    async def pauses(self) -> list[Pause]:
+        """Return what is paused, as the leader last said."""
+        flat = await self._one(self._keys.paused, "HGETALL", self._keys.paused)
+        return sorted((_pause(*pair) for pair in zip(flat[0::2], flat[1::2], strict=True)), key=_order)
+
+    async def show_pauses(self, pauses: Sequence[Pause]) -> None:
+        """Say what is paused now, and that nothing else is."""
+        arguments = [word for each in pauses for word in _said(each)]
+        await self._scripts.one("pauses", [self._keys.paused], arguments)
+
 
 def homes(workers: Sequence[Worker], queue: QueueClass, shards: int, own_id: str, live_since: float) -> list[int]:
     """Return the shards of a class whose home is `own_id`, among the workers that beat since `live_since`."""
@@ -93,3 +104,17 @@ def homes(workers: Sequence[Worker], queue: QueueClass, shards: int, own_id: str
 def _worker(name: bytes, said: bytes) -> Worker:
     beat_ms, _, queues = said.decode().partition(" ")
     return Worker(name.decode(), frozenset(queues.split(",")), int(beat_ms) / 1000)
+
+
+def _said(pause: Pause) -> tuple[str, bytes]:
+    return f"{pause.kind}:{pause.name}", msgpack.packb((pause.since, pause.by, pause.reason))
+
+
+def _pause(field: bytes, said: bytes) -> Pause:
+    kind, _, name = field.decode().partition(":")
+    since, by, reason = msgpack.unpackb(said)[:3]
+    return Pause(Paused(kind), name, since, by, reason)
+
+
+def _order(pause: Pause) -> tuple[str, str]:
+    return pause.kind, pause.name

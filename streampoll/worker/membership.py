@@ -12,7 +12,7 @@ from typing import Any
 from streampoll.config.settings import WorkerSettings
 from streampoll.errors import UnavailableError
 from streampoll.model import QueueClass
-from streampoll.shards.port import Presence, Worker
+from streampoll.shards.port import Pause, Paused, Presence, Worker
 from streampoll.shards.ring import home_of
 
 log = logging.getLogger(__name__)
@@ -37,12 +37,13 @@ class Membership:
         self._live: dict[QueueClass, frozenset[str]] = {}
         self._known: tuple[str, ...] = (own_id,)
         self._homes: dict[QueueClass, tuple[int, ...]] = {}
+        self._paused: frozenset[str] = frozenset()
         self._leaving = False
         self.away = False  # Redis could not be reached at the last beat
 
     def homes(self, queue: QueueClass) -> Sequence[int]:
-        """Return the shards of a class whose home this process is now."""
-        return self._homes.get(queue, ())
+        """Return the shards of a class whose home this process is now: none of one that is paused."""
+        return () if queue in self._paused else self._homes.get(queue, ())
 
     def known(self) -> Sequence[str]:
         """Return the workers that beat in the last minute."""
@@ -64,6 +65,15 @@ class Membership:
         workers = await self._presence.beat(self._id, () if self._leaving else self._queues)
         newest = max((worker.beat for worker in workers), default=0.0)
         self._settle(workers, newest - self._settings.dead_after_s)
+        self._heed(await self._presence.pauses())
+
+    def _heed(self, pauses: Sequence[Pause]) -> None:
+        """Read nothing of a class that is paused; what is in hand is finished."""
+        paused = frozenset(each.name for each in pauses if each.kind is Paused.QUEUE)
+        for queue in self._queues:
+            if (queue in paused) != (queue in self._paused):
+                log.info("%s: %s", queue, "paused, nothing more is read" if queue in paused else "resumed")
+        self._paused = paused
 
     def _settle(self, workers: Sequence[Worker], live_since: float) -> None:
         self._known = (self._id, *(worker.id for worker in workers))
