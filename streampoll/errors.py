@@ -4,6 +4,7 @@ A device that fails is an `Outcome`, never an exception. What is raised is bad i
 
     StreampollError
     ├── ConfigError            the user's files, environment or options; carries one `Fault` a mistake   exit 2
+    │   └── UnknownTask            a task's name that nobody has registered
     ├── UnavailableError       a server is away or refuses work; try again later
     │   ├── RedisUnavailable       no connection, time-out, loading, failover
     │   │   └── RedisPartlyUnavailable     some shards could not be asked; has what the others answered
@@ -43,6 +44,10 @@ class ConfigError(StreampollError):
     def __init__(self, faults: Sequence[Fault]) -> None:
         self.faults = tuple(faults)
         super().__init__("\n".join(str(fault) for fault in self.faults))
+
+
+class UnknownTask(ConfigError):  # noqa: N818 - reads as what it is
+    """Nobody has registered a task of this name: no worker that lives, and no module of the sender's configuration."""
 
 
 class UnavailableError(StreampollError):

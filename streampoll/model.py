@@ -25,6 +25,16 @@ class QueueClass(StrEnum):
     WORKFLOWS = "workflows"  # multi-step work
     ANALYSIS = "analysis"  # rates, thresholds, device state
     NOTIFICATIONS = "notifications"  # messages to people
+    URGENT = "urgent"  # users' tasks that are sent with priority; read by every process that serves tasks
+
+    @property
+    def internal(self) -> bool:
+        """True for a class that pools do not name: who serves what goes through it serves it too."""
+        return self is QueueClass.URGENT
+
+
+SERVED = tuple(queue for queue in QueueClass if not queue.internal)
+"""The classes that a pool may serve."""
 
 
 class Status(IntEnum):

@@ -9,7 +9,7 @@ from streampoll.cli.up import pools_of
 from streampoll.cli.worker import find_pool, parse_queues
 from streampoll.config.settings import PoolSettings, Settings
 from streampoll.errors import ConfigError
-from streampoll.model import QueueClass
+from streampoll.model import SERVED, QueueClass
 
 POOLS = Settings(pools={"general": PoolSettings(), "polling": PoolSettings(queues=(QueueClass.POLLING,), processes=16)})
 
@@ -69,4 +69,4 @@ def test_queue_classes_are_read_with_blanks_and_doubles() -> None:
 def test_up_runs_the_pools_of_the_configuration_or_one_for_everything() -> None:
     assert pools_of(POOLS, None) == POOLS.pools
     assert pools_of(POOLS, 3)[""].processes == 3
-    assert pools_of(Settings(), None)[""].queues == tuple(QueueClass)
+    assert pools_of(Settings(), None)[""].queues == SERVED

@@ -55,7 +55,7 @@ def test_every_mistake_is_reported_with_its_line(tmp_path: Path) -> None:
         ("[pools.a]\nqueues = ['pollin']", "pools.a.queues: ['pollin'] is not allowed; did you mean 'polling'?"),
         (
             "[pools.a]\nqueues = ['all']",
-            "['all'] is not allowed; known: analysis, notifications, polling, results, workf",
+            "['all'] is not allowed; known: analysis, notifications, polling, results, urgent",
         ),
         ("[pools.a]\nqueues = []", "expected a list of polling, results, workflows, analysis, notifications"),
         ("[pools.a]\nqueues = ['polling', 'polling']", "pools.a.queues: 'polling' is there 2 times; name it once"),

@@ -174,6 +174,7 @@ def test_every_key_of_redis_is_described() -> None:
         Keys().totals,
         Keys().told("<id>"),
     ]
+    made += [Keys().tasks, Keys().cancelled]
     described = {key.replace("<class>", "polling") for key in re.findall(r"^\| `(sp:\S+)` \|", protocol(), re.M)}
     assert described == set(made)
 

@@ -19,7 +19,7 @@ BODY = {"intervals": {}}
 
 async def test_the_schema_is_applied_once(fresh_database: str) -> None:
     async with connected(settings_of(fresh_database)) as connection:
-        assert await migrate(connection) == ["001_init"]
+        assert await migrate(connection) == [migration.name for migration in load_migrations()]
         assert await migrate(connection) == []
 
 
@@ -29,7 +29,7 @@ async def test_many_processes_may_migrate_at_once(fresh_database: str) -> None:
             return await migrate(connection)
 
     applied = await asyncio.gather(*(start() for _ in range(6)))
-    assert sorted(map(len, applied)) == [0, 0, 0, 0, 0, 1]
+    assert sorted(map(len, applied)) == [0, 0, 0, 0, 0, len(load_migrations())]
 
 
 async def test_a_migration_that_fails_leaves_nothing(fresh_database: str) -> None:
@@ -47,9 +47,9 @@ async def test_a_newer_schema_is_refused(fresh_database: str) -> None:
             await migrate(connection)
 
 
-def test_migrations_are_numbered_without_a_gap() -> None:
+def test_migrations_are_numbered_once_each() -> None:
     versions = [migration.version for migration in load_migrations()]
-    assert versions == list(range(1, len(versions) + 1))
+    assert versions == sorted(set(versions))
 
 
 def test_a_partition_is_named_for_its_day() -> None:

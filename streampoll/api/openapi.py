@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 
-from streampoll import __version__
 from streampoll.api.problem import MEDIA_TYPE, ProblemDetails
 from streampoll.api.route import JSON, Route
 from streampoll.results.control import Role
+from streampoll.version import VERSION
 
 _REF = "#/components/schemas/{name}"
 _CONVERTOR = re.compile(r":\w+\}")
@@ -28,7 +28,7 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {
             "title": "streampoll",
-            "version": __version__,
+            "version": VERSION,
             "description": "What is polled, what is late and why; and actions. Times are seconds since the epoch, or "
             "ISO 8601 in UTC where they are text.",
         },

@@ -12,6 +12,7 @@ from streampoll.shards.open import open_topology
 from streampoll.shards.presence import Presence
 from streampoll.shards.scripts import Scripts
 from streampoll.shards.streams import RedisStreams
+from streampoll.shards.topology import Topology
 from streampoll.shards.totals import Totals
 from streampoll.worker.consume import BLOCK_MS
 
@@ -29,6 +30,7 @@ class RedisSide:
     presence: Presence
     devices: DeviceRecords
     totals: Totals
+    topology: Topology
 
 
 @asynccontextmanager
@@ -40,6 +42,6 @@ async def open_redis(settings: Settings) -> AsyncIterator[RedisSide]:
     streams, presence = RedisStreams(topology, keys), Presence(topology, keys, clock)
     devices = DeviceRecords(topology, keys, clock.now)
     try:
-        yield RedisSide(keys, Scripts(topology), clock, streams, presence, devices, Totals(topology, keys))
+        yield RedisSide(keys, Scripts(topology), clock, streams, presence, devices, Totals(topology, keys), topology)
     finally:
         await topology.close()

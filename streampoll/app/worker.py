@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
@@ -12,6 +12,8 @@ from streampoll.app.counting import counted_by
 from streampoll.app.files import Files
 from streampoll.app.loop import run_loop, stop_signal, until_settled, when
 from streampoll.app.redis_side import RedisSide, open_redis
+from streampoll.app.task_client import own_tasks
+from streampoll.app.tasks import TaskSide, classes_of, task_side
 from streampoll.app.watches import watch_credentials, watch_profiles, watch_threads
 from streampoll.config.load import (
     load_credentials,
@@ -42,12 +44,15 @@ from streampoll.worker.refuse import RefuseHandler
 from streampoll.worker.slots import Slots
 
 _DRAIN_ORDER = (  # what makes work for others ends first
-    QueueClass.POLLING, QueueClass.WORKFLOWS, QueueClass.ANALYSIS, QueueClass.NOTIFICATIONS, QueueClass.RESULTS,
+    QueueClass.POLLING, QueueClass.WORKFLOWS, QueueClass.ANALYSIS, QueueClass.URGENT, QueueClass.NOTIFICATIONS,
+    QueueClass.RESULTS,
 )  # fmt: skip
 
 
 def worker_role(files: Files, settings: Settings, name: str, pool: PoolSettings) -> Role:
     """Return the role of a pool's processes."""
+    tasks = own_tasks(settings, files.where)
+    pool = replace(pool, queues=classes_of(pool, tasks))
     rules = Rules(
         processes=pool.processes,
         start_timeout_s=settings.worker.start_timeout_s,
@@ -65,24 +70,32 @@ def worker_role(files: Files, settings: Settings, name: str, pool: PoolSettings)
             partial(watch_profiles, files, settings, profiles),
             partial(watch_credentials, files, settings, credentials),
         )
-        return run_loop(_serve_worker(context, settings, name, pool, router, watches))
+        loaded = _Loaded(router, watches, partial(task_side, settings, files.where, tasks))
+        return run_loop(_serve_worker(context, settings, name, pool, loaded))
 
     return Role(f"worker-{name}" if name else "worker", run_child, rules)
 
 
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """What a process was forked with."""
+
+    router: Router
+    watches: Sequence[Background]
+    task_side: Callable[[RedisSide, str], TaskSide]
+
+
 async def _serve_worker(
-    context: ChildContext,
-    settings: Settings,
-    name: str,
-    pool: PoolSettings,
-    router: Router,
-    watches: Sequence[Background],
+    context: ChildContext, settings: Settings, name: str, pool: PoolSettings, loaded: _Loaded
 ) -> int:
+    router = loaded.router
     stopped = stop_signal()
     if not await until_settled(settings, context.beat, stopped):
         return 0
     async with open_redis(settings) as side:
-        build = _WorkerBuild(settings, pool, side, context.beat, new_worker_id())
+        own_id = new_worker_id()
+        tasks = loaded.task_side(side, own_id)
+        build = _WorkerBuild(settings, pool, side, context.beat, own_id, tasks)
         handlers = build.handlers(router)
         membership = build.membership()
         homes = partial(membership.homes, QueueClass.POLLING)
@@ -90,11 +103,12 @@ async def _serve_worker(
         parts = build.parts(name, context.index, handlers, membership, remembering)
         counting = [*handlers.values(), *parts.consumers]
         telling = Telling(side.totals, build.id, counted_by(name, counting, router))
-        process = WorkerProcess(replace(parts, background=(*watches, remembering.run, telling.run)))
+        process = WorkerProcess(replace(parts, background=(*loaded.watches, remembering.run, telling.run)))
         hard_limit_s = settings.queues[QueueClass.POLLING].hard_limit_s
         beside = [
             asyncio.create_task(when(stopped, process.stop), name="stop"),
             asyncio.create_task(watch_threads(router, hard_limit_s, process.stop), name="threads"),
+            asyncio.create_task(tasks.watch(process.stop), name="tasks"),
         ]
         try:
             await process.run()
@@ -115,6 +129,7 @@ class _WorkerBuild:
     side: RedisSide
     beat: Beat
     id: str
+    tasks: TaskSide
 
     def handlers(self, router: Router) -> dict[QueueClass, Handler]:
         """Make the handler of each class that the pool serves."""
@@ -153,10 +168,13 @@ class _WorkerBuild:
             membership.known,
             self.beat.touch,
         )
-        consumers = [Consumer(queue, handler, self._limits(queue), around) for queue, handler in handlers.items()]
+        consumers = [
+            Consumer(queue, self.tasks.routed(queue, handler), self._limits(queue), around)
+            for queue, handler in handlers.items()
+        ]
         return ProcessParts(
             consumers, membership, self.beat, self.settings.worker.drain_s, index, name,
-            lambda: _published(handlers),
+            lambda: _published(handlers) | self.tasks.figures(),
         )  # fmt: skip
 
     def _queue(self, queue: QueueClass) -> QueueSettings:

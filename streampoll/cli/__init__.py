@@ -14,8 +14,8 @@ from difflib import get_close_matches
 
 import click
 
-from streampoll import __version__
 from streampoll.errors import ConfigError, StreampollError, UnfitServerError
+from streampoll.version import VERSION
 
 COMMANDS = (
     "init",
@@ -30,6 +30,8 @@ COMMANDS = (
     "results",
     "device",
     "audit",
+    "send",
+    "task",
     "coordinator",
     "worker",
     "api",
@@ -82,7 +84,7 @@ def _module_of(name: str) -> str:
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(__version__, prog_name="streampoll", message="%(prog)s %(version)s")
+@click.version_option(VERSION, prog_name="streampoll", message="%(prog)s %(version)s")
 def group() -> None:
     """Poll network devices on a schedule, and account for every poll.
 

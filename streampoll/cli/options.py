@@ -9,17 +9,10 @@ from typing import Any, TypeVar
 
 import click
 
-from streampoll.config.load import FILE
+from streampoll.config.load import FILE, SYSTEM, default_directory
 from streampoll.config.units import parse_since
 
-SYSTEM = Path("/etc/streampoll")
-
 Command = TypeVar("Command", bound=Callable[..., Any])
-
-
-def default_directory(here: Path, system: Path = SYSTEM) -> Path:
-    """Return where a configuration is looked for: here if there is one, else the system's directory, else here."""
-    return system if not (here / FILE).exists() and (system / FILE).exists() else here
 
 
 class ConfigPath(click.ParamType[Path]):

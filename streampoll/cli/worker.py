@@ -9,7 +9,7 @@ from streampoll.cli.options import config_option
 from streampoll.config.report import nearest
 from streampoll.config.settings import PoolSettings, Settings
 from streampoll.errors import ConfigError, Fault
-from streampoll.model import QueueClass
+from streampoll.model import SERVED, QueueClass
 
 
 @click.command("worker")
@@ -56,8 +56,8 @@ def find_pool(settings: Settings, name: str) -> PoolSettings:
 def parse_queues(text: str) -> tuple[QueueClass, ...]:
     """Read a comma-separated list of queue classes."""
     names = [name.strip() for name in text.split(",") if name.strip()]
-    wrong = [name for name in names if name not in list(QueueClass)]
+    wrong = [name for name in names if name not in SERVED]
     if wrong or not names:
         what = f"there is no queue class {wrong[0]!r}" if wrong else "names no queue class"
-        raise ConfigError([Fault("--queues", what, f"write some of {', '.join(QueueClass)}")])
+        raise ConfigError([Fault("--queues", what, f"write some of {', '.join(SERVED)}")])
     return tuple(dict.fromkeys(QueueClass(name) for name in names))

@@ -16,7 +16,7 @@ from streampoll.config.profile_port import PollPlan
 from streampoll.config.redis_url import Kind, RedisUrlError, parse_redis_url
 from streampoll.config.report import SHOWN, nearest
 from streampoll.config.settings import HttpSettings, QueueSettings, RedisSettings, Settings, SnmpSettings, SshSettings
-from streampoll.model import Device, QueueClass
+from streampoll.model import SERVED, Device, QueueClass
 from streampoll.ssh.plan import SshPlan
 
 _POSTGRES_FILES = ("sslrootcert", "sslcert", "sslkey", "sslcrl")
@@ -37,7 +37,7 @@ def check_settings(place: Place, settings: Settings) -> None:
     for queue, limits in settings.queues.items():
         _check_queue(place.at("queues", queue.value), limits)
     served = {queue for pool in settings.pools.values() for queue in pool.queues}
-    for queue in QueueClass:
+    for queue in SERVED:
         if queue not in served:
             place.at("pools").notice(f"no pool serves '{queue}'", "its work waits until a worker elsewhere does")
     pollers = sum(pool.processes for pool in settings.pools.values() if QueueClass.POLLING in pool.queues)
@@ -47,6 +47,11 @@ def check_settings(place: Place, settings: Settings) -> None:
             f"set shards.count to at least {pollers}, or fewer processes (each polls many devices at a time)",
         )
     for name, pool in settings.pools.items():
+        for queue in filter(lambda queue: queue.internal, pool.queues):
+            place.at("pools", name, "queues").fault(
+                f"'{queue}' is served by every pool that serves tasks",
+                "leave it out; its limits are in [queues.urgent]",
+            )
         for queue, times in Counter(pool.queues).items():
             if times > 1:
                 place.at("pools", name, "queues").fault(f"'{queue}' is there {times} times", "name it once")

@@ -25,6 +25,7 @@ from streampoll.errors import Fault
 from streampoll.model import Device
 
 FILE = "streampoll.toml"
+SYSTEM = Path("/etc/streampoll")
 
 log = logging.getLogger(__name__)
 
@@ -102,6 +103,11 @@ def load_credentials(where: Path, settings: Settings, environ: Mapping[str, str]
     credentials = read_credentials(source_directory(where) / shown, shown, environ, report)
     _finish(report)
     return credentials
+
+
+def default_directory(here: Path, system: Path = SYSTEM) -> Path:
+    """Return where a configuration is looked for: here if there is one, else the system's directory, else here."""
+    return system if not (here / FILE).exists() and (system / FILE).exists() else here
 
 
 def source_directory(where: Path) -> Path:

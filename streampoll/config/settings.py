@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from streampoll.config.secret import Secret
-from streampoll.model import QueueClass
+from streampoll.model import SERVED, QueueClass
 
 Seconds = float
 Positive = Annotated[Seconds, Meta(gt=0)]  # a time-out or an interval
@@ -99,7 +99,7 @@ class WorkerSettings:
 class PoolSettings:
     """One kind of worker: `[pools.NAME]`, `streampoll worker --pool NAME`, `streampoll-worker@NAME`."""
 
-    queues: Annotated[tuple[QueueClass, ...], Meta(min_length=1), _doc("queue classes served")] = tuple(QueueClass)
+    queues: Annotated[tuple[QueueClass, ...], Meta(min_length=1), _doc("queue classes served")] = SERVED
     processes: Annotated[int, Meta(ge=1, le=1024), _doc("forked processes")] = 2
     concurrency: Annotated[int, Meta(ge=1, le=100_000), _doc("targets polled at a time by one process")] = 200
     prefetch: Annotated[Count, _doc("entries held beyond those being served")] = 8
@@ -128,6 +128,7 @@ def _default_queues() -> dict[QueueClass, QueueSettings]:
         QueueClass.NOTIFICATIONS: QueueSettings(weight=4),
         QueueClass.WORKFLOWS: QueueSettings(weight=2),
         QueueClass.ANALYSIS: QueueSettings(weight=1),
+        QueueClass.URGENT: QueueSettings(concurrency=50),
     }
 
 
@@ -262,6 +263,23 @@ class ApiSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class TaskSettings:
+    """Tasks of your own: Python functions of modules and packages that you install."""
+
+    modules: Annotated[
+        tuple[str, ...], _doc("modules with tasks, found beside streampoll.toml too; packages are found by themselves")
+    ] = ()
+    threads: Annotated[int, Meta(ge=1, le=1000), _doc("tasks at a time of one process that run in threads")] = 8
+    processes: Annotated[
+        int, Meta(ge=1, le=256), _doc("child processes of one process, for tasks that run in them")
+    ] = 2
+    max_bytes: Annotated[int, Meta(ge=1024, le=16 << 20), _doc("size of a task's arguments, and of its result")] = (
+        256 << 10
+    )
+    kept_days: Annotated[Count, _doc("days that results are kept; 0 keeps all")] = 7
+
+
+@dataclass(frozen=True, slots=True)
 class LogSettings:
     """Logging."""
 
@@ -296,5 +314,6 @@ class Settings:
     custom: CustomSettings = field(default_factory=CustomSettings)
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
     api: ApiSettings = field(default_factory=ApiSettings)
+    tasks: TaskSettings = field(default_factory=TaskSettings)
     log: LogSettings = field(default_factory=LogSettings)
     paths: PathSettings = field(default_factory=PathSettings)

@@ -12,9 +12,9 @@ from itertools import accumulate
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
-from streampoll import __version__
 from streampoll.observe.catalogue import SPECS, Kind, Spec
 from streampoll.observe.figures import QueueRow, Stats, WorkerRow, by_class
+from streampoll.version import VERSION
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
@@ -105,7 +105,7 @@ def _gauge_family(spec: Spec, samples: Samples) -> Metric:
 def _gauges(scrape: Scrape) -> Mapping[str, Samples]:
     """Return the samples of every gauge; what is unknown has none."""
     stats = scrape.stats
-    gauges: dict[str, Samples] = {"redis_up": {(): float(not stats.troubles)}, "build_info": {(__version__,): 1.0}}
+    gauges: dict[str, Samples] = {"redis_up": {(): float(not stats.troubles)}, "build_info": {(VERSION,): 1.0}}
     if not stats.troubles:
         gauges |= {"alarms": {(): float(len(stats.alarms))}, "stores_waiting": {(): float(stats.stores_waiting)}}
         gauges["leader_present"] = {(): float(stats.leader is not None)}

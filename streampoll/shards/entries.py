@@ -23,7 +23,8 @@ class Kind(StrEnum):
     POLL = "poll"  # polling: poll one device
     RESULT = "result"  # results: store one row
     LEDGER = "ledger"  # results: store one ledger entry
-    TASK = "task"  # workflows, analysis, notifications
+    TASK = "task"  # any class but results: run a task of a user
+    DONE = "done"  # results: what became of such a task
 
 
 @dataclass(slots=True)  # one is made for every poll: frozen, that takes four times as long

@@ -102,6 +102,16 @@ class Keys:
         return f"{self.prefix}:paused"
 
     @property
+    def tasks(self) -> str:
+        """Hash task's name -> when a worker last said that it runs it, and its class."""
+        return f"{self.prefix}:tasks"
+
+    @property
+    def cancelled(self) -> str:
+        """Sorted set of tasks that were cancelled, by the millisecond at which that is forgotten."""
+        return f"{self.prefix}:cancelled"
+
+    @property
     def meta(self) -> str:
         """Hash: shard count and format version, recorded at first start."""
         return f"{self.prefix}:meta"
