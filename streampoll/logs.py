@@ -18,7 +18,7 @@ def set_up_logs(settings: LogSettings, file: Path | None = None) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.level.upper())
-    for noisy in ("asyncio", "watchfiles"):
+    for noisy in ("asyncio", "watchfiles", "httpx"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 

@@ -39,7 +39,7 @@ NOT_SETTINGS = {  # in snake case, and of something else
     "executed_twice", "duration_ms", "max_rows", "retries",
     "auth_protocol", "auth_key", "priv_protocol", "priv_key",
     "content_types", "token_header", "allow_config",
-    "rmem_max",
+    "rmem_max", "api_key", "remote_write", "streampoll_poll",
 }  # fmt: skip
 
 

@@ -17,10 +17,11 @@ from streampoll.shards import scripts
 from streampoll.shards.clock import Clock
 from streampoll.shards.device_record import DeviceRecord
 from streampoll.shards.devices import DeviceRecords
-from streampoll.shards.entries import Entry, Kind
+from streampoll.shards.entries import Delivered, Entry, Kind, Log
 from streampoll.shards.lease import LeaderLease
 from streampoll.shards.letters import Letters
-from streampoll.shards.port import Pause, Paused, Postponed
+from streampoll.shards.outputs import Reader, RedisOutputStreams
+from streampoll.shards.port import Pause, Paused, Postponed, Settled
 from streampoll.shards.presence import Presence
 from streampoll.shards.runs import AdHoc, Runs
 from streampoll.shards.scripts import Scripts
@@ -83,15 +84,25 @@ async def worker(bench: RedisBench) -> None:
     assert not await bench.streams.retry(POLLING, "w", SHARD, [Postponed(three.id, three.entry, 0)])
     assert await bench.streams.promote(POLLING, SHARDS, 10) == 1
     assert not await release(bench, [four], "w")
-    assert len(await swept(bench, "w")) == 1
+    left = await swept(bench, "w")
+    assert len(left) == 1
     await bench.streams.retire(POLLING, SHARD, [])
     devices = DeviceRecords(bench.topology, bench.keys, time.time)
     assert not await devices.write({SHARD: {"sw1": DeviceRecord(int(time.time()), {"snmp": "b"}), "sw2": None}})
     assert [len(page) async for page in devices.read(SHARD)] == [1]
+    assert not await bench.streams.finish(POLLING, "w", {SHARD: [for_outputs(each) for each in left]})
+    outputs = RedisOutputStreams(bench.topology, bench.keys)
+    for _ in range(2):
+        await outputs.deliver("o", await outputs.follow("o", [SHARD], 10, Reader("w", 1.0)), ["o"])
     totals = Totals(bench.topology, bench.keys)
     assert await totals.add("w", 1, await totals.add("w", 1, 0, {"polls": 1}), {"polls": 1}) == 1
     await presence.withdraw("w")
     await presence.beat("w", [])
+
+
+def for_outputs(delivered: Delivered) -> Settled:
+    """Finish a poll that leaves a result for outputs."""
+    return Settled(delivered.id, "j", TICK, [(Log.OUTPUTS, Entry(Kind.RESULT, "j", TICK, 10, b""))])
 
 
 async def reader(bench: RedisBench) -> None:
@@ -101,6 +112,7 @@ async def reader(bench: RedisBench) -> None:
     await presence.leader()
     assert len(await bench.streams.figures(SHARDS)) == 2
     assert await Totals(bench.topology, bench.keys).read() == {}
+    await RedisOutputStreams(bench.topology, bench.keys).follow("o", SHARDS, 1)
     assert await DeviceRecords(bench.topology, bench.keys, time.time).find(SHARD, "sw1") is None
 
 
@@ -152,6 +164,9 @@ async def acting(admin: "redis.Redis", url: str, role: str, rights: list[str]) -
             await dispatch(bench, part_of(4))
         if role in ("reader", "api"):
             await bench.streams.add(RESULTS, SHARD, [Entry(Kind.TASK, "j", 1, 0, b"")])
+            await finish(bench, [for_outputs(each) for each in await read(bench, count=1)])
+            outputs = RedisOutputStreams(bench.topology, bench.keys)
+            await outputs.deliver("o", await outputs.follow("o", [SHARD], 10), ["o", "another"])
         if role in ("operator", "api"):
             await bury(bench)
     async with RedisBench(re.sub("//.*@", f"//{role}:p%25ss@", url)) as bench:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from streampoll.config.load import (
     load_jobs,
 )
+from streampoll.config.settings import enabled_outputs
 from streampoll.embedded.endpoints import read_settings
 from streampoll.observe.snapshot import Known, RedisStats
 from streampoll.results.postgres import connected
@@ -25,9 +26,10 @@ async def open_stats(where: Path) -> AsyncIterator[RedisStats]:
     """Make the source of `stats` for a configuration."""
     settings = read_settings(where, os.environ)
     coordinator, jobs = settings.coordinator, load_jobs(where)
-    known = Known(settings.shards.count, settings.worker.dead_after_s, jobs, coordinator.results_high_water)
+    outputs = tuple(enabled_outputs(settings))
+    known = Known(settings.shards.count, settings.worker.dead_after_s, jobs, coordinator.results_high_water, outputs)
     async with open_redis(settings) as side:
-        yield RedisStats(side.streams, side.presence, side.clock.now, known)
+        yield RedisStats(side.streams, side.presence, side.clock.now, known, side.outputs)
 
 
 @asynccontextmanager

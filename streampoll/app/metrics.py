@@ -10,7 +10,7 @@ from pathlib import Path
 from streampoll.app.redis_side import RedisSide, open_redis
 from streampoll.config.load import load_jobs, load_profiles
 from streampoll.config.profile_port import PollPlan
-from streampoll.config.settings import Settings
+from streampoll.config.settings import Settings, enabled_outputs
 from streampoll.embedded.endpoints import read_settings
 from streampoll.errors import UnavailableError
 from streampoll.observe.device_metrics import DevicePage
@@ -75,7 +75,8 @@ async def open_metrics(where: Path) -> AsyncIterator[MetricsRoutes]:
 def metrics_source(where: Path, settings: Settings, side: RedisSide) -> MetricsSource:
     """Make what reads; its PostgreSQL is to be closed by whoever asks for it."""
     jobs, coordinator = load_jobs(where), settings.coordinator
-    known = Known(settings.shards.count, settings.worker.dead_after_s, jobs, coordinator.results_high_water)
-    stats = RedisStats(side.streams, side.presence, side.clock.now, known)
+    outputs = tuple(enabled_outputs(settings))
+    known = Known(settings.shards.count, settings.worker.dead_after_s, jobs, coordinator.results_high_water, outputs)
+    stats = RedisStats(side.streams, side.presence, side.clock.now, known, side.outputs)
     plans, max_age_s = load_profiles(where, settings), settings.metrics.device_max_age_s
     return MetricsSource(stats, side, Postgres(settings.postgres), plans, max_age_s)

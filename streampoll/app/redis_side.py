@@ -9,6 +9,7 @@ from streampoll.shards.clock import Clock
 from streampoll.shards.devices import DeviceRecords
 from streampoll.shards.keys import Keys
 from streampoll.shards.open import open_topology
+from streampoll.shards.outputs import RedisOutputStreams
 from streampoll.shards.presence import Presence
 from streampoll.shards.scripts import Scripts
 from streampoll.shards.streams import RedisStreams
@@ -30,6 +31,7 @@ class RedisSide:
     presence: Presence
     devices: DeviceRecords
     totals: Totals
+    outputs: RedisOutputStreams
     topology: Topology
 
 
@@ -42,6 +44,9 @@ async def open_redis(settings: Settings) -> AsyncIterator[RedisSide]:
     streams, presence = RedisStreams(topology, keys), Presence(topology, keys, clock)
     devices = DeviceRecords(topology, keys, clock.now)
     try:
-        yield RedisSide(keys, Scripts(topology), clock, streams, presence, devices, Totals(topology, keys), topology)
+        yield RedisSide(
+            keys, Scripts(topology), clock, streams, presence, devices, Totals(topology, keys),
+            RedisOutputStreams(topology, keys), topology,
+        )  # fmt: skip
     finally:
         await topology.close()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from streampoll.app.counting import counted_by
 from streampoll.app.files import Files
@@ -15,11 +15,13 @@ from streampoll.app.redis_side import RedisSide, open_redis
 from streampoll.app.task_client import own_tasks
 from streampoll.app.tasks import TaskSide, classes_of, task_side
 from streampoll.app.watches import watch_credentials, watch_profiles, watch_threads
+from streampoll.config.credentials import Credentials
 from streampoll.config.load import (
     load_credentials,
     load_profiles,
 )
-from streampoll.config.settings import PoolSettings, QueueSettings, Settings
+from streampoll.config.profile_port import PollPlan
+from streampoll.config.settings import PoolSettings, QueueSettings, Settings, enabled_outputs
 from streampoll.model import QueueClass
 from streampoll.pollers.handler import Poll, PollHandler, PollPorts
 from streampoll.pollers.protocols import make_router
@@ -29,6 +31,7 @@ from streampoll.results.codec import encode_payload
 from streampoll.results.migrations import migrate
 from streampoll.results.postgres import Postgres
 from streampoll.results.store import Store
+from streampoll.shards.entries import Log
 from streampoll.shards.presence import new_worker_id
 from streampoll.shards.telling import Telling
 from streampoll.worker.attempt import Surroundings
@@ -42,6 +45,9 @@ from streampoll.worker.port import Handler, Limits
 from streampoll.worker.process import Background, ProcessParts, WorkerProcess
 from streampoll.worker.refuse import RefuseHandler
 from streampoll.worker.slots import Slots
+
+if TYPE_CHECKING:
+    from streampoll.app.outputs import Outputs
 
 _DRAIN_ORDER = (  # what makes work for others ends first
     QueueClass.POLLING, QueueClass.WORKFLOWS, QueueClass.ANALYSIS, QueueClass.URGENT, QueueClass.NOTIFICATIONS,
@@ -70,7 +76,7 @@ def worker_role(files: Files, settings: Settings, name: str, pool: PoolSettings)
             partial(watch_profiles, files, settings, profiles),
             partial(watch_credentials, files, settings, credentials),
         )
-        loaded = _Loaded(router, watches, partial(task_side, settings, files.where, tasks))
+        loaded = _Loaded(router, watches, partial(task_side, settings, files.where, tasks), profiles, credentials)
         return run_loop(_serve_worker(context, settings, name, pool, loaded))
 
     return Role(f"worker-{name}" if name else "worker", run_child, rules)
@@ -83,6 +89,18 @@ class _Loaded:
     router: Router
     watches: Sequence[Background]
     task_side: Callable[[RedisSide, str], TaskSide]
+    profiles: Mapping[str, PollPlan]  # as files have them now, and so the credentials
+    credentials: Credentials
+
+    def outputs(
+        self, settings: Settings, side: RedisSide, homes: Callable[[], Sequence[int]]
+    ) -> "Sequence[Outputs]":  # fmt: skip
+        """Make what feeds the outputs; nothing, not even its libraries, where there are none."""
+        if not enabled_outputs(settings):
+            return ()
+        from streampoll.app.outputs import make_outputs
+
+        return (make_outputs(settings, side, homes, self.profiles, self.credentials),)
 
 
 async def _serve_worker(
@@ -101,9 +119,16 @@ async def _serve_worker(
         homes = partial(membership.homes, QueueClass.POLLING)
         remembering = Remembering(router.memory, side.devices, homes, settings.shards.count)
         parts = build.parts(name, context.index, handlers, membership, remembering)
-        counting = [*handlers.values(), *parts.consumers]
+        outputs = loaded.outputs(settings, side, partial(membership.homes, Log.OUTPUTS))
+        counting = [*handlers.values(), *parts.consumers, *outputs]
         telling = Telling(side.totals, build.id, counted_by(name, counting, router))
-        process = WorkerProcess(replace(parts, background=(*loaded.watches, remembering.run, telling.run)))
+        beside_them = (
+            *loaded.watches,
+            remembering.run,
+            telling.run,
+            *(run for each in outputs for run in each.background()),
+        )
+        process = WorkerProcess(replace(parts, figures=_all(parts.figures, outputs), background=beside_them))
         hard_limit_s = settings.queues[QueueClass.POLLING].hard_limit_s
         beside = [
             asyncio.create_task(when(stopped, process.stop), name="stop"),
@@ -138,7 +163,14 @@ class _WorkerBuild:
     def _handler(self, queue: QueueClass, router: Router) -> Handler:
         if queue is QueueClass.POLLING:
             return PollHandler(
-                PollPorts(_hooked(router.poll), encode_payload, self.side.clock.now, self.id, router.close)
+                PollPorts(
+                    _hooked(router.poll),
+                    encode_payload,
+                    self.side.clock.now,
+                    self.id,
+                    router.close,
+                    self.settings.worker.outputs_kept if enabled_outputs(self.settings) else 0,
+                )
             )
         if queue is QueueClass.RESULTS:
             postgres = Postgres(self.settings.postgres, prepare=migrate)
@@ -147,8 +179,9 @@ class _WorkerBuild:
 
     def membership(self) -> Membership:
         """Make the process's heartbeat and homes."""
-        settings = self.settings
-        return Membership(self.id, self.pool.queues, settings.shards.count, settings.worker, self.side.presence)
+        settings, outputs = self.settings, self.pool.outputs and enabled_outputs(self.settings)
+        serves: list[QueueClass | Log] = [*self.pool.queues, *([Log.OUTPUTS] if outputs else [])]
+        return Membership(self.id, serves, settings.shards.count, settings.worker, self.side.presence)
 
     def parts(
         self,
@@ -186,6 +219,11 @@ class _WorkerBuild:
         return Limits(
             limits.concurrency, prefetch, limits.batch, limits.soft_limit_s, limits.hard_limit_s, limits.claim_idle_s
         )
+
+
+def _all(figures: Callable[[], dict[str, Any]], outputs: "Sequence[Outputs]") -> Callable[[], dict[str, Any]]:
+    """Return what publishes a process's figures with those of its outputs."""
+    return lambda: {**figures(), **{name: said for each in outputs for name, said in each.published().items()}}
 
 
 def _hooked(poll: Poll) -> Poll:

@@ -1,5 +1,6 @@
 """`streampoll check`: is this configuration right, and do its servers answer?"""
 
+import asyncio
 import json
 import os
 from collections.abc import Iterable, Mapping
@@ -10,9 +11,9 @@ import click
 
 from streampoll.cli.options import config_option, json_option
 from streampoll.config.keeping import SecretNotHere
-from streampoll.config.load import Configuration, load
+from streampoll.config.load import Configuration, load, load_credentials
 from streampoll.config.report import Report
-from streampoll.config.settings import Settings
+from streampoll.config.settings import Settings, enabled_outputs
 from streampoll.embedded.endpoints import read_settings
 from streampoll.errors import ConfigError, Fault
 from streampoll.model import Device
@@ -41,6 +42,7 @@ def command(config: Path, connect: bool, as_json: bool) -> int:
         settings = _settings(config, os.environ)
         if settings is not None:
             diagnose(settings, report)
+            _ask_outputs(config, settings, report)
     figures = summary(configuration) if configuration else {}
     _print_json(report, figures) if as_json else _print_text(report, figures)
     return EXIT_FAULTS if report.faults else 0
@@ -62,6 +64,22 @@ def _read(where: Path, environ: Mapping[str, str], report: Report) -> Configurat
         except ConfigError as error:
             report.faults += error.faults
     return configuration
+
+
+def _ask_outputs(where: Path, settings: Settings, report: Report) -> None:
+    """Ask each output whether it is there; one that is not is no fault, since its results wait."""
+    outputs = enabled_outputs(settings)
+    if not outputs:
+        return
+    from streampoll.app.outputs import ask_all  # here: few have outputs, and their libraries are large
+
+    try:
+        credentials = load_credentials(where, settings, os.environ)
+    except ConfigError:
+        return  # said already
+    for name, trouble in asyncio.run(ask_all(outputs, credentials)).items():
+        if trouble:
+            report.notice(f"outputs.{name}", trouble, "its results wait in Redis until it takes them")
 
 
 def _settings(where: Path, environ: Mapping[str, str]) -> Settings | None:

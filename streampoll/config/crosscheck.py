@@ -7,7 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 from streampoll.config.convert import Place
 from streampoll.config.credentials import Credentials, names_of
@@ -15,7 +15,15 @@ from streampoll.config.jobs import Job
 from streampoll.config.profile_port import PollPlan
 from streampoll.config.redis_url import Kind, RedisUrlError, parse_redis_url
 from streampoll.config.report import SHOWN, nearest
-from streampoll.config.settings import HttpSettings, QueueSettings, RedisSettings, Settings, SnmpSettings, SshSettings
+from streampoll.config.settings import (
+    HttpSettings,
+    OutputSettings,
+    QueueSettings,
+    RedisSettings,
+    Settings,
+    SnmpSettings,
+    SshSettings,
+)
 from streampoll.model import SERVED, Device, QueueClass
 from streampoll.ssh.plan import SshPlan
 
@@ -28,6 +36,7 @@ def check_settings(place: Place, settings: Settings) -> None:
     _check_redis(place.at("redis"), settings.redis)
     _check_postgres(place.at("postgres", "dsn"), settings.postgres.dsn.reveal())
     _check_http(place.at("http"), settings.http)
+    _check_outputs(place.at("outputs"), settings)
     worker = settings.worker
     if worker.dead_after_s < 2 * worker.heartbeat_s:
         place.at("worker", "dead_after_s").fault(
@@ -55,6 +64,31 @@ def check_settings(place: Place, settings: Settings) -> None:
         for queue, times in Counter(pool.queues).items():
             if times > 1:
                 place.at("pools", name, "queues").fault(f"'{queue}' is there {times} times", "name it once")
+
+
+def _check_outputs(place: Place, settings: Settings) -> None:
+    """Check what each kind of output needs."""
+    for name, output in settings.outputs.items():
+        _check_output(place.at(name), output)
+    served = [name for name, pool in settings.pools.items() if pool.outputs]
+    if settings.outputs and not served:
+        place.notice("no pool serves outputs", "set outputs = true in one of [pools.NAME]")
+
+
+def _check_output(place: Place, output: OutputSettings) -> None:
+    begins = {"jsonl": (), "redis": ("redis://", "rediss://", "unix://")}.get(output.kind, ("http://", "https://"))
+    if output.kind == "jsonl" and not output.path:
+        place.at("path").fault("is missing", "name a file, or - for stdout")
+    if begins and not output.url.startswith(begins):
+        place.at("url").fault(f"not a URL of a {output.kind} server", f"it begins with {', '.join(begins)}")
+    if urlsplit(output.url).password or urlsplit(output.url).username:
+        place.at("url").fault("has a user or password in it", "name a credential of credentials.toml: credential = …")
+    if output.credential and output.url.startswith(("http://", "redis://")):
+        place.at("url").notice("the credential crosses the network in plain text", "write https:// or rediss://")
+    if output.tls_ca and not os.access(output.tls_ca, os.R_OK):
+        place.at("tls_ca").fault(
+            f"{output.tls_ca} can't be read", "name a file that exists and that this user may read"
+        )
 
 
 def _check_http(place: Place, http: HttpSettings) -> None:
@@ -127,6 +161,10 @@ def check_whole(
     for credential, count in Counter(device.credential for device in devices).items():
         names.update(dict.fromkeys(names_of(credential), count))
     _check_names("credential", names, credentials, place)
+    for name, output in settings.outputs.items():
+        if output.credential and output.credential not in credentials:
+            hint = nearest(output.credential, credentials)
+            place.at("outputs", name, "credential").fault(f"no credential '{output.credential}'", hint)
 
 
 def _check_job(place: Place, job: Job, devices: Sequence[Device], profiles: Mapping[str, PollPlan]) -> None:

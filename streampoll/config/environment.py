@@ -11,7 +11,7 @@ from typing import Any
 
 from streampoll.config.convert import Place, convert, from_text
 from streampoll.config.report import Report, nearest
-from streampoll.config.settings import PoolSettings, QueueSettings, Settings
+from streampoll.config.settings import OutputSettings, PoolSettings, QueueSettings, Settings
 from streampoll.config.source import nowhere
 from streampoll.config.table import Setting, settings_of
 from streampoll.model import QueueClass
@@ -26,7 +26,7 @@ Raw = dict[str, Any]
 
 def overlay(raw: Raw, environ: Mapping[str, str], report: Report) -> None:
     """Put the environment's settings into `raw`, the tables of streampoll.toml; wrong ones are faults."""
-    known = variables(pool_names(raw))
+    known = variables(pool_names(raw), _names(raw, "outputs"))
     for name, text in environ.items():
         if not name.startswith(PREFIX) or name == DIRECTORY or name.startswith(TESTS) or not text:
             continue
@@ -39,26 +39,33 @@ def overlay(raw: Raw, environ: Mapping[str, str], report: Report) -> None:
 
 def pool_names(raw: Raw) -> list[str]:
     """Return the names of the pools that the file has."""
-    pools = raw.get("pools")
-    return list(pools) if isinstance(pools, dict) else []
+    return _names(raw, "pools")
 
 
-def variables(pools: Iterable[str]) -> dict[str, tuple[SettingPath, Setting]]:
-    """Return every variable with its setting's path, for a configuration that has these pools."""
+def _names(raw: Raw, section: str) -> list[str]:
+    tables = raw.get(section)
+    return list(tables) if isinstance(tables, dict) else []
+
+
+def variables(pools: Iterable[str], outputs: Iterable[str] = ()) -> dict[str, tuple[SettingPath, Setting]]:
+    """Return every variable with its setting's path, for a configuration that has these pools and outputs."""
     known: dict[str, tuple[SettingPath, Setting]] = {}
-    for path, section in sections(pools):
+    for path, section in sections(pools, outputs):
         for name, setting in settings_of(section).items():
             known[variable_name((*path, name))] = ((*path, name), setting)
     return known
 
 
-def sections(pools: Iterable[str]) -> list[tuple[SettingPath, type[Any]]]:
+def sections(pools: Iterable[str], outputs: Iterable[str] = ("NAME",)) -> list[tuple[SettingPath, type[Any]]]:
     """Return the path of each table of settings with its dataclass."""
     plain = [
         ((name,), setting.base) for name, setting in settings_of(Settings).items() if isinstance(setting.base, type)
     ]
     queues = [(("queues", queue.value), QueueSettings) for queue in QueueClass]
-    return [*plain, *((("pools", pool), PoolSettings) for pool in pools), *queues]
+    named = [(("pools", pool), PoolSettings) for pool in pools] + [
+        (("outputs", name), OutputSettings) for name in outputs
+    ]
+    return [*plain, *named, *queues]
 
 
 def variable_name(path: SettingPath) -> str:

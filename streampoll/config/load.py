@@ -19,7 +19,7 @@ from streampoll.config.profile_port import PollPlan
 from streampoll.config.profiles import read_profiles
 from streampoll.config.report import Report
 from streampoll.config.sections import read_settings
-from streampoll.config.settings import Settings
+from streampoll.config.settings import OutputSettings, Settings
 from streampoll.config.source import Source, read_toml
 from streampoll.errors import Fault
 from streampoll.model import Device
@@ -148,7 +148,13 @@ def _from_here(settings: Settings, base: Path) -> Settings:
     ca, cert, key = (str(base.absolute() / file) if file else "" for file in files)
     hosts = str(base.absolute() / Path(settings.ssh.known_hosts).expanduser())
     redis = replace(redis, tls_ca=ca, tls_cert=cert, tls_key=key)
-    return replace(settings, redis=redis, ssh=replace(settings.ssh, known_hosts=hosts))
+    outputs = {name: _output_from_here(output, base.absolute()) for name, output in settings.outputs.items()}
+    return replace(settings, redis=redis, ssh=replace(settings.ssh, known_hosts=hosts), outputs=outputs)
+
+
+def _output_from_here(output: OutputSettings, base: Path) -> OutputSettings:
+    ca = str(base / output.tls_ca) if output.tls_ca else ""
+    return replace(output, tls_ca=ca, path=str(base / output.path) if output.path not in ("", "-") else output.path)
 
 
 def _finish(report: Report) -> None:

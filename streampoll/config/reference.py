@@ -5,6 +5,7 @@ What stands around the tables is in `reference.md`; `<!-- settings -->` marks th
 
 import sys
 from collections.abc import Iterator
+from dataclasses import MISSING
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,8 @@ def _row(path: tuple[str, ...], setting: Setting) -> str:
 def _shown(setting: Setting) -> str:
     """Return a default as a file would have it. The defaults that are secrets hold no password."""
     value = setting.default
+    if value is MISSING:
+        return "must be set"
     if isinstance(value, Secret):
         value = value.reveal()
     if isinstance(value, tuple):

@@ -10,7 +10,7 @@ from typing import Any
 from streampoll.config import celery, environment
 from streampoll.config.convert import Place, read_table
 from streampoll.config.report import nearest
-from streampoll.config.settings import PoolSettings, QueueSettings, Settings
+from streampoll.config.settings import OutputSettings, PoolSettings, QueueSettings, Settings
 from streampoll.config.table import settings_of
 from streampoll.model import QueueClass
 
@@ -36,7 +36,8 @@ def read_settings(place: Place, environ: Mapping[str, str]) -> Settings:
     }
     pools = _pools(raw["pools"], place.at("pools"))
     queues = _queues(raw.get("queues", {}), place.at("queues"))
-    return Settings(**plain, pools=pools, queues=queues)
+    outputs = _outputs(raw.get("outputs", {}), place.at("outputs"))
+    return Settings(**plain, pools=pools, queues=queues, outputs=outputs)
 
 
 def _pools(data: Any, place: Place) -> dict[str, PoolSettings]:
@@ -47,6 +48,18 @@ def _pools(data: Any, place: Place) -> dict[str, PoolSettings]:
             place.at(name).fault(f"'{name}' is not a pool's name", "small letters, digits, - and _, a letter first")
         pools[name] = read_table(PoolSettings, table, place.at(name)) or PoolSettings()
     return pools
+
+
+def _outputs(data: Any, place: Place) -> dict[str, OutputSettings]:
+    """Return the outputs by name."""
+    outputs = {}
+    for name, table in place.table(data).items():
+        if not _POOL_NAME.fullmatch(name):
+            place.at(name).fault(f"'{name}' is not an output's name", "small letters, digits, - and _, a letter first")
+        read = read_table(OutputSettings, table, place.at(name))
+        if read is not None:
+            outputs[name] = read
+    return outputs
 
 
 def _queues(data: Any, place: Place) -> dict[QueueClass, QueueSettings]:

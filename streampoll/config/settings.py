@@ -92,6 +92,9 @@ class WorkerSettings:
     heartbeat_s: Annotated[Positive, _doc("interval of a process's heartbeat")] = 1.0
     dead_after_s: Annotated[Positive, _doc("a process silent this long loses its shards")] = 3.0
     drain_s: Annotated[Limit, _doc("time to finish what is in flight after SIGTERM; the rest is handed back")] = 20.0
+    outputs_kept: Annotated[
+        int, Meta(ge=100), _doc("results kept in a shard for outputs that are behind; then the oldest go, and count")
+    ] = 20_000
     start_timeout_s: Annotated[Positive, _doc("a child that has not beaten once by then is replaced")] = 30.0
 
 
@@ -103,6 +106,7 @@ class PoolSettings:
     processes: Annotated[int, Meta(ge=1, le=1024), _doc("forked processes")] = 2
     concurrency: Annotated[int, Meta(ge=1, le=100_000), _doc("targets polled at a time by one process")] = 200
     prefetch: Annotated[Count, _doc("entries held beyond those being served")] = 8
+    outputs: Annotated[bool, _doc("serves the outputs of the configuration, beside its queues")] = True
     max_tasks: Annotated[Count, _doc("a process is replaced after this many entries; 0: never")] = 0
     max_rss_mb: Annotated[Count, _doc("a process is replaced above this resident size; 0: never")] = 0
 
@@ -227,6 +231,25 @@ class CustomSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class OutputSettings:
+    """Where results go besides PostgreSQL: `[outputs.NAME]`; see outputs.md."""
+
+    kind: Annotated[Literal["remote_write", "influx", "jsonl", "redis"], _doc("how and what is written; must be there")]
+    url: Annotated[str, _doc("where to, for all kinds but jsonl; no secret in it: credential names one")] = ""
+    path: Annotated[str, _doc("jsonl: file that lines are appended to; - is stdout")] = ""
+    credential: Annotated[str, _doc("name in credentials.toml: basic, bearer or api_key")] = ""
+    tls_ca: Annotated[str, _doc("file of the authorities of the server's certificate; empty: the system's")] = ""
+    enabled: Annotated[bool, _doc("false keeps the table and sends nothing")] = True
+    batch: Annotated[int, Meta(ge=1, le=10_000), _doc("results sent at a time")] = 500
+    timeout_s: Annotated[Positive, _doc("a send that takes longer is given up, and tried again")] = 10.0
+    max_back_off_s: Annotated[Positive, _doc("longest wait before it is tried again")] = 60.0
+    rotate_bytes: Annotated[Count, _doc("jsonl: the file is renamed once it is longer; 0: never")] = 100 << 20
+    rotate_keep: Annotated[int, Meta(ge=1, le=1000), _doc("jsonl: renamed files that are kept")] = 5
+    stream: Annotated[str, _doc("redis: key of the stream")] = "streampoll:results"
+    stream_max: Annotated[int, Meta(ge=1), _doc("redis: entries kept in the stream, roughly")] = 100_000
+
+
+@dataclass(frozen=True, slots=True)
 class MetricsSettings:
     """Figures for Prometheus: `streampoll metrics`."""
 
@@ -312,8 +335,14 @@ class Settings:
     http: HttpSettings = field(default_factory=HttpSettings)
     ssh: SshSettings = field(default_factory=SshSettings)
     custom: CustomSettings = field(default_factory=CustomSettings)
+    outputs: Mapping[str, OutputSettings] = field(default_factory=dict)
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
     api: ApiSettings = field(default_factory=ApiSettings)
     tasks: TaskSettings = field(default_factory=TaskSettings)
     log: LogSettings = field(default_factory=LogSettings)
     paths: PathSettings = field(default_factory=PathSettings)
+
+
+def enabled_outputs(settings: Settings) -> dict[str, OutputSettings]:
+    """Return the outputs that are fed."""
+    return {name: output for name, output in settings.outputs.items() if output.enabled}

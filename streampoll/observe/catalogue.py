@@ -101,6 +101,15 @@ SPECS: tuple[Spec, ...] = (
     _gauge("worker_resident_memory_bytes", "Resident memory of a process.", *_PROCESS),
     _gauge("worker_uptime_seconds", "Age of a process.", *_PROCESS),
     _counter("cpu_seconds_total", "CPU time of all processes of a pool.", ("pool",), scale=1 / MICRO),
+    # outputs
+    _counter("output_sent_total", "Results that an output has taken.", ("output",)),
+    _counter("output_retried_total", "Results sent that an output did not take, and that are sent again.", ("output",)),
+    _counter("output_dropped_total", "Results that an output never gets, by why.", ("output", "cause")),
+    _histogram("output_send_duration_seconds", "Time of one send to an output.", CALL_S, ("output",)),
+    _gauge("output_waiting", "Results that an output has not had.", "output"),
+    _gauge(
+        "output_lag_seconds", "Age of the oldest result that an output has not had; 0 where there is none.", "output"
+    ),
     # all of it
     _gauge("redis_up", "1 if the figures could be read from Redis, else 0; then nothing else is exposed."),
     _gauge("alarms", "Alarms that `streampoll stats` shows."),

@@ -111,6 +111,8 @@ def _gauges(scrape: Scrape) -> Mapping[str, Samples]:
         gauges["leader_present"] = {(): float(stats.leader is not None)}
         if stats.leader and stats.leader.since_s is not None:
             gauges["leader_since_seconds"] = {(): stats.leader.since_s}
+        gauges["output_waiting"] = {(row.output,): float(row.waiting) for row in stats.outputs}
+        gauges["output_lag_seconds"] = {(row.output,): row.lag_s for row in stats.outputs}
         gauges |= _queue_gauges(by_class(stats.queues)) | _worker_gauges(stats.workers)
     return {f"streampoll_{name}": samples for name, samples in gauges.items()}
 

@@ -79,6 +79,20 @@ class PauseRow:
 
 
 @dataclass(frozen=True, slots=True)
+class OutputRow:
+    """One output besides PostgreSQL."""
+
+    output: str
+    waiting: int  # results that it has not had
+    lag_s: float  # age of the oldest of them; 0.0: there is none
+    sent: int = 0  # since the workers started
+    retried: int = 0
+    dropped: int = 0
+    error: str = ""  # the last one; "": none
+    failed_s: float | None = None  # how long ago that was
+
+
+@dataclass(frozen=True, slots=True)
 class Stats:
     """Everything at one moment."""
 
@@ -91,6 +105,7 @@ class Stats:
     pauses: Sequence[PauseRow] = ()
     alarms: Sequence[str] = ()  # what a person should look at, one line each
     stores_waiting: int = 0  # processes that can't write rows now
+    outputs: Sequence[OutputRow] = ()
 
 
 class StatsSource(Protocol):

@@ -12,8 +12,10 @@ from streampoll.config.jobs import Job
 from streampoll.errors import UnavailableError
 from streampoll.model import QueueClass
 from streampoll.observe.alarms import alarms
-from streampoll.observe.figures import JobRow, Leader, PauseRow, QueueRow, Stats, WorkerRow
+from streampoll.observe.figures import JobRow, Leader, OutputRow, PauseRow, QueueRow, Stats, WorkerRow
+from streampoll.observe.outputs import output_alarms, output_rows
 from streampoll.results.figures import JobFigures, StoreFigures, merge, percentile
+from streampoll.shards.outputs import OutputStreams
 from streampoll.shards.port import DispatchStreams, Presence, QueueFigures, ShardFigures, Worker
 from streampoll.shards.ring import home_of
 
@@ -28,6 +30,7 @@ class Known:
     dead_after_s: float
     jobs: Sequence[Job] = ()
     results_high_water: int = 0  # results in a shard above which dispatch skips; 0: unknown
+    outputs: Sequence[str] = ()  # besides PostgreSQL
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +58,19 @@ class Crew:
 class RedisStats:
     """`StatsSource` over the shards."""
 
-    def __init__(self, streams: DispatchStreams, presence: Presence, now: Callable[[], float], known: Known) -> None:
+    def __init__(
+        self,
+        streams: DispatchStreams,
+        presence: Presence,
+        now: Callable[[], float],
+        known: Known,
+        outputs: OutputStreams | None = None,
+    ) -> None:
         self._streams = streams
         self._presence = presence
         self._now = now
         self._known = known
+        self._outputs = outputs
 
     async def snapshot(self) -> Stats:
         """Read everything once; Redis being away is a line of trouble and nothing known."""
@@ -69,6 +80,7 @@ class RedisStats:
             leader = await self._presence.leader()
             pauses = await self._presence.pauses()
             leads = (await self._presence.figures([leader[0]]))[0] if leader else None
+            outputs = await self._output_rows(crew)
         except UnavailableError as error:
             return Stats(at=time.time(), troubles=(str(error),))
         stored = merge(StoreFigures.unpack(each["store"]) for each in crew.figures.values() if "store" in each)
@@ -80,9 +92,19 @@ class RedisStats:
             leader=Leader(leader[0], leader[1], max(0.0, crew.now - leader[1] / 1000)) if leader else None,
             jobs=list(_job_rows(_Jobs(self._known.jobs, leads or {}, shards, stored), crew.now)),
             pauses=[PauseRow(p.kind.value, p.name, max(0.0, crew.now - p.since), p.by, p.reason) for p in pauses],
-            alarms=list(alarms(queues, crew.figures.values(), self._known.results_high_water)),
+            alarms=[
+                *alarms(queues, crew.figures.values(), self._known.results_high_water),
+                *output_alarms(outputs),
+            ],
+            outputs=outputs,
             stores_waiting=sum(bool(said.get("store_away")) for said in crew.figures.values()),
         )
+
+    async def _output_rows(self, crew: Crew) -> list[OutputRow]:
+        if self._outputs is None or not self._known.outputs:
+            return []
+        known = self._known
+        return await output_rows(self._outputs, known.outputs, known.shards, crew.figures.values(), crew.now)
 
     async def _crew(self) -> Crew:
         workers = await self._presence.workers()

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from streampoll.observe import words
-from streampoll.observe.figures import JobRow, PauseRow, QueueRow, Stats, WorkerRow, by_class, eldest
+from streampoll.observe.figures import JobRow, OutputRow, PauseRow, QueueRow, Stats, WorkerRow, by_class, eldest
 
 _LAG_WARN_S = 0.1  # a loop this late begins to see time-outs that are its own
 _OLD_WARN_S = 30.0
@@ -31,6 +31,8 @@ def render(stats: Stats, shards: bool = False) -> RenderableType:
         parts += ["", queue_table(stats.queues, shards)]
     if stats.jobs:
         parts += ["", job_table(stats.jobs)]
+    if stats.outputs:
+        parts += ["", output_table(stats.outputs)]
     if stats.workers:
         parts += ["", worker_table(stats.workers)]
     elif not stats.troubles:
@@ -100,6 +102,25 @@ def job_table(rows: Sequence[JobRow]) -> Table:
             _alarm(words.short(row.skipped), row.skipped),
             *(words.seconds(s) for s in (row.lateness_p50_s, row.lateness_p99_s, row.cycle_p50_s, row.cycle_p99_s)),
         )
+    return table
+
+
+def output_table(rows: Sequence[OutputRow]) -> Table:
+    """One line an output; below one that failed lately, why."""
+    table = _table("Output", "waiting", "behind", "sent", "retried", "dropped", "failed")
+    for row in rows:
+        failed = "" if row.failed_s is None else f"{words.span(row.failed_s)} ago"
+        table.add_row(
+            _name(row.output),
+            words.short(row.waiting),
+            _alarm(words.seconds(row.lag_s), row.lag_s, _OLD_WARN_S),
+            words.short(row.sent),
+            words.short(row.retried),
+            _alarm(words.short(row.dropped), row.dropped, style="bold red"),
+            failed,
+        )
+        if row.error and row.lag_s > _OLD_WARN_S:
+            table.add_row(Text(f"  {words.clip(row.error, 70)}", "red"))
     return table
 
 

@@ -27,6 +27,15 @@ class Kind(StrEnum):
     DONE = "done"  # results: what became of such a task
 
 
+class Log(StrEnum):
+    """Where a handler's emit may go besides a queue class; the expiry of its entry is how many are kept there.
+
+    In a worker's heartbeat it stands for "serves outputs", beside the classes that it serves.
+    """
+
+    OUTPUTS = "outputs"
+
+
 @dataclass(slots=True)  # one is made for every poll: frozen, that takes four times as long
 class Entry:
     """One unit of work, as it stands in a stream."""

@@ -58,6 +58,16 @@ class ShardKeys:
         return f"{self.base}:device"
 
     @property
+    def outputs(self) -> str:
+        """Stream of results for outputs besides PostgreSQL; bounded: where an output is behind, the oldest go."""
+        return f"{self.base}:outputs"
+
+    @property
+    def positions(self) -> str:
+        """Hash output -> `id number` of the last result that it has; `#` is the number of the last one added."""
+        return f"{self.base}:outputs:positions"
+
+    @property
     def epoch(self) -> str:
         """The highest leader epoch seen."""
         return f"{self.base}:epoch"

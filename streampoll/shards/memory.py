@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgpack
 
 from streampoll.model import QueueClass
-from streampoll.shards.entries import Delivered, Entry, Kind, deliver
+from streampoll.shards.entries import Delivered, Entry, Kind, Log, deliver
 from streampoll.shards.memory_server import Delayed, Field, Letter, MemoryServer, MemoryShard
 from streampoll.shards.memory_stream import START, id_of, text_of
 from streampoll.shards.port import (
@@ -110,6 +110,9 @@ class MemoryStreams:
             shard.crashes[queue].pop(item.id, None)
             changes[queue, item.job, item.slot] -= 1
             for target, entry in item.emits:
+                if isinstance(target, Log):
+                    shard.keep(entry)
+                    continue
                 shard.add(target, entry)
                 changes[target, entry.job, entry.slot] += 1
         shard.count(changes)

@@ -6,6 +6,7 @@ from typing import Any
 import msgpack
 
 from streampoll.model import QueueClass
+from streampoll.shards.entries import Log
 from streampoll.shards.memory_server import MemoryServer
 from streampoll.shards.port import DispatchStreams, Pause, Worker
 
@@ -59,7 +60,7 @@ class MemoryPresence:
     def __init__(self, server: MemoryServer) -> None:
         self._server = server
 
-    async def beat(self, worker_id: str, queues: Sequence[QueueClass]) -> list[Worker]:
+    async def beat(self, worker_id: str, queues: Sequence[QueueClass | Log]) -> list[Worker]:
         """Note that this worker lives (with no queues: that it leaves); return all that beat in the last minute."""
         self._server.check()
         if queues:

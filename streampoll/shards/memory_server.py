@@ -7,7 +7,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from streampoll.errors import RedisFull, RedisUnavailable
@@ -51,6 +51,10 @@ class MemoryShard:
         self.backlog: Counter[tuple[QueueClass, str]] = Counter()
         self.progress: dict[str, Progress] = {}
         self.epoch = 0
+        self.outputs = MemoryStream(now_ms)
+        self.positions: dict[str, bytes] = {}
+        self.readers: dict[str, tuple[str, int]] = {}  # output -> who is at its results, until (ms)
+        self.kept = 0  # results added for outputs
 
     def count(self, changes: Mapping[Field, int]) -> None:
         """Apply changes of what is open; what comes to nothing is forgotten."""
@@ -63,6 +67,13 @@ class MemoryShard:
     def add(self, queue: QueueClass, entry: Entry) -> bytes:
         """Add an entry to a stream; return its id."""
         return text_of(self.streams[queue].add(encode_fields(entry)))
+
+    def keep(self, entry: Entry) -> None:
+        """Add a result for outputs; the oldest go where there are more than the entry's expiry says."""
+        self.kept += 1
+        self.outputs.add((*encode_fields(replace(entry, expiry=0)), b"n", b"%d" % self.kept))
+        for entry_id in list(self.outputs.entries)[: -entry.expiry]:
+            del self.outputs.entries[entry_id]
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from streampoll.model import QueueClass
-from streampoll.shards.entries import Delivered, Entry
+from streampoll.shards.entries import Delivered, Entry, Log
 
 
 class Answer(StrEnum):
@@ -82,7 +82,7 @@ class Settled:
     id: bytes
     job: str
     slot: int
-    emits: Sequence[tuple[QueueClass, Entry]] = ()
+    emits: Sequence[tuple[QueueClass | Log, Entry]] = ()
     cause: str = ""  # not empty: to the dead letters
 
 
@@ -279,7 +279,7 @@ class Lease(Protocol):
 class Presence(Protocol):
     """Who is alive, and the figures they publish."""
 
-    async def beat(self, worker_id: str, queues: Sequence[QueueClass]) -> list[Worker]:
+    async def beat(self, worker_id: str, queues: Sequence[QueueClass | Log]) -> list[Worker]:
         """Note that this worker lives (with no queues: that it leaves); return all that beat in the last minute."""
 
     async def workers(self) -> list[Worker]:

@@ -15,6 +15,7 @@ import msgpack
 from streampoll.model import QueueClass
 from streampoll.shards.clock import Clock
 from streampoll.shards.connection import raise_errors
+from streampoll.shards.entries import Log
 from streampoll.shards.keys import Keys
 from streampoll.shards.port import Pause, Paused
 from streampoll.shards.port import Worker as Worker
@@ -39,7 +40,7 @@ class Presence:
         self._keys = keys
         self._clock = clock
 
-    async def beat(self, worker_id: str, queues: Sequence[QueueClass]) -> list[Worker]:
+    async def beat(self, worker_id: str, queues: Sequence[QueueClass | Log]) -> list[Worker]:
         """Note that this worker lives (with no queues: that it leaves); return all that beat in the last minute."""
         return await self._beat(worker_id, ",".join(queues))
 

@@ -15,7 +15,7 @@ from redis import exceptions
 from streampoll.errors import RedisPartlyUnavailable, RedisUnavailable, UnavailableError
 from streampoll.model import QueueClass
 from streampoll.shards.connection import raise_errors, translate
-from streampoll.shards.entries import Delivered, Entry, deliver
+from streampoll.shards.entries import Delivered, Entry, Log, deliver
 from streampoll.shards.keys import Keys, ShardKeys
 from streampoll.shards.port import (
     Answer,
@@ -35,7 +35,10 @@ from streampoll.shards.server import facts_of
 from streampoll.shards.topology import Command, GroupRead, Topology
 
 QUEUES = tuple(QueueClass)
-_EMIT_KEY = {queue: 6 + n for n, queue in enumerate(QUEUES)}  # the streams follow five keys of finish.lua
+_EMIT_KEY: dict[QueueClass | Log, int] = {
+    **{queue: 6 + n for n, queue in enumerate(QUEUES)},  # the streams follow five keys of finish.lua
+    Log.OUTPUTS: 6 + len(QUEUES),
+}
 _RENEWED_AT_ONCE = 100
 _LOOKED_AT = 100  # of the oldest entries, for those that nobody holds
 
@@ -99,7 +102,7 @@ class RedisStreams:
     def _finish_keys(self, queue: QueueClass, shard: int) -> list[str]:
         keys = self._shard(shard)
         own = [keys.stream(queue), keys.open, keys.backlog, keys.crashes(queue), keys.dead(queue)]
-        return own + [keys.stream(other) for other in QUEUES]
+        return own + [keys.stream(other) for other in QUEUES] + [keys.outputs, keys.positions]
 
     async def renew(
         self, queue: QueueClass, consumer: str, held: Mapping[int, Sequence[bytes]]

@@ -12,6 +12,7 @@ from typing import Any
 from streampoll.config.settings import WorkerSettings
 from streampoll.errors import UnavailableError
 from streampoll.model import QueueClass
+from streampoll.shards.entries import Log
 from streampoll.shards.port import Pause, Paused, Presence, Worker
 from streampoll.shards.ring import home_of
 
@@ -24,7 +25,7 @@ class Membership:
     def __init__(
         self,
         own_id: str,
-        queues: Sequence[QueueClass],
+        queues: Sequence[QueueClass | Log],
         shards: int,
         settings: WorkerSettings,
         presence: Presence,
@@ -34,14 +35,14 @@ class Membership:
         self._shards = shards
         self._settings = settings
         self._presence = presence
-        self._live: dict[QueueClass, frozenset[str]] = {}
+        self._live: dict[QueueClass | Log, frozenset[str]] = {}
         self._known: tuple[str, ...] = (own_id,)
-        self._homes: dict[QueueClass, tuple[int, ...]] = {}
+        self._homes: dict[QueueClass | Log, tuple[int, ...]] = {}
         self._paused: frozenset[str] = frozenset()
         self._leaving = False
         self.away = False  # Redis could not be reached at the last beat
 
-    def homes(self, queue: QueueClass) -> Sequence[int]:
+    def homes(self, queue: QueueClass | Log) -> Sequence[int]:
         """Return the shards of a class whose home this process is now: none of one that is paused."""
         return () if queue in self._paused else self._homes.get(queue, ())
 

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from streampoll.model import QueueClass, Status
-from streampoll.shards.entries import Delivered, Entry
+from streampoll.shards.entries import Delivered, Entry, Log
 
 
 @dataclass(slots=True)  # one is made for every poll: frozen, that takes four times as long
 class Emit:
     """A new entry that is added, in the same shard, in the same script call that finishes its cause."""
 
-    queue: QueueClass
+    queue: QueueClass | Log
     entry: Entry
 
 

@@ -1,5 +1,7 @@
 -- finish: acknowledge and delete the entries this consumer still holds, then add what they emit and bury the dead.
 -- KEYS  1 stream  2 open  3 backlog  4 crashes  5 dead  6.. the streams that emits name by their number
+--       last but one: the stream of outputs, and its positions: what is added there (class 'outputs', expiry = how many
+--       are kept) is nobody's work, so it is numbered and bounded, and not counted as open
 -- ARGV  1 group (= class)  2 consumer, then per entry:
 --       id, job, slot, cause ('' = done; else to the dead letters), number of emits,
 --       and per emit: number of KEYS, class, kind, job, slot, expiry, body
@@ -57,9 +59,14 @@ for _, letter in ipairs(dead) do
     unpack(fields, 1, math.min(#fields, 200))) -- ours have 12; unpack fails near 8,000, and it is too late to fail here
 end
 for _, e in ipairs(emits) do
-  redis.call('XADD', KEYS[tonumber(ARGV[e])], '*', 'v', '1', 'k', ARGV[e + 2], 'j', ARGV[e + 3], 's', ARGV[e + 4],
-    'x', ARGV[e + 5], 'b', ARGV[e + 6])
-  change(ARGV[e + 1], ARGV[e + 3], ARGV[e + 4], 1)
+  if ARGV[e + 1] == 'outputs' then
+    redis.call('XADD', KEYS[#KEYS - 1], 'MAXLEN', '~', ARGV[e + 5], '*', 'v', '1', 'k', ARGV[e + 2], 'j', ARGV[e + 3],
+      's', ARGV[e + 4], 'x', '0', 'b', ARGV[e + 6], 'n', redis.call('HINCRBY', KEYS[#KEYS], '#', 1))
+  else
+    redis.call('XADD', KEYS[tonumber(ARGV[e])], '*', 'v', '1', 'k', ARGV[e + 2], 'j', ARGV[e + 3], 's', ARGV[e + 4],
+      'x', ARGV[e + 5], 'b', ARGV[e + 6])
+    change(ARGV[e + 1], ARGV[e + 3], ARGV[e + 4], 1)
+  end
 end
 
 local function apply(key, changes)

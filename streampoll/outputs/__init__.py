@@ -1,0 +1,1 @@
+"""Outputs besides PostgreSQL: each at its own pace, none in the way of polling."""
