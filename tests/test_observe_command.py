@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from streampoll import app
+from streampoll.app import looks
 from streampoll.cli import run
 from streampoll.observe.figures import FakeStats, Stats
 from tests.observe_support import busy_stats
@@ -18,7 +18,7 @@ def serve(monkeypatch: pytest.MonkeyPatch, stats: Stats) -> None:
     async def open_stats(_: Path) -> AsyncIterator[FakeStats]:
         yield FakeStats(stats)
 
-    monkeypatch.setattr(app, "open_stats", open_stats)
+    monkeypatch.setattr(looks, "open_stats", open_stats)
 
 
 def test_stats_prints_tables(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,6 +9,7 @@ import msgspec
 from starlette.responses import Response
 
 from streampoll.errors import StreampollError, UnavailableError
+from streampoll.results.postgres import RowRefused
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -45,4 +46,6 @@ def problem_of(error: StreampollError, **members: Any) -> Response:
         return problem(error.status, str(error), error.headers, **members)
     if isinstance(error, UnavailableError):
         return problem(503, str(error), {"Retry-After": "2"}, **members)
+    if isinstance(error, RowRefused):  # a text that PostgreSQL can't hold: a zero byte
+        return problem(400, str(error), **members)
     return problem(500, str(error), **members)

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from importlib.resources import files as resources
@@ -76,14 +76,14 @@ async def _serve(context: ChildContext, files: Files, settings: Settings, patien
         side = await stack.enter_async_context(open_redis(settings))
         postgres = Postgres(settings.postgres, _CONNECTIONS, prepare=migrate)
         stack.push_async_callback(postgres.close)
-        build = _ApiBuild(files, settings, side, postgres)
+        build = ApiBuild(files, settings, side, postgres)
         await build.check_tokens()
         server = await _listening(build, context, stopped, patient)
         if server is None:
             return 0
         log.info("API and dashboard: %s", settings.api.url)
         async with asyncio.TaskGroup() as group:
-            beside = [group.create_task(task, name=name) for name, task in build.background(context)]
+            beside = [group.create_task(task, name=name) for name, task in build.background(context.beat.touch)]
             beside.append(group.create_task(when(stopped, lambda: build.stop(server)), name="stop"))
             await server.serve()
             for task in beside:
@@ -91,7 +91,7 @@ async def _serve(context: ChildContext, files: Files, settings: Settings, patien
     return 0
 
 
-async def _listening(build: "_ApiBuild", context: ChildContext, stopped: asyncio.Event, patient: bool) -> Server | None:
+async def _listening(build: "ApiBuild", context: ChildContext, stopped: asyncio.Event, patient: bool) -> Server | None:
     """Return the server once the port is free; None if told to stop before."""
     settings, said = build.settings.api, context.serial > 1  # a successor waits for its predecessor's
     while not stopped.is_set():
@@ -110,7 +110,7 @@ async def _listening(build: "_ApiBuild", context: ChildContext, stopped: asyncio
     return None
 
 
-class _ApiBuild:
+class ApiBuild:
     """Builds one API process."""
 
     def __init__(self, files: Files, settings: Settings, side: RedisSide, postgres: Postgres) -> None:
@@ -144,8 +144,8 @@ class _ApiBuild:
             *HealthRoutes(self._source, self._archive.reachable).routes(),
             *queues.routes(),
             *self._stats.routes(),
-            *Fleet(self._directory, self._archive).routes(),
             *devices.routes(),
+            *Fleet(self._directory, self._archive).routes(),
             *Jobs(self._job_ports()).routes(),
             *letters.routes(),
             *ActionRoutes(self._control).routes(),
@@ -158,10 +158,10 @@ class _ApiBuild:
             self._run,
         )  # fmt: skip
 
-    def background(self, context: ChildContext) -> "list[tuple[str, asyncio._CoroutineLike[None]]]":
+    def background(self, beat: Callable[[], None]) -> "list[tuple[str, asyncio._CoroutineLike[None]]]":
         """Return what runs beside the server."""
         return [
-            ("beat", _beat(context)),
+            ("beat", _beat(beat)),
             ("stream", self._broadcast.run(time.time)),
             ("tokens", self._read_tokens_for_ever()),
             ("watch", self._watch()),
@@ -247,8 +247,8 @@ class _ApiBuild:
             self._directory.changed()
 
 
-async def _beat(context: ChildContext) -> None:
+async def _beat(beat: Callable[[], None]) -> None:
     """Tell the parent that the loop lives."""
     while True:
-        context.beat.touch()
+        beat()
         await asyncio.sleep(_BEAT_S)
