@@ -3,15 +3,22 @@
 import os
 import re
 import signal
+import time
 import urllib.request
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+import asyncpg
 import pytest
 
-from streampoll.embedded.fleet import FleetSettings
+from streampoll.embedded.fleet import FleetSettings, device_address
 from streampoll.embedded.places import free_port
 from tests.e2e_support import START_S, Deployment, deployed
+from tests.grafana_support import TOP, Query, as_promql, as_sql, queries
+from tests.prometheus_support import running_prometheus
+from tests.servers_support import run_now
 from tests.test_metrics_pages import samples
 from tests.waiting import eventually
 
@@ -26,9 +33,74 @@ def system(open_directory: Path, fresh_redis: str, fresh_database: str) -> Itera
 
 def page(system: Deployment, path: str = "") -> dict[str, float]:
     """Return the samples of a page of the running exporter."""
-    address = re.findall(r'listen = "(.*)"', (system.where / "streampoll.toml").read_text())[-1]
-    with urllib.request.urlopen(f"http://{address}/metrics{path}", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://{address_of(system)}/metrics{path}", timeout=10) as answer:
         return samples(answer.read())
+
+
+SCRAPE = """
+global: {{ scrape_interval: 1s }}
+rule_files: [{rules}]
+scrape_configs:
+  - job_name: streampoll
+    static_configs: [{{ targets: ["{address}"] }}]
+  - job_name: devices
+    metrics_path: /metrics/device
+    params: {{ module: [interfaces] }}
+    static_configs: [{{ targets: [{devices}] }}]
+    relabel_configs:
+      - {{ source_labels: [__address__], target_label: __param_target }}
+      - {{ source_labels: [__param_target], target_label: instance }}
+      - {{ target_label: __address__, replacement: "{address}" }}
+"""
+QUIET = {"Skipped, by cause", "Skipped, on the ledger", "Time-outs by cause", "Skipped a second"}
+"""What may be empty here: nothing goes wrong, or not that."""
+
+
+def address_of(system: Deployment) -> str:
+    return re.findall(r'listen = "(.*)"', (system.where / "streampoll.toml").read_text())[-1]
+
+
+async def rows(dsn: str, statement: str) -> list[Any]:
+    """Ask PostgreSQL; a query that is wrong fails the test."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        return await connection.fetch(statement)
+    finally:
+        await connection.close()
+
+
+def test_a_real_prometheus_scrapes_it_and_every_query_of_the_dashboards_returns_data(
+    system: Deployment, tmp_path: Path
+) -> None:
+    names = [f"sim-{number:04}" for number in range(10)]
+    system.inventory([f"{name},{device_address(n)},interfaces" for n, name in enumerate(names)])
+    more = '\n[outputs.archive]\nkind = "jsonl"\npath = "results.jsonl"\n'
+    with (system.where / "streampoll.toml").open("a") as file:
+        file.write(more)
+    for command in ("coordinator", "worker", "metrics"):
+        system.start(command)
+    eventually(lambda: system.polled(20), START_S)
+    config = SCRAPE.format(
+        rules=TOP / "conf/prometheus/streampoll.rules.yml", address=address_of(system), devices=", ".join(names)
+    )
+    with running_prometheus(tmp_path, config) as prometheus:
+        since = int(time.time()) - 600
+
+        def answers(query: Query) -> int:
+            if query.language == "sql":
+                return len(run_now(rows(system.dsn, as_sql(query.text, names[1], since, int(time.time()) + 1))))
+            return len(prometheus.query(as_promql(query.text, names[1], 5)))
+
+        for query in queries():
+            if query.panel in QUIET:
+                answers(query)  # it need only be one
+            else:
+                eventually(partial(answers, query), START_S)
+        up = {each["metric"]["instance"]: each["value"][1] for each in prometheus.query("up")}
+        assert set(up.values()) == {"1"}
+        assert up.keys() == {address_of(system), *names}
+        firing = prometheus.query('ALERTS{alertstate="firing"}')
+        assert [each["metric"]["alertname"] for each in firing] == []
 
 
 def polls(found: dict[str, float]) -> float:

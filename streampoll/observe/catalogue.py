@@ -25,17 +25,17 @@ class Spec:
     counted: str = ""  # its name in the fleet's totals (tally.py); "": read off Redis at the scrape
     bounds: tuple[float, ...] = ()  # of a histogram
     scale: float = 1.0  # what one of its counts is worth
+    causes: tuple[str, ...] = ()  # of the label `cause`: those that are there from the beginning, at 0
 
 
-def _counter(name: str, text: str, labels: tuple[str, ...] = (), counted: str = "", scale: float = 1.0) -> Spec:
-    own = counted or name.removesuffix("_total")
-    return Spec(f"streampoll_{name}", Kind.COUNTER, text, labels, own, (), scale)
+def _counter(
+    name: str, text: str, labels: tuple[str, ...] = (), scale: float = 1.0, causes: tuple[str, ...] = ()
+) -> Spec:  # fmt: skip
+    return Spec(f"streampoll_{name}", Kind.COUNTER, text, labels, name.removesuffix("_total"), (), scale, causes)
 
 
-def _histogram(
-    name: str, text: str, bounds: tuple[float, ...], labels: tuple[str, ...] = (), counted: str = ""
-) -> Spec:
-    own = counted or name.removesuffix("_seconds")
+def _histogram(name: str, text: str, bounds: tuple[float, ...], labels: tuple[str, ...] = ()) -> Spec:
+    own = name.removesuffix("_seconds")
     return Spec(f"streampoll_{name}", Kind.HISTOGRAM, text, labels, own, bounds, 1 / MICRO)
 
 
@@ -43,6 +43,9 @@ def _gauge(name: str, text: str, *labels: str) -> Spec:
     return Spec(f"streampoll_{name}", Kind.GAUGE, text, labels)
 
 
+_SKIPS = ("backlog", "results", "memory", "late")
+_UNUSABLE = ("late", "foreign", "undecodable", "unauthentic")
+_DROPS = ("behind", "refused", "unreadable")
 _PROCESS = ("host", "pool", "index")
 
 SPECS: tuple[Spec, ...] = (
@@ -63,7 +66,9 @@ SPECS: tuple[Spec, ...] = (
     _counter("snmp_requests_unanswered_total", "SNMP requests given up without an answer."),
     _counter("snmp_requests_unreachable_total", "SNMP requests ended by an ICMP error."),
     _counter("snmp_replies_total", "SNMP datagrams received."),
-    _counter("snmp_replies_unusable_total", "SNMP datagrams that answered nothing, by why.", ("cause",)),
+    _counter(
+        "snmp_replies_unusable_total", "SNMP datagrams that answered nothing, by why.", ("cause",), causes=_UNUSABLE
+    ),
     _counter("udp_receive_buffer_drops_total", "Datagrams the kernel dropped since the socket's buffer was full."),
     # queues
     _gauge("queue_waiting", "Entries that no worker holds.", "class"),
@@ -91,7 +96,7 @@ SPECS: tuple[Spec, ...] = (
     _gauge("stores_waiting", "Store processes that wait for PostgreSQL."),
     # coordinator
     _counter("polls_dispatched_total", "Polls that the leader wrote into the streams."),
-    _counter("polls_skipped_total", "Polls that the leader did not dispatch, by why.", ("cause",)),
+    _counter("polls_skipped_total", "Polls that the leader did not dispatch, by why.", ("cause",), causes=_SKIPS),
     _counter("leader_terms_total", "Times that a coordinator began to lead: 1, and 1 more for each change."),
     _gauge("leader_present", "1 while a coordinator leads, else 0."),
     _gauge("leader_since_seconds", "For how long the leader has led."),
@@ -104,7 +109,7 @@ SPECS: tuple[Spec, ...] = (
     # outputs
     _counter("output_sent_total", "Results that an output has taken.", ("output",)),
     _counter("output_retried_total", "Results sent that an output did not take, and that are sent again.", ("output",)),
-    _counter("output_dropped_total", "Results that an output never gets, by why.", ("output", "cause")),
+    _counter("output_dropped_total", "Results that an output never gets, by why.", ("output", "cause"), causes=_DROPS),
     _histogram("output_send_duration_seconds", "Time of one send to an output.", CALL_S, ("output",)),
     _gauge("output_waiting", "Results that an output has not had.", "output"),
     _gauge(

@@ -7,11 +7,12 @@ processes are replaced. Gauges are what `stats` shows.
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, product
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
+from streampoll.model import QueueClass
 from streampoll.observe.catalogue import SPECS, Kind, Spec
 from streampoll.observe.figures import QueueRow, Stats, WorkerRow, by_class
 from streampoll.version import VERSION
@@ -57,7 +58,8 @@ def _families(scrape: Scrape) -> Iterator[Metric]:
                 if (samples := gauges.get(spec.name)) is not None:
                     yield _gauge_family(spec, samples)
             case Kind.COUNTER if not scrape.stats.troubles:
-                yield _counter_family(spec, totals.get(spec.counted, {}))
+                counts = dict.fromkeys(_from_the_beginning(spec, scrape.stats), 0) | totals.get(spec.counted, {})
+                yield _counter_family(spec, counts)
             case Kind.HISTOGRAM if not scrape.stats.troubles:
                 yield _histogram_family(spec, totals.get(spec.counted, {}))
 
@@ -71,10 +73,21 @@ def _by_name(totals: Mapping[str, int]) -> Mapping[str, dict[Labels, int]]:
     return named
 
 
+def _from_the_beginning(spec: Spec, stats: Stats) -> Iterable[Labels]:
+    """Return the labels of a counter that are known before it counts.
+
+    Prometheus sees no increase in a series that begins at 1, so an alert on the first dead letter would not fire.
+    """
+    values = {
+        "class": [str(queue) for queue in QueueClass],
+        "output": [row.output for row in stats.outputs],
+        "cause": spec.causes,
+    }
+    return product(*(values.get(label, ()) for label in spec.labels))
+
+
 def _counter_family(spec: Spec, counts: Mapping[Labels, int]) -> Metric:
     family = CounterMetricFamily(spec.name, spec.help, labels=spec.labels)
-    if not spec.labels:
-        counts = {(): counts.get((), 0)}  # a counter without labels is there from the beginning, at 0
     for labels, count in sorted(counts.items()):
         if len(labels) == len(spec.labels):
             family.add_metric(labels, count * spec.scale)
