@@ -180,29 +180,21 @@ def _events(devices: Devices, _: Any) -> Any:
 
 
 def _jobs(_: Devices, __: Any) -> Any:
-    return {
-        "jobs": [
-            {"job": "interfaces", "schedule": "every 60 s", "enabled": True, "paused": False, "devices": 2000},
-            {"job": "system", "schedule": "every 300 s", "enabled": True, "paused": True, "devices": 2000},
-        ]
-    }
+    figures = {"unfinished": 90, "skipped": 0, "lateness_p50_s": 0.31, "lateness_p99_s": 1.4, "cycle_p99_s": 9.9}
+    job = {"profile": "", "enabled": True, "paused": None, "devices": 2000, **figures}
+    pause = {"since": int(time.time()) - 90, "by": "kim", "reason": "change 4711"}
+    return [
+        {"job": "interfaces", "schedule": "every 60 s", **job},
+        {"job": "system", "schedule": "every 300 s", **job, "paused": pause},
+    ]
 
 
 def _dead(devices: Devices, _: Any) -> Any:
-    return {
-        "letters": [
-            {
-                "name": f"polling/03/17000000{n}-0",
-                "queue": "polling",
-                "shard": 3,
-                "buried": time.time() - 900,
-                "job": "interfaces",
-                "device": devices[n]["name"],
-                "cause": "no handler knows kind 'x'",
-            }
-            for n in range(2)
-        ]
-    }
+    letter = {"queue": "polling", "shard": 3, "buried": time.time() - 900, "cause": "no handler knows kind 'x'"}
+    return [
+        {"name": f"polling/03/17000000{n}-0", "job": "interfaces", "device": devices[n]["name"], **letter}
+        for n in range(2)
+    ]
 
 
 def _report(device: dict[str, Any]) -> Any:
@@ -272,27 +264,19 @@ def _last(device: dict[str, Any]) -> Any:
     }
 
 
-def _rates(_: dict[str, Any]) -> Any:
-    now = int(time.time())
-    return {
-        "series": [
-            {
-                "table": "ifTable",
-                "row": f"Ethernet{n}",
-                "column": f"ifHC{way}Octets",
-                "bits": True,
-                "points": [
-                    [
-                        now - 60 * back,
-                        None if back == 40 else 1e8 * (1.2 + math.sin((back + 11 * n) / 9)) / (1 + (way == "Out")),
-                    ]
-                    for back in range(90, 0, -1)
-                ],
-            }
-            for n in range(1, 9)
-            for way in ("In", "Out")
-        ]
-    }
+def _series(_: dict[str, Any]) -> Any:
+    return [
+        {"job": "interfaces", "table": "ifTable", "row": f"Ethernet{n}", "column": f"ifHC{way}Octets", "unit": "octets",
+         "points": [_octets(n, way, back) for back in range(90, 0, -1)]}
+        for n in range(1, 9)
+        for way in ("In", "Out")
+    ]  # fmt: skip
+
+
+def _octets(n: int, way: str, back: int) -> list[float | None]:
+    """One point, with a gap where the device booted."""
+    rate = 1e8 * (1.2 + math.sin((back + 11 * n) / 9)) / (1 + (way == "Out"))
+    return [time.time() - 60 * back, None if back == 40 else rate]
 
 
 def _iso(at: float) -> str:
@@ -311,5 +295,5 @@ def silent_worker(number: int) -> Stats:
     )
 
 
-OF_FLEET = {"sites": _sites, "top": _top, "past": _past, "events": _events, "jobs": _jobs, "dead": _dead}
-OF_DEVICE = {"": _report, "polls": _polls, "last": _last, "rates": _rates}
+OF_FLEET = {"sites": _sites, "top": _top, "past": _past, "events": _events, "jobs": _jobs, "dead-letters": _dead}
+OF_DEVICE = {"": _report, "polls": _polls, "last": _last, "series": _series}

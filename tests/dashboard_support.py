@@ -5,6 +5,7 @@ will: two thousand devices, a hostile name, a stream that breaks.
 """
 
 import asyncio
+import contextlib
 import socket
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -16,7 +17,11 @@ from typing import Any
 import msgspec
 import uvicorn
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -25,6 +30,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tests.dashboard_answers import OF_DEVICE, OF_FLEET, made_devices, made_stats
+from tests.waiting import eventually
 
 STATIC = Path(__file__).resolve().parent.parent / "streampoll/api/static"
 CSP = (
@@ -57,7 +63,7 @@ class FakeApi:
         path = request.path_params["path"]
         if request.method == "POST":
             self.acts.append((path, await request.json()))
-            return JSONResponse({})
+            return JSONResponse({"gone": []})
         if path == "stream":
             return (
                 StreamingResponse(self._stream(), media_type="text/event-stream")
@@ -93,7 +99,7 @@ class FakeApi:
 
     def _of_device(self, path: str) -> Response:
         name, _, part = path.removeprefix("devices/").rpartition("/")
-        if part not in ("polls", "last", "rates"):
+        if part not in ("polls", "last", "series"):
             name, part = path.removeprefix("devices/"), ""
         device = next((each for each in self.devices if each["name"] == name), None)
         if device is None:
@@ -163,3 +169,51 @@ def chromium(profile: Path) -> Iterator[webdriver.Chrome]:
         yield driver
     finally:
         driver.quit()
+
+
+class Page:
+    """The dashboard as somebody looks at it."""
+
+    def __init__(self, browser: webdriver.Chrome, url: str, fake: "FakeApi | None" = None) -> None:
+        self.browser = browser
+        self.url = url
+        self.fake = fake or FakeApi()
+
+    def open(self, page: str = "#/") -> None:
+        """Load a page anew, and wait until it is live."""
+        self.browser.get("about:blank")
+        self.browser.get(self.url + page)
+        eventually(self.live)
+
+    def live(self) -> bool:
+        return self.text(".connection") == "live"
+
+    def find(self, css: str) -> WebElement:
+        """The first element, once it is there and seen."""
+        return eventually(lambda: [each for each in self.all(css) if each.is_displayed()])[0]
+
+    def all(self, css: str) -> list[WebElement]:
+        return self.browser.find_elements(By.CSS_SELECTOR, css)
+
+    def text(self, css: str) -> str:
+        """What the first such element says; "" while there is none."""
+        with contextlib.suppress(StaleElementReferenceException):
+            return next((each.text for each in self.all(css)), "")
+        return ""
+
+    def press(self, *keys: str) -> None:
+        ActionChains(self.browser).send_keys(*keys).perform()
+
+    def button(self, words: str, within: str = "main") -> WebElement:
+        """The first button with these words."""
+        return eventually(lambda: [each for each in self.all(f"{within} button") if each.text == words])[0]
+
+    def ask(self, script: str, *arguments: Any) -> Any:
+        return self.browser.execute_script(script, *arguments)
+
+    def sized(self, metrics: dict[str, Any]) -> None:
+        self.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+
+    def errors(self) -> list[str]:
+        """What the console complains of since it was last asked."""
+        return [each["message"] for each in self.browser.get_log("browser") if each["level"] == "SEVERE"]

@@ -1,23 +1,17 @@
 """The dashboard in a real Chromium, against a server that says what a test wants."""
 
-import contextlib
 import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from selenium import webdriver
-from selenium.common.exceptions import StaleElementReferenceException
-from selenium.webdriver.common.action_chains import ActionChains
-from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.remote.webelement import WebElement
 
 from tests.dashboard_answers import HOSTILE, made_stats, silent_worker
-from tests.dashboard_support import FakeApi, chromium, served
+from tests.dashboard_support import FakeApi, Page, chromium, served
 from tests.waiting import eventually
 
 AXE = (Path(__file__).resolve().parent / "axe/axe.min.js").read_text()
@@ -25,53 +19,6 @@ DEVICE = "access-fra-0008"
 PAGES = ("#/", "#/devices", f"#/devices/{DEVICE}", "#/workers", "#/events", "#/jobs", "#/dead")
 PHONE = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
 DESK = {"width": 1440, "height": 1000, "deviceScaleFactor": 1, "mobile": False}
-
-
-class Page:
-    """The dashboard as somebody looks at it."""
-
-    def __init__(self, browser: webdriver.Chrome, fake: FakeApi) -> None:
-        self.browser = browser
-        self.fake = fake
-
-    def open(self, page: str = "#/") -> None:
-        """Load a page anew, and wait until it is live."""
-        self.browser.get("about:blank")
-        self.browser.get(self.fake.url + page)
-        eventually(self.live)
-
-    def live(self) -> bool:
-        return self.text(".connection") == "live"
-
-    def find(self, css: str) -> WebElement:
-        """The first element, once it is there and seen."""
-        return eventually(lambda: [each for each in self.all(css) if each.is_displayed()])[0]
-
-    def all(self, css: str) -> list[WebElement]:
-        return self.browser.find_elements(By.CSS_SELECTOR, css)
-
-    def text(self, css: str) -> str:
-        """What the first such element says; "" while there is none."""
-        with contextlib.suppress(StaleElementReferenceException):
-            return next((each.text for each in self.all(css)), "")
-        return ""
-
-    def press(self, *keys: str) -> None:
-        ActionChains(self.browser).send_keys(*keys).perform()
-
-    def button(self, words: str, within: str = "main") -> WebElement:
-        """The first button with these words."""
-        return eventually(lambda: [each for each in self.all(f"{within} button") if each.text == words])[0]
-
-    def ask(self, script: str, *arguments: Any) -> Any:
-        return self.browser.execute_script(script, *arguments)
-
-    def sized(self, metrics: dict[str, Any]) -> None:
-        self.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-
-    def errors(self) -> list[str]:
-        """What the console complains of since it was last asked."""
-        return [each["message"] for each in self.browser.get_log("browser") if each["level"] == "SEVERE"]
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +30,7 @@ def browser() -> Iterator[webdriver.Chrome]:
 @pytest.fixture
 def page(browser: webdriver.Chrome) -> Iterator[Page]:
     with served(FakeApi()) as fake:
-        shown = Page(browser, fake)
+        shown = Page(browser, fake.url, fake)
         shown.sized(DESK)
         shown.errors()
         yield shown
@@ -226,12 +173,16 @@ def test_actions_are_asked_and_done(page: Page) -> None:
     page.button("Requeue").click()
     page.open("#/jobs")
     page.button("Pause").click()
-    page.button("Pause", "dialog").click()
+    page.find("dialog input").send_keys("change 4711", Keys.ENTER)
     page.find(".said")
     page.button("Run now").click()
     page.button("Cancel", "dialog").click()
     eventually(lambda: len(page.fake.acts) == 3)
-    assert [name for name, _ in page.fake.acts] == ["events/0/acknowledge", "dead/requeue", "jobs/interfaces/pause"]
+    assert page.fake.acts == [
+        ("events/0/acknowledge", {"note": "on it"}),
+        ("dead-letters/requeue", {"names": ["polling/03/170000000-0"]}),
+        ("jobs/interfaces/pause", {"reason": "change 4711"}),
+    ]
 
 
 def test_a_token_is_asked_for_and_kept_out_of_the_address(page: Page) -> None:

@@ -24,6 +24,7 @@ from streampoll.api.jobs import JobPorts, Jobs
 from streampoll.api.letters import LetterRoutes
 from streampoll.api.queues import Queues
 from streampoll.api.route import Route
+from streampoll.api.series import SeriesRoutes
 from streampoll.api.server import PortTakenError, Server, listen
 from streampoll.api.stats import StatsRoutes
 from streampoll.api.stream import stream_route
@@ -46,7 +47,7 @@ from streampoll.config.watch import changes
 from streampoll.errors import ConfigError, Fault, UnavailableError
 from streampoll.model import Device
 from streampoll.observe.device import DeviceReport, describe, learned_of
-from streampoll.observe.looks import look_by_profile
+from streampoll.observe.looks import counters_by_profile, look_by_profile
 from streampoll.observe.snapshot import Known, RedisStats
 from streampoll.results.archive import Archive
 from streampoll.results.control import Control, Decisions
@@ -137,13 +138,15 @@ class ApiBuild:
         settings, side = self.settings, self._side
         shards = settings.shards.count
         queues = Queues(side.streams, side.presence, side.clock.now, shards, settings.worker.dead_after_s)
-        look = look_by_profile(load_profiles(self._files.where, settings))
-        devices = Devices(self._directory, self._archive, shards, self._describe, look)
+        profiles = load_profiles(self._files.where, settings)
+        series = SeriesRoutes(self._directory, self._archive, counters_by_profile(profiles))
+        devices = Devices(self._directory, self._archive, shards, self._describe, look_by_profile(profiles))
         letters = LetterRoutes(Letters(side.scripts, side.keys, shards), self._note)
         return [
             *HealthRoutes(self._source, self._archive.reachable).routes(),
             *queues.routes(),
             *self._stats.routes(),
+            *series.routes(),
             *devices.routes(),
             *Fleet(self._directory, self._archive).routes(),
             *Jobs(self._job_ports()).routes(),

@@ -44,9 +44,16 @@ function asked(title, body, verb, answer) {
     const yes = h("button", { type: "button", class: "button primary", onclick: () => end(answer()) }, verb);
     const no = h("button", { type: "button", class: "button", onclick: () => end(null) }, "Cancel");
     const dialog = h("dialog", { class: "dialog", "aria-label": title, oncancel: () => end(null),
-      onkeydown: (event) => event.key === "Enter" && event.target.tagName === "INPUT" && yes.click() },
+      onkeydown: (event) => entered(event) && yes.click() },
       h("h2", {}, title), ...body, h("div", { class: "dialog-end" }, no, yes));
     document.body.append(dialog);
     dialog.showModal();
   });
+}
+
+/** Tell whether Enter was pressed in a field; it is used up, or it would press what has the focus when the dialog is gone. */
+function entered(event) {
+  if (event.key !== "Enter" || event.target.tagName !== "INPUT") return false;
+  event.preventDefault();
+  return true;
 }

@@ -23,14 +23,15 @@ function withNewest(device) {
 export const sites = (signal) => get("/sites", {}, signal);
 export const top = (by, signal) => get("/top", { by, limit: 10 }, signal);
 
-/** The last hours in the shape of the moments that are seen here. */
+/** The last hours in the shape of the moments that are seen here; where nothing was stored, one without figures. */
 export async function pastFigures(hours, signal) {
-  const { steps } = await get("/past", { hours }, signal);
+  const { steps, step_s: length } = await get("/past", { hours }, signal);
   const inSeconds = (ms) => (ms === null ? null : ms / 1000);
-  return steps.map((step) => ({
+  const moments = steps.map((step) => ({
     at: step.at, polls: step.polls_per_s, lateP50: inSeconds(step.late_p50_ms), lateP99: inSeconds(step.late_p99_ms),
     cycleP50: inSeconds(step.cycle_p50_ms), cycleP99: inSeconds(step.cycle_p99_ms),
   }));
+  return moments.flatMap((each, place) => (each.at - (moments[place - 1]?.at ?? each.at) > length ? [{ at: each.at - length }, each] : [each]));
 }
 
 export async function oneDevice(name, signal) {
@@ -66,13 +67,33 @@ function tableShown(name, rows, incomplete) {
   return { name, columns: ["", ...columns], rows: lines, complete: !incomplete.includes(name) };
 }
 
-export const rates = (name, since, signal) => get(`/devices/${part(name)}/rates`, { since }, signal);
+/** Rates of the counters of octets, in bits. */
+export async function rates(name, since, signal) {
+  const found = await get(`/devices/${part(name)}/series`, { since }, signal);
+  return { series: found.map((each) => ({ ...each, bits: /octets|bytes/i.test(each.column) })) };
+}
 
-export const openEvents = (state, signal) => get("/events", { state, limit: 500 }, signal);
+/** Events; a server whose rules are not evaluated has none, and says so. */
+export async function openEvents(state, signal) {
+  try {
+    return await get("/events", { state, limit: 500 }, signal);
+  } catch (error) {
+    if (error.status === 404) return { events: [], none: true };
+    throw error;
+  }
+}
 export const acknowledge = (id, note) => post(`/events/${part(id)}/acknowledge`, { note });
 
-export const listJobs = (signal) => get("/jobs", {}, signal);
-export const jobAction = (job, action) => post(`/jobs/${part(job)}/${action}`);
+export const listJobs = async (signal) => ({ jobs: await get("/jobs", {}, signal) });
+export const pause = (job, reason) => post(`/jobs/${part(job)}/pause`, { reason });
+export const resume = (job) => post(`/jobs/${part(job)}/resume`);
+export const runNow = (order) => post("/run", order);
 
-export const deadLetters = (signal) => get("/dead", { limit: 500 }, signal);
-export const requeue = (names) => post("/dead/requeue", { names });
+const MOST_LETTERS = 1000;
+
+export async function deadLetters(signal) {
+  const letters = await get("/dead-letters", { limit: MOST_LETTERS }, signal);
+  return { letters, more: letters.length === MOST_LETTERS };
+}
+
+export const requeue = (names) => post("/dead-letters/requeue", { names });

@@ -26,7 +26,7 @@ export function dead() {
     setShown(nothing, !data.letters.length);
     setShown(grid, data.letters.length);
     setShown(all, data.letters.length > 1);
-    setText(told, data.letters.length ? `${count(data.letters.length)}${data.next ? ", and more" : ""}, the oldest first in each shard` : "");
+    setText(told, data.letters.length ? `${count(data.letters.length)}${data.more ? ", and more" : ""}, the oldest first in each shard` : "");
     keep(body, data.letters, (letter) => letter.name, (letter) => letterRow(letter, asked));
   };
   const asked = refreshed(deadLetters, show, EVERY_MS, wrong.say);
@@ -43,11 +43,17 @@ function letterRow(letter, asked) {
 }
 
 async function putBack(letter, asked) {
-  if (await acted(() => requeue([letter.name]), `${letter.name} is back in its queue.`)) asked.now();
+  if (await acted(() => requeued([letter.name]), `${letter.name} is back in its queue.`)) asked.now();
+}
+
+/** Put letters back; that some are gone is a failure. */
+async function requeued(names) {
+  const { gone } = await requeue(names);
+  if (gone.length) throw new Error(`${count(gone.length)} of ${count(names.length)} were not put back: gone, or not readable`);
 }
 
 async function requeueAll(letters, asked) {
   const words = `${count(letters.length)} entries are put back into their queues. A poll gets a new slot: now.`;
   if (!(await sure("Put all back to work?", words, "Put back"))) return;
-  if (await acted(() => requeue(letters.map((letter) => letter.name)), `${count(letters.length)} entries are back in their queues.`)) asked.now();
+  if (await acted(() => requeued(letters.map((letter) => letter.name)), `${count(letters.length)} entries are back in their queues.`)) asked.now();
 }

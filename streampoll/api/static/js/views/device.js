@@ -1,10 +1,11 @@
 /** One device: what it is, when it is due, how its polls went, what it said last, its interfaces and their rates. */
 
+import { acted } from "../dialogs.js";
 import { card, empty, h, keep, setShown, setText } from "../dom.js";
 import { clock, count, epoch, span } from "../format.js";
 import { stateOf } from "../parts.js";
 import { refreshed, trouble } from "../refresh.js";
-import { lastValues, oneDevice, polls, rates } from "../source.js";
+import { lastValues, oneDevice, polls, rates, runNow } from "../source.js";
 import { interfaces } from "./interfaces.js";
 import { pollHistory } from "./polls.js";
 import { rateChart } from "./rates.js";
@@ -46,9 +47,10 @@ export function device(name) {
 function heading(name) {
   const state = stateOf("");
   const facts = h("dl", { class: "facts" });
+  const run = h("button", { type: "button", class: "button", onclick: () => acted(() => runNow({ devices: [name] }), `${name} is polled now.`) }, "Poll now");
   const node = h("div", { class: "device-head" },
     h("p", { class: "small" }, h("a", { href: "#/devices" }, "← Devices")),
-    h("div", { class: "page-head" }, h("h1", { class: "clip" }, name), state.node), facts);
+    h("div", { class: "page-head" }, h("h1", { class: "clip" }, name), state.node, h("div", { class: "end" }, run)), facts);
   const update = (report) => keep(facts, factsOf(report), ([word]) => word, fact);
   const last = (poll) => state.set(poll?.status ?? "", poll ? `${poll.status}, ${clock(poll.slot)}` : "no poll of the last hours is stored");
   return { node, update, last };

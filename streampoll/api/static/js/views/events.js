@@ -40,7 +40,7 @@ function eventList(label, most) {
     wrong.say(null);
     const found = ordered(data.events);
     setShown(nothing, !found.length);
-    setText(nothing, state === "open" ? "No event is open." : "There was no event in the last day.");
+    setText(nothing, noneIn(data, state));
     setShown(more, found.length > most);
     setText(more, `and ${found.length - most} more`);
     keep(rows, found.slice(0, most), (event) => event.id, (event) => eventRow(event, asked));
@@ -53,6 +53,11 @@ function eventList(label, most) {
     filter: (given) => ((state = given), asked.now()),
     end: () => (asked.end(), document.removeEventListener("stream-event", heard)),
   };
+}
+
+function noneIn({ none }, state) {
+  if (none) return "No rules are evaluated here, so there are no events.";
+  return state === "open" ? "No event is open." : "There was no event in the last day.";
 }
 
 /** The open before the closed, the worst first, then the newest. */

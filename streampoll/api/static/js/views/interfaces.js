@@ -8,7 +8,7 @@ import { bitsOf, directionOf } from "./rates.js";
 
 const HEADS = [["Interface"], ["State"], ["Alias", "wide"], ["speed", "number wide"], ["in", "number"], ["", "wide", "in, over time"], ["out", "number"], ["", "wide", "out, over time"]];
 const NAMES = ["nowrap", "", "wide muted clip-cell", "number wide", "number", "wide", "number", "wide"];
-const COLUMNS = { state: /^(if)?oper(_?status)?$/i, alias: /^(if)?(alias|desc(r|ription)?)$/i,
+const COLUMNS = { state: /^(if)?oper(_?status)?$/i, alias: /^(if)?alias$/i, words: /^(if)?desc(r|ription)?$/i,
   megabits: /^(if)?high_?speed$/i, bits: /^(if)?speed(_?bps)?$/i };
 
 export function interfaces(choose) {
@@ -51,7 +51,7 @@ function interfaceRow(row, choose) {
     const up = String(now.said.state ?? "").replace(/\(\d+\)$/, "");
     state.set(up === "up" || up === "1" ? "up" : up === "down" || up === "2" ? "down" : "", up || "–");
     for (const way of ["in", "out"]) lines[way].draw((now[way]?.points ?? []).map(([, value]) => value));
-    fill([name, state.node, now.said.alias || "–", speedOf(now.said), latest(now.in), lines.in.node, latest(now.out), lines.out.node]);
+    fill([name, state.node, now.said.alias || now.said.words || "–", speedOf(now.said), latest(now.in), lines.in.node, latest(now.out), lines.out.node]);
   };
   return { node, update };
 }

@@ -1,12 +1,11 @@
 /** Jobs: what is polled when, how late; paused, let go on, run now. */
 
-import { acted, sure } from "../dialogs.js";
+import { acted, line, sure } from "../dialogs.js";
 import { card, empty, h, keep, setShown, setText } from "../dom.js";
-import { count, seconds, short, span } from "../format.js";
+import { ago, count, seconds, short } from "../format.js";
 import { cells, stateOf, table } from "../parts.js";
 import { refreshed, trouble } from "../refresh.js";
-import { jobAction, listJobs } from "../source.js";
-import { state } from "../store.js";
+import { listJobs, pause, resume, runNow } from "../source.js";
 
 const EVERY_MS = 3000;
 const HEADS = [["Job"], ["State"], ["Schedule", "wide"], ["devices", "number"], ["open", "number wide"], ["skipped", "number wide"], ["late p50", "number wide"],
@@ -31,28 +30,29 @@ export function jobs() {
 function jobRow(job, asked) {
   const node = h("tr", {});
   const [fill, mark] = [cells(node, NAMES), stateOf("")];
-  const run = h("button", { type: "button", class: "button slim", onclick: () => runNow(job.job, asked) }, "Run now");
-  const pause = h("button", { type: "button", class: "button slim", onclick: () => pauseOrResume(job.job, pause.dataset.verb, asked) }, "Pause");
-  const buttons = h("span", { class: "buttons" }, run, pause);
+  const run = h("button", { type: "button", class: "button slim", onclick: () => runJob(job.job, asked) }, "Run now");
+  const stop = h("button", { type: "button", class: "button slim", onclick: () => pauseOrResume(job.job, stop.dataset.verb, asked) }, "Pause");
+  const buttons = h("span", { class: "buttons" }, run, stop);
   const update = (now) => {
-    const figures = state.stats?.jobs.find((row) => row.job === now.job) ?? {};
-    mark.set(now.paused ? "paused" : now.enabled === false ? "" : "active", now.paused ? "paused" : now.enabled === false ? "not enabled" : "active");
-    pause.dataset.verb = now.paused ? "resume" : "pause";
-    setText(pause, now.paused ? "Resume" : "Pause");
-    fill([now.job, mark.node, now.schedule ?? (figures.interval_s ? `every ${span(figures.interval_s)}` : "–"), short(figures.devices ?? now.devices),
-      short(figures.unfinished), [count(figures.skipped), figures.skipped > 0 ? "alarm" : ""], seconds(figures.lateness_p50_s),
-      seconds(figures.lateness_p99_s), seconds(figures.cycle_p99_s), buttons]);
+    const word = now.paused ? "paused" : now.enabled ? "active" : "";
+    mark.set(word, word || "not enabled");
+    mark.node.title = now.paused ? `by ${now.paused.by}, ${ago(now.paused.since)}${now.paused.reason ? `: ${now.paused.reason}` : ""}` : "";
+    stop.dataset.verb = now.paused ? "resume" : "pause";
+    setText(stop, now.paused ? "Resume" : "Pause");
+    fill([now.job, mark.node, now.schedule, short(now.devices), short(now.unfinished), [count(now.skipped), now.skipped > 0 ? "alarm" : ""],
+      seconds(now.lateness_p50_s), seconds(now.lateness_p99_s), seconds(now.cycle_p99_s), buttons]);
   };
   return { node, update };
 }
 
 async function pauseOrResume(job, verb, asked) {
+  if (verb === "resume") return (await acted(() => resume(job), `${job} goes on.`)) && asked.now();
   const words = `Nothing of ${job} is dispatched until somebody resumes it. What is open is finished.`;
-  if (verb === "pause" && !(await sure(`Pause ${job}?`, words, "Pause"))) return;
-  if (await acted(() => jobAction(job, verb), verb === "pause" ? `${job} is paused.` : `${job} goes on.`)) asked.now();
+  const reason = await line(`Pause ${job}?`, words, "Reason (others are shown it)", "Pause");
+  if (reason !== null && (await acted(() => pause(job, reason), `${job} is paused.`))) asked.now();
 }
 
-async function runNow(job, asked) {
+async function runJob(job, asked) {
   if (!(await sure(`Run ${job} now?`, "Each of its devices is polled once more, besides its schedule.", "Run now"))) return;
-  if (await acted(() => jobAction(job, "run"), `${job} runs now.`)) asked.now();
+  if (await acted(() => runNow({ job }), `${job} runs now.`)) asked.now();
 }

@@ -22,8 +22,9 @@ export function rateChart() {
   const [nothing, wrong] = [empty("No rates are stored of the last hours: they come with the second poll of a counter."), trouble()];
   const node = h("section", { class: "card", id: "rates", "aria-label": "Rates" },
     h("div", { class: "card-head" }, h("h2", {}, "Rates over time"), select), wrong.node, box, nothing);
-  const view = { groups: new Map(), chart: null, shown: "" };
+  const view = { groups: new Map(), chart: null, shown: "", first: "" };
   const draw = () => {
+    if (view.first) [select.value, view.first] = [view.first, ""];
     const group = view.groups.get(select.value) ?? [...view.groups.values()][0];
     setShown(nothing, !group);
     setShown(select, group);
@@ -33,6 +34,7 @@ export function rateChart() {
   const update = (data) => {
     wrong.say(null);
     view.groups = grouped(data.series ?? []);
+    if (!select.value) view.first = busiest(view.groups);
     keep(select, [...view.groups.keys()], (key) => key, (key) => ({ node: h("option", { value: key }, key), update() {} }));
     draw();
   };
@@ -55,6 +57,13 @@ function grouped(series) {
     groups.set(key, [...(groups.get(key) ?? []), each]);
   }
   return new Map([...groups].sort(([, [a]], [, [b]]) => Boolean(directionOf(b)) - Boolean(directionOf(a))));
+}
+
+/** The group with the highest newest value: what is looked at first; a loopback is of little interest. */
+function busiest(groups) {
+  const newest = ([key, group]) => (/^lo/i.test(key) ? -1 : Math.max(...group.map((each) => each.points.at(-1)?.[1] ?? 0)));
+  const [best] = [...groups].sort((a, b) => newest(b) - newest(a));
+  return best?.[0] ?? "";
 }
 
 function drawGroup(view, box, group) {

@@ -39,6 +39,8 @@ export function wanting(stats) {
   }
   const age = oldest(stats, "polling");
   if (age > OLD_S) found.push([`The oldest poll has been waiting for ${span(age)}.`, false]);
+  const skipped = total(stats.jobs.map((job) => job.skipped));
+  if (skipped > 0) found.push([`${count(skipped)} polls were skipped of late: \`streampoll audit\` says why.`, false]);
   const letters = total(stats.queues.map((row) => row.dead));
   if (letters > 0) found.push([`${count(letters)} dead ${letters === 1 ? "letter" : "letters"}: entries that nobody could serve.`, false]);
   return [...found, ...stats.alarms.map((line) => [line, false])];
