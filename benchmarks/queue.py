@@ -4,7 +4,8 @@ Each peer runs in its own environment on the same Redis, with one worker process
 time, Celery as a prefork worker of one process, dramatiq with its 8 threads; results are kept nowhere. Tasks are sent
 before the worker starts; the rate is that from the tenth to the ninetieth hundredth of them, CPU that of worker and
 Redis meanwhile. Latency is from before the call that sends one task to its run, one each 20 ms. Then the same through a
-proxy that makes a round trip to Redis last two milliseconds, for sender and worker.
+proxy that makes a round trip to Redis last two milliseconds, for sender and worker. At last streampoll alone: tasks
+that wait for 100 ms, 512 at a time, and what share of the 5,120 a second it is that would be ideal.
 """
 
 import argparse
@@ -15,7 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ START_S, RUN_S = 60.0, 180.0
 ONE_WAY_S = 0.001
 _RECORD = struct.Struct("dd")
 _LONE = 100  # tasks of which latency is measured
+NAP_S, NAPS_AT_ONCE, NAPS = 0.1, 512, 20_480
 _GAP_S = 0.02
 
 
@@ -137,6 +139,17 @@ class Bench:
             late = [1000 * (done - sent) for done, sent in tally.records()[11:]]  # connections are made for the first
         return {"latency_p50_ms": median(late, 2), "latency_p99_ms": round(quantile(late, 0.99) or 0.0, 2)}
 
+    def naps(self) -> dict[str, float]:
+        """Have many tasks wait at a time; return tasks a second and their share of what would be ideal."""
+        self._environ["CONCURRENCY"] = str(NAPS_AT_ONCE)
+        tally = self._fresh(NAPS)
+        self._send(NAPS, 0.0, "nap")
+        with self._worker():
+            wait_until(lambda: tally.count() >= NAPS, START_S, f"tasks that wait\n{tail(self._log)}")
+        done = [each for each, _ in tally.records()]
+        per_s = (NAPS * 8 // 10) / (done[NAPS * 9 // 10] - done[NAPS // 10])
+        return {"tasks_per_s": round(per_s, 1), "share_of_ideal": round(per_s * NAP_S / NAPS_AT_ONCE, 3)}
+
     @property
     def _log(self) -> Path:
         return self._where / "worker.log"
@@ -146,9 +159,9 @@ class Bench:
             client.flushall()
         return Tally(self._where / "tally", tasks)
 
-    def _send(self, count: int, gap_s: float) -> None:
-        command = [self._python, *self._peer.script, str(count), str(gap_s)]
-        environ = {"PATH": "/usr/bin:/bin", **self._environ}
+    def _send(self, count: int, gap_s: float, *name: str) -> None:
+        command = [self._python, *self._peer.script, str(count), str(gap_s), *name]
+        environ = {"PATH": "/usr/bin:/bin", "HOME": str(self._where), **self._environ}
         done = subprocess.run(command, env=environ, cwd=self._where, capture_output=True, text=True, check=False)
         if done.returncode:
             raise Ended(f"sending ended with {done.returncode}: {done.stderr.strip().splitlines()[-1:]}")
@@ -190,6 +203,7 @@ def main(argv: list[str]) -> int:
     """Run the benchmark; 1 if streampoll itself could not be measured."""
     options = parse(argv)
     found: dict[str, dict[str, Any]] = {"loopback": {}, "two_ms": {}}
+    naps: dict[str, float] = {}
     missing: dict[str, str] = {}
     versions: dict[str, str] = {}
     trips: dict[str, float] = {}
@@ -207,7 +221,10 @@ def main(argv: list[str]) -> int:
                 except (MissingPeer, Ended) as why:
                     missing[name] = " ".join(str(why).split())
                     progress(f"{name}: missing: {missing[name]}")
-    emit(report_of(found, trips, missing, versions), options)
+        if OURS in options.peers:
+            naps = Bench(OURS, where, server, server.port).naps()
+    report = report_of(found, trips, missing, versions)
+    emit(replace(report, metrics={**report.metrics, "naps": naps}, tables=[*report.tables, *nap_tables(naps)]), options)
     return 0 if OURS not in missing else 1
 
 
@@ -256,6 +273,15 @@ def report_of(
     ]
     metrics = {**found, "ratio": against, "round_trip_ms": trips}
     return Report("queue", metrics, tables, list(plots), missing, versions)
+
+
+def nap_tables(naps: dict[str, float]) -> list[Table]:
+    """Show how near to the ideal tasks that wait come."""
+    title = f"streampoll's tasks that wait for {NAP_S:g} s, {NAPS_AT_ONCE} at a time"
+    columns = ("tasks/s", "ideal", "share of it")
+    if not naps:
+        return []
+    return [Table(title, columns, [(naps["tasks_per_s"], NAPS_AT_ONCE / NAP_S, naps["share_of_ideal"])])]
 
 
 def _cpu_us(of: dict[str, Any]) -> float:

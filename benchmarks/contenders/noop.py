@@ -1,89 +1,65 @@
-"""No-op entries through streampoll's streams: the real consume loop with a handler that only counts.
+"""No-op tasks through streampoll, as users have them: `streampoll worker` with one process, and a `Client` that sends.
 
-    python -m benchmarks.contenders.noop worker        one worker process, home of every shard
-    python -m benchmarks.contenders.noop COUNT GAP_S   adds entries, 500 a call without a gap
+    python -m benchmarks.contenders.noop worker             one worker process
+    python -m benchmarks.contenders.noop COUNT GAP_S [NAME] sends tasks, hundreds a call without a gap
 
-Acknowledgement, deletion, renewal, sweep and owner checks are those of every class of work; $BROKER_URL is the Redis.
+Every guarantee of a task is on: acknowledgement, deletion, renewal, sweep, owner checks, back-off, limits. As with the
+others, results are kept nowhere. $BROKER_URL is the Redis, $CONCURRENCY how many run at a time.
 """
 
 import asyncio
 import os
-import struct
 import sys
 import time
-from collections.abc import Sequence
+from pathlib import Path
 
 import uvloop
 
-from benchmarks.contenders.apps import tally
-from streampoll.app.redis_side import open_redis
-from streampoll.config.secret import Secret
-from streampoll.config.settings import RedisSettings, Settings
-from streampoll.model import QueueClass, Status
-from streampoll.shards.entries import Delivered, Entry, Kind
-from streampoll.shards.presence import new_worker_id
-from streampoll.worker.attempt import Surroundings
-from streampoll.worker.consume import Consumer
-from streampoll.worker.port import Disposition, Finish, Limits
-from streampoll.worker.slots import Slots
+from streampoll import Client, call
+from streampoll.cli import run
 
-QUEUE = QueueClass.WORKFLOWS
-SHARDS = 16
-LIMITS = Limits(concurrency=1_000, prefetch=1_000, batch=1, soft_limit_s=300, hard_limit_s=0, claim_idle_s=30)
-_AT_ONCE = 500
-_SENT = struct.Struct("d")
+_AT_ONCE = 4_000
+TOML = """\
+[tasks]
+modules = ["benchmarks.contenders.noop_tasks"]
+
+[pools.tasks]
+queues = ["workflows"]
+processes = 1
+concurrency = {concurrency}
+prefetch = {concurrency}
+"""
 
 
-class NoOp:
-    """Counts entries and finishes them."""
-
-    async def ready(self) -> None:
-        """It needs nothing."""
-
-    async def handle(self, batch: Sequence[Delivered]) -> Sequence[Disposition]:
-        """Do nothing."""
-        for delivered in batch:
-            assert delivered.entry is not None
-            tally.done(*_SENT.unpack(delivered.entry.body))
-        return [Finish()] * len(batch)
-
-    def fail(self, delivered: Delivered, status: Status, cause: str) -> Disposition:
-        """Say loudly that the benchmark is broken."""
-        raise RuntimeError(f"{status.word}: {cause}")
-
-    async def close(self) -> None:
-        """Nothing is open."""
+def configure() -> Path:
+    """Write the configuration, where the benchmark runs."""
+    where = Path.cwd() / "streampoll"
+    where.mkdir(exist_ok=True)
+    (where / "streampoll.toml").write_text(TOML.format(concurrency=os.environ.get("CONCURRENCY", "1000")))
+    os.environ["STREAMPOLL_REDIS_URL"] = os.environ["BROKER_URL"]
+    return where
 
 
-def _settings() -> Settings:
-    return Settings(redis=RedisSettings(url=Secret(os.environ["BROKER_URL"])))
+async def send(where: Path, count: int, gap_s: float, name: str) -> None:
+    """Send tasks: alone, or as a group."""
+    async with Client(where) as client:
+        if gap_s:
+            for _ in range(count):
+                await client.send(name, time.time())
+                await asyncio.sleep(gap_s)
+        for first in range(0, 0 if gap_s else count, _AT_ONCE):
+            await client.send_many(call(name, time.time()) for _ in range(min(_AT_ONCE, count - first)))
 
 
-async def work() -> None:
-    """Consume until told to end."""
-    async with open_redis(_settings()) as side:
-        own_id, shards = new_worker_id(), tuple(range(SHARDS))
-        around = Surroundings(
-            own_id, side.streams, Slots(1_000, {QUEUE: 1}), lambda _: shards, lambda: (own_id,), lambda: None
-        )
-        consumer = Consumer(QUEUE, NoOp(), LIMITS, around)
-        async with asyncio.TaskGroup() as group:
-            for name, part in consumer.tasks():
-                group.create_task(part(), name=name)
-
-
-async def send(count: int, gap_s: float) -> None:
-    """Add entries, over all shards in turn."""
-    async with open_redis(_settings()) as side:
-        at_once = 1 if gap_s else _AT_ONCE
-        for first in range(0, count, at_once):
-            slot = int(time.time())
-            some = [
-                Entry(Kind.TASK, "noop", slot, 0, _SENT.pack(time.time())) for _ in range(min(at_once, count - first))
-            ]
-            await side.streams.add(QUEUE, first // at_once % SHARDS, some)
-            await asyncio.sleep(gap_s)
+def main(arguments: list[str]) -> int:
+    """Work or send."""
+    where = configure()
+    if arguments[0] == "worker":
+        return run(["worker", "--config", str(where), "--pool", "tasks"])
+    count, gap_s, *name = arguments
+    uvloop.run(send(where, int(count), float(gap_s), *(name or ["noop"])))
+    return 0
 
 
 if __name__ == "__main__":
-    uvloop.run(work() if sys.argv[1] == "worker" else send(int(sys.argv[1]), float(sys.argv[2])))
+    sys.exit(main(sys.argv[1:]))

@@ -69,13 +69,13 @@ class RedisStreams:
         in the stream is unfinished, so starting at its beginning loses nothing and repeats nothing.
         """
         streams = [self._shard(shard).stream(queue) for shard in shards]
+        numbers = {stream.encode(): shard for stream, shard in zip(streams, shards, strict=True)}
         leased = time.monotonic()
         read = await self._topology.read(GroupRead(queue.value, consumer, count, block_ms), streams)
         if read.without_group:
             without = set(read.without_group)
             await self.make_groups(queue, [shard for stream, shard in zip(streams, shards, strict=True)
                                            if stream in without])  # fmt: skip
-        numbers = {stream.encode(): shard for stream, shard in zip(streams, shards, strict=True)}
         return [
             deliver(queue, numbers[stream], entry_id, fields, 1, leased)
             for stream, entries in read.found

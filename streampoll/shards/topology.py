@@ -121,11 +121,9 @@ class Single:
         if not commands:
             return []
         client = await self._commands.client()
-        pipeline = client.pipeline(transaction=False)
-        for command in commands:
-            pipeline.execute_command(*command.words)
+        sending = _alone(client, commands[0]) if len(commands) == 1 else _together(client, commands)
         try:
-            replies: list[Any] = await guarded(pipeline.execute(raise_on_error=False))
+            replies: list[Any] = await guarded(sending)
         except RedisUnavailable:
             await self._commands.drop(client)
             raise
@@ -165,6 +163,22 @@ class Single:
         """Close every connection."""
         for link in (*self._readers.values(), self._commands):
             await link.close()
+
+
+async def _together(client: "aioredis.Redis", commands: Sequence[Command]) -> list[Any]:
+    pipeline = client.pipeline(transaction=False)
+    for command in commands:
+        pipeline.execute_command(*command.words)
+    replies: list[Any] = await pipeline.execute(raise_on_error=False)
+    return replies
+
+
+async def _alone(client: "aioredis.Redis", command: Command) -> list[Any]:
+    """Run one command, as a pipeline of one would, in half the time: somebody waits for it."""
+    try:
+        return [await client.execute_command(*command.words)]
+    except exceptions.ResponseError as error:
+        return [error]
 
 
 def no_group(reply: object) -> bool:

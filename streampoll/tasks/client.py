@@ -29,7 +29,7 @@ Span = float | str | timedelta
 Read = Callable[[Sequence[str]], Awaitable[Mapping[str, TaskResult]]]
 """Reads results by id."""
 
-_KNOWN_FOR_S: Final = 5.0  # what workers publish is asked for again after this
+_KNOWN_FOR_S: Final = 60.0  # what workers publish is asked for again after this
 _AT_ONCE: Final = 500
 _LOOK_S: Final = (0.02, 1.0)  # between two looks for a result: at first, at the most
 
@@ -116,18 +116,21 @@ class TaskClient:
         last: list[str] = []
         for calls in chains:
             steps = self._steps(calls, queues, lane, now)
-            first = replace(steps[0].call, then=steps[1:])
+            first = steps[0].call
+            first.then = steps[1:]
             expiry = ceil(now + lane.expires_s) if lane.expires_s else 0
             entry = encode_call(first, expiry, self._ports.max_bytes)
             by_place[steps[0].queue, _shard(first.id)].append(entry)
             last.append(steps[-1].call.id)
-        await asyncio.gather(
-            *(
-                self._add(queue, shard, entries[first : first + _AT_ONCE], lane)
-                for (queue, shard), entries in by_place.items()
-                for first in range(0, len(entries), _AT_ONCE)
-            )
-        )
+        adding = [
+            self._add(queue, shard, entries[first : first + _AT_ONCE], lane)
+            for (queue, shard), entries in by_place.items()
+            for first in range(0, len(entries), _AT_ONCE)
+        ]
+        if len(adding) == 1:  # the usual case, and its sender waits
+            await adding[0]
+        else:
+            await asyncio.gather(*adding)
         return last
 
     def _steps(self, calls: Sequence["Call"], queues: Mapping[str, QueueClass], lane: Lane, now: float) -> list[Step]:
@@ -139,7 +142,8 @@ class TaskClient:
             unique = f"{hash64(lane.key, call.name, str(number)):016x}" if lane.key else secrets.token_hex(8)
             name = calls[-1].name if call.name == JOIN else call.name  # who runs the last can wait for it
             queue = QueueClass.URGENT if lane.priority is Priority.URGENT else queues[name]
-            steps.append(Step(queue, replace(call, id=f"{shard:02d}-{unique}", sent=now)))
+            task_id = f"{shard:02d}-{unique}"
+            steps.append(Step(queue, Call(task_id, call.name, call.args, call.kwargs, 0, now, call.retries, call.keep)))
         return steps
 
     async def _add(self, queue: QueueClass, shard: int, entries: Sequence[Entry], lane: Lane) -> None:
@@ -231,6 +235,8 @@ def _lane(options: Mapping[str, Any]) -> Lane:
 
 
 def _seconds(span: Span, name: str) -> float:
+    if span == 0.0:
+        return 0.0
     if isinstance(span, timedelta):
         span = span.total_seconds()
     try:
@@ -243,6 +249,8 @@ def _seconds(span: Span, name: str) -> float:
 
 
 def _priority(said: Priority | str) -> Priority:
+    if said is Priority.NORMAL:
+        return Priority.NORMAL
     if said not in list(Priority):
         raise ConfigError([Fault("priority", f"{said!r} is none", f"write {' or '.join(Priority)}")])
     return Priority(said)

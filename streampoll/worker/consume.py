@@ -26,7 +26,7 @@ from streampoll.worker.sweep import Sweeper
 log = logging.getLogger(__name__)
 
 BLOCK_MS = 1_000  # how long a read waits: bounds what a change of homes or a drain waits for
-_LINGER_S = 0.005  # after a small read: lets more come, so that a busy stream isn't read entry by entry
+_LINGER_S = 0.005  # after a small read that came at once: lets more come, so that a busy stream isn't read one by one
 _SMALL = 32
 _QUIET_WITHIN = 2  # idle times: how long others may take to end where a suspect must run alone
 _BACK_OFF_S = (0.25, 2.0)
@@ -119,6 +119,7 @@ class Consumer:
         if not shards:
             await asyncio.sleep(self._limits.claim_idle_s / 100)  # home of nothing: wait for the next look at who lives
             return
+        asked = self._around.monotonic()
         self._reading = True
         try:
             deliveries = await self._around.streams.read(self.queue, shards, self._around.consumer, count, BLOCK_MS)
@@ -127,7 +128,8 @@ class Consumer:
         self.counts.read += len(deliveries)
         self.counts.read_at = self._around.monotonic()
         self._admit(deliveries)
-        if 0 < len(deliveries) < _SMALL:
+        waited_s = self._around.monotonic() - asked
+        if 0 < len(deliveries) < _SMALL and waited_s < _LINGER_S:  # else it was a lone one, and so may be the next
             await asyncio.sleep(_LINGER_S)
 
     async def _room(self) -> int:
