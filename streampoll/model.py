@@ -3,9 +3,10 @@
 Everything that crosses from one package to another is defined here, so this page is the vocabulary of the rest.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
+from typing import overload
 
 import msgspec
 
@@ -109,6 +110,41 @@ class TableTime:
 
 Rows = range | tuple[int, ...]
 """Rows by number, from 0; a range for all of them."""
+
+
+class ColumnRows(Sequence[Sequence[Value]]):
+    """Rows that are held column by column, the index first, as walks bring them and payloads store them.
+
+    Whoever works on columns takes `data`, and no row is ever made; all columns are equally long.
+    """
+
+    __slots__ = ("data",)
+
+    def __init__(self, data: Sequence[Sequence[Value]]) -> None:
+        self.data = data
+
+    def __len__(self) -> int:
+        return len(self.data[0]) if self.data else 0
+
+    def __iter__(self) -> Iterator[Sequence[Value]]:
+        return iter(zip(*self.data, strict=True))
+
+    @overload
+    def __getitem__(self, row: int) -> Sequence[Value]: ...
+    @overload
+    def __getitem__(self, row: slice) -> Sequence[Sequence[Value]]: ...
+    def __getitem__(self, row: int | slice) -> Sequence[Value] | Sequence[Sequence[Value]]:
+        if isinstance(row, slice):
+            return ColumnRows([column[row] for column in self.data])
+        return tuple([column[row] for column in self.data])
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and [*map(tuple, self)] == [*map(tuple, other)]
+
+    __hash__ = None  # type: ignore[assignment]  # as of a list
+
+    def __repr__(self) -> str:
+        return repr(list(self))
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from typing import Any
 import msgpack
 
 from streampoll.errors import EntryError
-from streampoll.model import Outcome, Rows, Status, Table, TableTime, Trace, Value
+from streampoll.model import ColumnRows, Outcome, Rows, Status, Table, TableTime, Trace, Value
 
 deflate: ModuleType
 try:
@@ -112,8 +112,11 @@ def _newer_layout(outcome: Outcome) -> tuple[Any, ...]:
 
 def _table_layout(table: Table, after: Callable[[float], int | None]) -> tuple[Any, ...]:
     """Return a table's array: [columns, key, complete, data by column (the index first), times, 32-bit counters]."""
-    data = list(zip_longest(*table.rows))
-    _check_columns(table.columns, data)
+    if isinstance(table.rows, ColumnRows):
+        data = table.rows.data  # of a walk, which has nothing but values
+    else:
+        data = list(zip_longest(*table.rows))
+        _check_columns(table.columns, data)
     times = [(run.rows, after(run.at), run.uptime) for run in table.times]
     layout = table.columns, table.key, table.complete, data, times
     return (*layout, _narrow_layout(table)) if table.counter32 else layout
@@ -121,10 +124,12 @@ def _table_layout(table: Table, after: Callable[[float], int | None]) -> tuple[A
 
 def _narrow_layout(table: Table) -> list[tuple[int, Any]]:
     """Return which columns, by place, came as Counter32: true for all rows, else a list of their numbers."""
-    places = {name: place for place, name in enumerate(table.columns)}
-    every = range(len(table.rows))
-    narrow = ((places[name], rows) for name, rows in table.counter32.items() if name in places)
-    return [(place, True if rows == every else list(rows)) for place, rows in narrow]
+    names, count = table.columns, len(table.rows)
+    return [
+        (names.index(name), True if type(rows) is range and len(rows) == count else list(rows))
+        for name, rows in table.counter32.items()
+        if name in names
+    ]
 
 
 def _check_columns(columns: Sequence[str], data: Sequence[Sequence[Any]]) -> None:
@@ -203,7 +208,9 @@ def _read_table(fields: Any, clock: Callable[[Any], float]) -> Table:
     _expect("a column's name", columns, str)
     _check_columns(columns, data)
     runs = tuple(_read_run(run, clock) for run in times)
-    rows = list(zip(*data, strict=True))
+    if len({*map(len, data)}) > 1:
+        raise ValueError("a table's columns are not equally long")
+    rows = ColumnRows(data)
     narrow = _read_narrow(newer[0], columns, len(rows)) if newer else {}
     return Table(tuple(columns), rows, runs, complete, key, narrow)
 

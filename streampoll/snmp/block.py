@@ -6,8 +6,9 @@ off) is no block, and the walk takes it cell by cell, which is three times the w
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
-from streampoll.snmp.ber import END_OF_MIB_VIEW, Wire
+from streampoll.snmp.ber import END_OF_MIB_VIEW, Wire, decode_arcs
 from streampoll.snmp.message import Varbind
 
 
@@ -15,38 +16,53 @@ from streampoll.snmp.message import Varbind
 class Block:
     """Whole rows."""
 
-    indexes: list[bytes]
+    indexes: Sequence[bytes]
     tags: tuple[int, ...]  # of the cells, row by row
     wires: tuple[Wire, ...]
     ended: bool  # all columns end after these rows
 
 
-def read_block(varbinds: Sequence[Varbind], prefixes: Sequence[bytes]) -> Block | None:
-    """Read the cells of columns with these prefixes; None if they are no block of at least one row."""
-    width = len(prefixes)
-    if not varbinds or len(varbinds) % width:
+def read_block(varbinds: Sequence[Varbind], prefixes: tuple[bytes, ...], frontier: bytes) -> Block | None:
+    """Read the cells of columns with these prefixes; None if they are no block of at least one row.
+
+    Nor are they one where their indexes do not increase from beyond the frontier.
+    """
+    if not varbinds or len(varbinds) % len(prefixes):
         return None
     oids, tags, wires = zip(*varbinds, strict=True)
-    indexes = _indexes(oids[::width], tags[::width], prefixes[0])
-    count = len(indexes) * width
-    if not count or oids[:count] != tuple([prefix + index for index in indexes for prefix in prefixes]):
-        return None
-    behind = zip(oids[count : count + width], tags[count : count + width], prefixes, strict=False)
-    if END_OF_MIB_VIEW in tags[:count] or any(_is_of(*cell) for cell in behind):
-        return None
-    return Block(indexes, tags[:count], wires[:count], count < len(varbinds))
+    if END_OF_MIB_VIEW in tags:
+        oids = tuple([b"" if tag == END_OF_MIB_VIEW else oid for oid, tag in zip(oids, tags, strict=True)])
+    indexes = _indexes(oids, prefixes, frontier)
+    count = len(indexes) * len(prefixes)
+    return Block(indexes, tags[:count], wires[:count], count < len(varbinds)) if count else None
 
 
-def _indexes(oids: Sequence[bytes], tags: Sequence[int], prefix: bytes) -> list[bytes]:
-    """Return a column's indexes up to its end."""
-    size = len(prefix)
+@lru_cache(maxsize=512)
+def _indexes(oids: tuple[bytes, ...], prefixes: tuple[bytes, ...], frontier: bytes) -> Sequence[bytes]:
+    """Return the indexes of the whole rows that these OIDs are; none if they are not.
+
+    Remembered, since devices of a kind have the same rows, and each has them again at its next poll.
+    """
+    width, size = len(prefixes), len(prefixes[0])
     indexes = []
-    for oid, tag in zip(oids, tags, strict=True):
-        if tag == END_OF_MIB_VIEW or not oid.startswith(prefix):
+    for oid in oids[::width]:
+        if not oid.startswith(prefixes[0]):
             break
         indexes.append(oid[size:])
+    count = len(indexes) * width
+    if oids[:count] != tuple([prefix + index for index in indexes for prefix in prefixes]):
+        return ()
+    if any(map(bytes.startswith, oids[count : count + width], prefixes)) or not increase(frontier, indexes):
+        return ()
     return indexes
 
 
-def _is_of(oid: bytes, tag: int, prefix: bytes) -> bool:
-    return tag != END_OF_MIB_VIEW and oid.startswith(prefix)
+def increase(frontier: bytes, indexes: Sequence[bytes]) -> bool:
+    """Tell whether indexes increase, from beyond the frontier."""
+    last = decode_arcs(frontier)
+    for index in indexes:
+        arcs = decode_arcs(index)
+        if arcs <= last:
+            return False
+        last = arcs
+    return True

@@ -7,7 +7,7 @@ garbles or breaks off makes the poll partial.
 
 from dataclasses import replace
 
-from streampoll.model import Outcome, Status, Table
+from streampoll.model import ColumnRows, Outcome, Status, Table
 from streampoll.snmp.ber import index_text
 from streampoll.snmp.compiled import PROBE, CompiledPlan, CompiledTable
 from streampoll.snmp.conversation import Conversation
@@ -145,15 +145,16 @@ async def _collect_table(talk: Conversation, table: CompiledTable, harvest: Harv
     if table.shape is not None:
         await _shape_table(talk, table, table.shape, walk, harvest)
         return
-    rows = [[index_text(index), *row] for index, row in walk.rows.items()]
-    times = tuple(walk.times)
-    harvest.add(table, Table(table.names, rows, times, not walk.stopped, spec.key, walk.rows32()))
-    if not rows:
+    indexes, columns = walk.columns()
+    rows = ColumnRows([[index_text(index) for index in indexes], *columns])
+    harvest.add(table, Table(table.names, rows, tuple(walk.times), not walk.stopped, spec.key, walk.rows32()))
+    if not indexes:
         harvest.missing[spec.name] = walk.stopped or "no rows"
         return
-    for lane, column in zip(walk.lanes, zip(*walk.rows.values(), strict=True), strict=True):
-        if holes := column.count(None):
-            harvest.miss(f"{spec.name}.{lane.column.metric.name}", lane.reason or "noSuchInstance", holes, len(rows))
+    for lane, column in zip(walk.lanes, columns, strict=True):
+        if None in column:
+            holes, name = column.count(None), f"{spec.name}.{lane.column.metric.name}"
+            harvest.miss(name, lane.reason or "noSuchInstance", holes, len(indexes))
 
 
 async def _walk(talk: Conversation, table: CompiledTable) -> Walk:

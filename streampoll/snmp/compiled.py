@@ -3,7 +3,7 @@
 Compiled once a process and plan, for the request sizes that its agents have (nearly always one set).
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -68,6 +68,7 @@ class CompiledTable:
     shared: tuple[int, ...]  # places of columns that another table looks up
     octets: Octets | None  # where it has counters that may wrap soon
     integers: bool  # all columns are of integers that need no conversion
+    cells_bytes: int  # an estimate of what a row takes in a reply, without its indexes
     sieve: "Sieve | None" = None  # for a table with a filter: the columns to walk first
 
 
@@ -165,9 +166,13 @@ def split(wants: Sequence[Want], most: int, reply_bytes: int) -> list[list[Want]
     return runs
 
 
-def rows_that_fit(columns: Sequence[Column], index_bytes: int, reply_bytes: int) -> int:
-    """Estimate how many rows of these columns a reply holds beside sysUpTime; at least one."""
-    row = sum(column.reply_bytes + index_bytes for column in columns)
+def cells_bytes(columns: Iterable[Column]) -> int:
+    """Estimate what a row of these columns takes in a reply, without its indexes."""
+    return sum(column.reply_bytes for column in columns)
+
+
+def rows_that_fit(row: int, reply_bytes: int) -> int:
+    """Estimate how many rows, of so many bytes with their indexes, a reply holds beside sysUpTime; at least one."""
     uptime = len(SYS_UPTIME_0) + _VARBIND_BYTES + _VALUE_BYTES[Kind.TICKS]
     return max(1, (reply_bytes - _MESSAGE_BYTES - uptime) // row)
 
@@ -195,7 +200,10 @@ def table_of(spec: TableSpec, looked_up: Collection[tuple[Oid, Kind]] = ()) -> C
     names = shape.names if shape else tuple(metric.name for metric in spec.columns)
     shared = [place for place, each in enumerate(columns) if (each.metric.oid, each.metric.kind) in looked_up]
     integers = all(column.plain is int for column in columns)
-    return CompiledTable(spec, tuple(columns), names, shape, tuple(shared), octets_of(spec), integers, _sieve_of(spec))
+    return CompiledTable(
+        spec, tuple(columns), names, shape, tuple(shared), octets_of(spec), integers, cells_bytes(columns),
+        _sieve_of(spec),
+    )  # fmt: skip
 
 
 def _sieve_of(spec: TableSpec) -> Sieve | None:

@@ -5,6 +5,7 @@ One grid is one table of one poll; a poll's scalars are a grid of one row. What 
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from itertools import compress
 
@@ -16,7 +17,7 @@ from streampoll.snmp.plan import Kind, Metric, Oid
 from streampoll.snmp.steps import Do, Step
 from streampoll.snmp.transform import Transform, factors_of, multiplied, transform_of
 
-Rows32 = set[bytes] | None
+Rows32 = AbstractSet[bytes] | None
 """Rows whose counter came as a Counter32, by index; None: all."""
 
 

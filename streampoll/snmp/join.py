@@ -37,7 +37,7 @@ class Known:
         """Keep columns of a table that was walked to its end."""
         for place in places:
             metric = walk.lanes[place].column.metric
-            self.walked[metric.oid, metric.kind] = {index: row[place] for index, row in walk.rows.items()}
+            self.walked[metric.oid, metric.kind] = dict(zip(*walk.column(place), strict=True))
 
     def find(self, metric: Metric, key: bytes) -> tuple[Value, str, bool] | None:
         """Return (value, reason, from a Counter32) of a column's cell; None if it must be asked for."""
@@ -50,8 +50,8 @@ class Known:
 
 def walked_grid(walk: Walk, kinds: Mapping[str, Kind]) -> Grid:
     """Return the rows that were walked as a grid."""
-    grid = Grid(list(walk.rows), kinds, list(walk.times))
-    columns = list(zip(*walk.rows.values(), strict=True)) or [()] * len(walk.lanes)
+    indexes, columns = walk.columns()
+    grid = Grid(list(indexes), kinds, list(walk.times))
     for lane, values in zip(walk.lanes, columns, strict=True):
         name = lane.column.metric.name
         grid.put(name, list(values), (lane.reason or _NO_INSTANCE) if None in values else "")

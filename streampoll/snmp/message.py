@@ -220,23 +220,23 @@ def _read_plain(data: bytes, at: int) -> list[Varbind]:
     while at < end:
         size = data[at + 3]
         where = at + 4 + size  # the value's tag
-        tag = data[where]
         length = data[where + 1]
-        stop = where + 2 + length
-        if (
-            data[at] != SEQUENCE or data[at + 2] != OBJECT_IDENTIFIER or size >= 0x80 or length >= 0x80
-            or data[at + 1] != size + length + 4 or stop > end
-        ):  # fmt: skip
+        total = data[at + 1]
+        if total >= 0x80 or total != size + length + 4 or data[at] != SEQUENCE or data[at + 2] != OBJECT_IDENTIFIER:
             at = _read_varbind(data, at, end, varbinds)
             continue
+        stop = where + 2 + length
+        tag = data[where]
         content = data[where + 2 : stop]
-        if tag == OCTET_STRING:
-            append((data[at + 4 : where], OCTET_STRING, content))
-        elif tag in _INTEGERS and 0 < length <= 8 and content[0] < 0x80:
+        if tag in _INTEGERS and 0 < length <= 8 and content[0] < 0x80:
             append((data[at + 4 : where], tag, from_bytes(content)))
+        elif tag == OCTET_STRING:
+            append((data[at + 4 : where], tag, content))
         else:
             append((data[at + 4 : where], tag, decode_value(tag, content)))
         at = stop
+    if at > end:
+        raise IndexError  # the last value is cut off
     return varbinds
 
 

@@ -9,7 +9,16 @@ from math import ceil
 from typing import Final
 
 from streampoll.model import TableTime, Value
-from streampoll.snmp.compiled import SYS_UPTIME_0, Column, CompiledTable, Sieve, Want, make_chunk, rows_that_fit
+from streampoll.snmp.compiled import (
+    SYS_UPTIME_0,
+    Column,
+    CompiledTable,
+    Sieve,
+    Want,
+    cells_bytes,
+    make_chunk,
+    rows_that_fit,
+)
 from streampoll.snmp.conversation import Conversation
 from streampoll.snmp.credential import Community, Version
 from streampoll.snmp.join import make_locally, walked_grid
@@ -101,11 +110,13 @@ def _rows_a_get(talk: Conversation, columns: Sequence[Column], index_bytes: int)
     """Return how many whole rows a GET may ask for beside sysUpTime; one, if it takes several GETs."""
     limits = talk.agent.limits
     by_limit = (min(talk.limit, limits.max_varbinds) - 1) // len(columns)
-    return max(1, min(by_limit, rows_that_fit(columns, index_bytes, limits.max_reply_bytes)))
+    row = cells_bytes(columns) + len(columns) * index_bytes
+    return max(1, min(by_limit, rows_that_fit(row, limits.max_reply_bytes)))
 
 
 def _rows_a_reply(talk: Conversation, columns: Sequence[Column]) -> int:
     """Estimate how many rows one request brings."""
     limits = talk.agent.limits
     by_limit = max(1, (talk.limit - 1) // len(columns))
-    return min(limits.max_repetitions, by_limit, rows_that_fit(columns, _INDEX_BYTES, limits.max_reply_bytes))
+    row = cells_bytes(columns) + len(columns) * _INDEX_BYTES
+    return min(limits.max_repetitions, by_limit, rows_that_fit(row, limits.max_reply_bytes))

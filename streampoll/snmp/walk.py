@@ -4,26 +4,32 @@ The state of a walk is one index, the *frontier*: all rows up to it are complete
 in all columns. A reply gives each column some cells; the new frontier is the lowest of the columns' last indexes, and
 cells beyond it are dropped and asked again. So a reply that is cut short (RFC 3416 4.2.3), a column with holes, and
 columns of different lengths are one case, and all cells of a row come from one reply, with its time and sysUpTime. A
-reply that is nothing but whole rows, as most are, is taken as such (`block`).
+reply that is nothing but whole rows, as most are, is taken as such (`block`), and stays column by column: rows are made
+of it only for those who need rows.
 
 A column ends when an OID leaves its prefix, at endOfMibView, or by v1's noSuchName. An OID that does not increase ends
 the walk as an error.
 """
 
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from functools import lru_cache
+from itertools import chain
+from typing import Final
 
 from streampoll.errors import SnmpError
 from streampoll.model import Rows, TableTime, Value
 from streampoll.snmp.ber import COUNTER32, END_OF_MIB_VIEW, Wire, decode_arcs
-from streampoll.snmp.block import Block, read_block
-from streampoll.snmp.compiled import SYS_UPTIME, SYS_UPTIME_0, Column, CompiledTable, Want, rows_that_fit
+from streampoll.snmp.block import Block, increase, read_block
+from streampoll.snmp.compiled import SYS_UPTIME, SYS_UPTIME_0, Column, CompiledTable, Want, cells_bytes, rows_that_fit
 from streampoll.snmp.conversation import Conversation
 from streampoll.snmp.convert import NONEXISTENT, are_counts, convert
 from streampoll.snmp.credential import Community, Version
 from streampoll.snmp.engine import Failure, Reply
 from streampoll.snmp.message import ErrorStatus, PduType, Request, Varbind
 from streampoll.snmp.scalars import get_wants
+
+_NONE: Final[frozenset[bytes]] = frozenset()
 
 
 class Lane:
@@ -38,18 +44,17 @@ class Lane:
         self.done = False  # it has no cell beyond the frontier
         self.reason = ""  # why cells could not be had or used, but for those that do not exist
         self.is32 = False  # its cells came as Counter32
-        self.rows32: set[bytes] = set()  # rows whose cell is that of a fallback, and came as a Counter32
+        self.rows32: AbstractSet[bytes] = _NONE  # rows whose cell is that of a fallback, and came as a Counter32
         self.ended = False  # this step reached the column's end
-        self.indexes: list[bytes] = []
+        self.indexes: Sequence[bytes] = ()
         self.cells: Sequence[Varbind] = ()
 
     def reset(self) -> None:
         """Forget the cells of the last step."""
         self.ended = False
-        self.indexes = []
-        self.cells = ()
+        self.indexes = self.cells = ()
 
-    def take(self, cells: Sequence[Varbind], frontier: bytes, known: list[bytes]) -> bool:
+    def take(self, cells: Sequence[Varbind], frontier: bytes, known: Sequence[bytes]) -> bool:
         """Take a reply's cells; False if their indexes don't increase. `known` are indexes that were found to."""
         prefix = self.prefix
         size = len(prefix)
@@ -60,7 +65,7 @@ class Lane:
             cells = _until_end(prefix, cells)
             del indexes[len(cells) :]
         self.indexes, self.cells = indexes, cells
-        return indexes == known[: len(cells)] or _increase(frontier, indexes)
+        return indexes == known[: len(cells)] or increase(frontier, indexes)
 
     def end(self, name: str) -> None:
         """End the column that an error-status names; v1 says noSuchName at the end of its MIB."""
@@ -78,7 +83,7 @@ class Lane:
     def note(self, index: bytes, reason: str, is32: bool) -> None:
         """Note of a cell that was asked for by itself why it is missing, or that it came as a Counter32."""
         if is32:
-            self.rows32.add(index)
+            self.rows32 = {*self.rows32, index}
         if reason and reason not in NONEXISTENT:
             self.reason = reason
 
@@ -117,11 +122,40 @@ class Walk:
         self._has_uptime = True
         self._frontier = b""
         self.lanes = [Lane(column, place) for place, column in enumerate(table.columns)]
-        self.rows: dict[bytes, list[Value]] = {}  # by index, in the table's order
+        self.count = 0  # rows
+        self._rows: dict[bytes, list[Value]] = {}
+        self._blocks: list[tuple[Sequence[bytes], list[Sequence[Value]]]] = []  # behind those: indexes and columns
         self.times: list[TableTime] = []
         self.stopped = ""  # why it ended before the table did; "": it did not
         self.failure: Failure | None = None  # the failure that stopped it
         self.seen: int | None = None  # rows of which a filter has kept these; None: these are all
+
+    @property
+    def rows(self) -> dict[bytes, list[Value]]:
+        """The rows, by index, in the table's order; cells may be changed in them."""
+        for indexes, columns in self._blocks:
+            self._rows.update(zip(indexes, map(list, zip(*columns, strict=True)), strict=True))
+        self._blocks.clear()
+        return self._rows
+
+    @rows.setter
+    def rows(self, rows: dict[bytes, list[Value]]) -> None:
+        self._rows, self._blocks, self.count = rows, [], len(rows)
+
+    def column(self, place: int) -> tuple[Sequence[bytes], Sequence[Value]]:
+        """Return the rows' indexes, and the values of one column."""
+        indexes, columns = self.columns()
+        return indexes, columns[place]
+
+    def columns(self) -> tuple[Sequence[bytes], Sequence[Sequence[Value]]]:
+        """Return the rows' indexes, and the values of each column."""
+        if not self._rows and len(self._blocks) == 1:
+            return self._blocks[0]
+        if not self._rows and self._blocks:
+            indexes, columns = zip(*self._blocks, strict=True)
+            return [*chain(*indexes)], [[*chain(*parts)] for parts in zip(*columns, strict=True)]
+        rows = self.rows
+        return [*rows], [*zip(*rows.values(), strict=True)] or [()] * len(self.lanes)
 
     async def run(self) -> None:
         """Walk until the table's end, its row cap, an error or the deadline."""
@@ -133,18 +167,21 @@ class Walk:
 
     async def _step(self, lanes: Sequence[Lane]) -> None:
         """Ask once for all that are not done (in several requests where they don't fit into one)."""
-        for lane in lanes:
-            lane.reset()
+        groups = self._groups(lanes)
+        if len(groups[0]) < len(self.lanes):  # else it may be a block, which needs no cells
+            _reset(lanes)
         uptime = None
         at = 0.0
-        for group in self._groups(lanes):
+        for group in groups:
             request = self._request(group)
             result = await self._talk.ask(request)
             if isinstance(result, Failure) or result.error_status:
                 self._refused(group, request, result)
                 return
-            if len(group) == len(self.lanes) and self._take_block(request, result):
-                return
+            if len(group) == len(self.lanes):
+                if self._take_block(request, result):
+                    return
+                _reset(lanes)
             if not self._deal(group, request, result.varbinds):
                 return
             uptime, at = uptime or _uptime(result), at or result.at
@@ -152,32 +189,38 @@ class Walk:
 
     def _take_block(self, request: Request, reply: Reply) -> bool:
         """Take a reply as whole rows; False if it has other than those."""
-        width = len(self.lanes)
-        cells = reply.varbinds[len(request.oids) - width :]
-        block = read_block(cells, [lane.prefix for lane in self.lanes])
-        if block is None or not _increase(self._frontier, block.indexes):
+        lanes = self.lanes
+        cells = reply.varbinds[len(request.oids) - len(lanes) :]
+        block = read_block(cells, tuple([lane.prefix for lane in lanes]), self._frontier)
+        if block is None:
             return False
-        self._frontier = block.indexes[-1]
-        for lane in self.lanes:
-            lane.done = block.ended
-        self._keep(dict(zip(block.indexes, self._block_rows(block), strict=True)), reply.at, _uptime(reply))
+        indexes, columns = block.indexes, self._block_columns(block)
+        self._frontier = indexes[-1]
+        if block.ended:
+            for lane in lanes:
+                lane.done = True
+        if (room := self._room(len(indexes))) < len(indexes):
+            indexes, columns = indexes[:room], [column[:room] for column in columns]
+        if indexes:
+            self._blocks.append((indexes, columns))
+            self._note(len(indexes), reply.at, _uptime(reply))
         return True
 
-    def _block_rows(self, block: Block) -> Iterable[list[Value]]:
-        width, tags, wires = len(self.lanes), block.tags, block.wires
+    def _block_columns(self, block: Block) -> list[Sequence[Value]]:
+        lanes, tags, wires = self.lanes, block.tags, block.wires
+        width = len(lanes)
         if self._table.integers and are_counts(wires):
-            for lane, tag in zip(self.lanes, tags, strict=False):
+            for lane, tag in zip(lanes, tags, strict=False):
                 lane.is32 = lane.is32 or tag == COUNTER32
-            return [list(wires[at : at + width]) for at in range(0, len(wires), width)]  # type: ignore[arg-type]
-        columns = [lane.convert(tags[at::width], wires[at::width]) for at, lane in enumerate(self.lanes)]
-        return map(list, zip(*columns, strict=True))
+            return [wires[at::width] for at in range(width)]  # type: ignore[misc]  # no Absent among them
+        return [lane.convert(tags[at::width], wires[at::width]) for at, lane in enumerate(lanes)]
 
     def rows32(self) -> dict[str, Rows]:
         """Return which rows have each counter from a Counter32."""
         found: dict[str, Rows] = {}
         for lane in self.lanes:
             if lane.is32:
-                found[lane.column.metric.name] = range(len(self.rows))
+                found[lane.column.metric.name] = range(self.count)
             elif lane.rows32:
                 places = (place for place, index in enumerate(self.rows) if index in lane.rows32)
                 found[lane.column.metric.name] = tuple(places)
@@ -198,12 +241,14 @@ class Walk:
         oids = (*uptime, *(lane.prefix + frontier for lane in group))
         if not self._bulk:
             return _request(PduType.GETNEXT, oids, 0, 0)
-        limits = self._talk.agent.limits
+        limits, width = self._talk.agent.limits, len(group)
+        whole = width == len(self.lanes)
+        cells = self._table.cells_bytes if whole else cells_bytes(lane.column for lane in group)
         rows = min(
             limits.max_repetitions,
-            rows_that_fit([lane.column for lane in group], len(frontier) or 2, limits.max_reply_bytes),
-            max(1, (self._talk.limit - len(uptime)) // len(group)),
-            self._table.spec.max_rows - len(self.rows) + 1,
+            rows_that_fit(cells + width * (len(frontier) or 2), limits.max_reply_bytes),
+            max(1, (self._talk.limit - len(uptime)) // width),
+            self._table.spec.max_rows - self.count + 1,
         )
         return _request(PduType.GETBULK, oids, len(uptime), rows)
 
@@ -245,7 +290,7 @@ class Walk:
         swapped = [] if self._frontier else [lane for lane in lanes if lane.ended and not lane.cells and lane.swap()]
         if swapped:
             return
-        rows = self._rows(lanes)
+        rows = self._rows_of(lanes)
         ends = {lane.indexes[-1] for lane in lanes if not lane.ended}
         if ends:
             self._frontier = min(ends, key=decode_arcs)
@@ -255,7 +300,7 @@ class Walk:
             lane.done = lane.ended and (not ends or not lane.indexes or lane.indexes[-1] in rows)
         self._keep(rows, at, uptime)
 
-    def _rows(self, lanes: Sequence[Lane]) -> dict[bytes, list[Value]]:
+    def _rows_of(self, lanes: Sequence[Lane]) -> dict[bytes, list[Value]]:
         """Return the rows of the step's cells; in the order of their indexes if all columns have the same."""
         width, indexes = len(self.lanes), lanes[0].indexes
         columns = [lane.values() for lane in lanes]
@@ -269,19 +314,34 @@ class Walk:
 
     def _keep(self, rows: dict[bytes, list[Value]], at: float, uptime: int | None) -> None:
         """Append rows, up to the table's cap."""
-        room = self._table.spec.max_rows - len(self.rows)
-        if len(rows) > room:
-            self.stopped = f"cut at {self._table.spec.max_rows} rows"
+        if (room := self._room(len(rows))) < len(rows):
             rows = dict(list(rows.items())[:room])
         if rows:
             self.rows.update(rows)
-            self.times.append(TableTime(len(rows), at, uptime))
+            self._note(len(rows), at, uptime)
+
+    def _room(self, count: int) -> int:
+        """Return how many more rows the table may have; with less than `count` the walk ends."""
+        room = self._table.spec.max_rows - self.count
+        if count > room:
+            self.stopped = f"cut at {self._table.spec.max_rows} rows"
+        return room
+
+    def _note(self, count: int, at: float, uptime: int | None) -> None:
+        """Note that rows came."""
+        self.count += count
+        self.times.append(TableTime(count, at, uptime))
 
 
 @lru_cache(maxsize=1024)
 def _request(pdu: PduType, oids: tuple[bytes, ...], non_repeaters: int, rows: int) -> Request:
     """Encode a request once: the same agents' tables, and those of others like them, are walked by the same steps."""
     return Request(pdu, oids, non_repeaters=non_repeaters, max_repetitions=rows)
+
+
+def _reset(lanes: Iterable[Lane]) -> None:
+    for lane in lanes:
+        lane.reset()
 
 
 def _until_end(prefix: bytes, cells: Sequence[Varbind]) -> Sequence[Varbind]:
@@ -299,17 +359,6 @@ def _uptime(reply: Reply) -> int | None:
         if oid == SYS_UPTIME_0 and isinstance(value, int):
             return value
     return None
-
-
-def _increase(frontier: bytes, indexes: Sequence[bytes]) -> bool:
-    """Tell whether indexes increase, from beyond the frontier."""
-    last = decode_arcs(frontier)
-    for index in indexes:
-        arcs = decode_arcs(index)
-        if arcs <= last:
-            return False
-        last = arcs
-    return True
 
 
 def _ordered(rows: dict[bytes, list[Value]], frontier: bytes | None) -> dict[bytes, list[Value]]:
