@@ -16,8 +16,7 @@ from streampoll.observe.catalogue import SPECS
 from streampoll.observe.device_metrics import DevicePage
 from streampoll.observe.exposition import Scrape, exposition
 from streampoll.observe.figures import Leader, QueueRow, Stats, WorkerRow
-from streampoll.observe.metrics_app import MetricsRoutes, metrics_app
-from streampoll.observe.serving import read_address
+from streampoll.observe.metrics_app import MetricsRoutes, metrics_app, read_address
 from streampoll.pollers.counts import PollCounts
 from streampoll.results.reader import StoredPoll, UnknownNameError
 from tests.docs_support import text_of

@@ -134,6 +134,10 @@ async def api(bench: RedisBench) -> None:
     await presence.show_pauses([Pause(Paused.JOB, "j", 1, "me")])
     assert len(await presence.pauses()) == 1
     assert await Runs(scripts_, bench.keys).run([AdHoc(SHARD, "j", TICK, TICK + 60, [(1, b"x")])], TICK) == 1
+    totals = Totals(bench.topology, bench.keys)
+    await totals.add("a", 1, 0, {"api_requests|2xx": 1})
+    assert await totals.read()
+    await RedisOutputStreams(bench.topology, bench.keys).follow("o", SHARDS, 1)
     letters = Letters(scripts_, bench.keys, SHARD + 1)
     first, _ = [letter async for letter in letters.read([POLLING])]
     assert await letters.requeue(first, TICK + 5)

@@ -9,7 +9,7 @@ Each step either goes on or raises a problem.
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from dataclasses import fields as fields_of
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from streampoll.api.problem import ProblemError, problem, problem_of
 from streampoll.api.route import JSON, Asked, Route
 from streampoll.config.settings import ApiSettings
 from streampoll.errors import StreampollError
+from streampoll.tally import Counted, by_label
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +49,22 @@ _HEADERS = (
 )
 
 
+class RequestCounts:
+    """Answers, by the first digit of their status."""
+
+    def __init__(self) -> None:
+        self._by_kind: dict[str, int] = {}
+
+    def note(self, status: int) -> None:
+        """Count an answer."""
+        kind = f"{status // 100}xx"
+        self._by_kind[kind] = self._by_kind.get(kind, 0) + 1
+
+    def counted(self) -> Counted:
+        """Return them as counts for the fleet's metrics."""
+        return by_label("api_requests", self._by_kind)
+
+
 @dataclass(frozen=True, slots=True)
 class Served:
     """What an application is made of."""
@@ -57,6 +74,7 @@ class Served:
     routes: Sequence[Route]
     raw: Sequence[BaseRoute] = ()  # routes that answer by themselves: streams, metrics
     site: Path | None = None  # a directory of pages
+    counts: RequestCounts = field(default_factory=RequestCounts)
 
 
 def application(served: Served) -> ASGIApp:
@@ -72,7 +90,7 @@ def application(served: Served) -> ASGIApp:
     if served.site is not None:
         routes.append(Mount("/", StaticFiles(directory=served.site, html=True, check_dir=False)))
     inner = Starlette(routes=routes, exception_handlers={HTTPException: _refused})
-    return Guard(inner, served.settings)
+    return Guard(inner, served.settings, served.counts)
 
 
 async def _refused(_: Request, error: Exception) -> Response:
@@ -84,8 +102,9 @@ async def _refused(_: Request, error: Exception) -> Response:
 class Guard:
     """What is asked of every request before it is looked at, and said in every answer."""
 
-    def __init__(self, inner: ASGIApp, settings: ApiSettings) -> None:
+    def __init__(self, inner: ASGIApp, settings: ApiSettings, counts: RequestCounts) -> None:
         self._inner = inner
+        self._counts = counts
         self._allowed = (settings.host, *settings.allowed_hosts)
         self._rate = RateLimit(settings.rate_per_s)
 
@@ -94,7 +113,7 @@ class Guard:
         if scope["type"] != "http":
             return
         answer = await self._refusal(scope)
-        await (answer or self._inner)(scope, receive, _with_headers(scope, send))
+        await (answer or self._inner)(scope, receive, _with_headers(scope, send, self._counts))
 
     async def _refusal(self, scope: Scope) -> Response | None:
         caller = caller_of(scope)
@@ -114,12 +133,13 @@ def caller_of(scope: Scope) -> Caller:
     return Caller(client[0] if client else "", headers, scope["method"])
 
 
-def _with_headers(scope: Scope, send: Send) -> Send:
-    """Return a `send` that adds the headers of every answer."""
+def _with_headers(scope: Scope, send: Send, counts: RequestCounts) -> Send:
+    """Return a `send` that adds the headers of every answer, and counts it."""
     cached = () if scope["path"].startswith("/assets/") else ((b"cache-control", b"no-store"),)
 
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
+            counts.note(message["status"])
             message = {**message, "headers": [*message.get("headers", ()), *_HEADERS, *cached]}
         await send(message)
 

@@ -13,7 +13,7 @@ import msgspec
 from starlette.types import ASGIApp
 
 from streampoll.api.actions import ActionRoutes
-from streampoll.api.application import Served, application
+from streampoll.api.application import RequestCounts, Served, application
 from streampoll.api.auth import Gate, is_loopback
 from streampoll.api.broadcast import Broadcast
 from streampoll.api.devices import Devices
@@ -22,6 +22,7 @@ from streampoll.api.fleet import Fleet
 from streampoll.api.health import HealthRoutes
 from streampoll.api.jobs import JobPorts, Jobs
 from streampoll.api.letters import LetterRoutes
+from streampoll.api.metrics import metrics_paths
 from streampoll.api.queues import Queues
 from streampoll.api.route import Route
 from streampoll.api.series import SeriesRoutes
@@ -29,8 +30,10 @@ from streampoll.api.server import PortTakenError, Server, listen
 from streampoll.api.stats import StatsRoutes
 from streampoll.api.stream import stream_route
 from streampoll.app.control import ControlDesk
+from streampoll.app.counting import counted_by
 from streampoll.app.files import Files
 from streampoll.app.loop import run_loop, stop_signal, when
+from streampoll.app.metrics import metrics_source
 from streampoll.app.redis_side import RedisSide, open_redis
 from streampoll.config.bulk import collection_paused
 from streampoll.config.jobs import Job
@@ -48,13 +51,15 @@ from streampoll.errors import ConfigError, Fault, UnavailableError
 from streampoll.model import Device
 from streampoll.observe.device import DeviceReport, describe, learned_of
 from streampoll.observe.looks import counters_by_profile, look_by_profile
-from streampoll.observe.snapshot import Known, RedisStats
+from streampoll.observe.metrics_app import MetricsRoutes
 from streampoll.results.archive import Archive
 from streampoll.results.control import Control, Decisions
 from streampoll.results.migrations import migrate
 from streampoll.results.postgres import Postgres
 from streampoll.shards.finality import unfinished
 from streampoll.shards.letters import Letters
+from streampoll.shards.presence import new_worker_id
+from streampoll.shards.telling import Telling
 from streampoll.worker.child import ChildContext
 
 log = logging.getLogger(__name__)
@@ -122,17 +127,18 @@ class ApiBuild:
         self._control = Control(postgres)
         self._gate = Gate(settings.api.trust_loopback, time.time)
         self._directory = Directory(self._inventory)
-        coordinator, jobs = settings.coordinator, load_jobs(files.where)
-        known = Known(settings.shards.count, settings.worker.dead_after_s, jobs, coordinator.results_high_water)
-        self._source = RedisStats(side.streams, side.presence, side.clock.now, known)
+        self._counts = RequestCounts()
+        self._metrics = metrics_source(files.where, settings, side, postgres)
+        self._source = self._metrics.stats
         self._stats = StatsRoutes(self._source, side.presence)
         self._broadcast = Broadcast([self._snapshots], settings.api.streams)
 
     def application(self) -> ASGIApp:
         """Return the application."""
         site = Path(str(resources("streampoll.api") / "static"))
-        stream = stream_route(self._broadcast, self._gate)
-        return application(Served(self.settings.api, self._gate, self._routes(), [stream], site))
+        metrics = metrics_paths(MetricsRoutes(self._metrics.fleet, self._metrics.device), self._gate)
+        raw = [stream_route(self._broadcast, self._gate), *metrics]
+        return application(Served(self.settings.api, self._gate, self._routes(), raw, site, self._counts))
 
     def _routes(self) -> list[Route]:
         settings, side = self.settings, self._side
@@ -167,6 +173,7 @@ class ApiBuild:
             ("beat", _beat(beat)),
             ("stream", self._broadcast.run(time.time)),
             ("tokens", self._read_tokens_for_ever()),
+            ("counts", Telling(self._side.totals, new_worker_id(), counted_by("api", [self._counts])).run()),
             ("watch", self._watch()),
         ]
 

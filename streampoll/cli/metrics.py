@@ -26,7 +26,7 @@ def command(config: Path, listen: str | None, once: bool) -> int:
       streampoll metrics --listen 0.0.0.0:9585
       curl 'http://127.0.0.1:9585/metrics/device?target=core-1&module=interfaces'
     """
-    from streampoll.observe.serving import read_address  # here: `--help` need not load the server
+    from streampoll.observe.metrics_app import read_address  # here: `--help` need not load the server
 
     settings = read_settings(config, os.environ)
     if once:
@@ -45,9 +45,6 @@ async def _print(config: Path) -> int:
 
 
 async def _serve(config: Path, address: tuple[str, int]) -> None:
-    from streampoll.app.metrics import open_metrics
-    from streampoll.observe.metrics_app import metrics_app
-    from streampoll.observe.serving import serve
+    from streampoll.app.metrics import serve_metrics
 
-    async with open_metrics(config) as metrics:
-        await serve(metrics_app(metrics), address, lambda url: click.echo(f"answering on {url}/metrics", err=True))
+    await serve_metrics(config, address, lambda url: click.echo(f"answering on {url}/metrics", err=True))

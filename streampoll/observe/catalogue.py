@@ -115,6 +115,8 @@ SPECS: tuple[Spec, ...] = (
     _gauge(
         "output_lag_seconds", "Age of the oldest result that an output has not had; 0 where there is none.", "output"
     ),
+    # API
+    _counter("api_requests_total", "Requests that the API answered, by the first digit of the status.", ("code",)),
     # all of it
     _gauge("redis_up", "1 if the figures could be read from Redis, else 0; then nothing else is exposed."),
     _gauge("alarms", "Alarms that `streampoll stats` shows."),

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from streampoll.errors import UnavailableError
+from streampoll.errors import ConfigError, Fault, UnavailableError
 from streampoll.observe.exposition import CONTENT_TYPE
 from streampoll.results.reader import UnknownNameError
 
@@ -21,6 +21,8 @@ Fleet = Callable[[], Awaitable[bytes]]
 
 OneDevice = Callable[[str, str], Awaitable[bytes]]
 """The page of a device (name, profile or "" for all of them)."""
+
+Page = Callable[[Request], Awaitable[Response]]
 
 _TOO_LONG = 512  # of a name in a query
 
@@ -32,9 +34,9 @@ class MetricsRoutes:
     fleet: Fleet
     device: OneDevice
 
-    def routes(self) -> list[Route]:
-        """Return the routes, for an application that has others too."""
-        return [Route("/metrics", self._fleet), Route("/metrics/device", self._device)]
+    def pages(self) -> dict[str, Page]:
+        """Return what answers on each path, for an application that has others too."""
+        return {"/metrics": self._fleet, "/metrics/device": self._device}
 
     async def _fleet(self, request: Request) -> Response:
         return Response(await self.fleet(), media_type=CONTENT_TYPE)
@@ -53,4 +55,16 @@ class MetricsRoutes:
 
 def metrics_app(routes: MetricsRoutes) -> Starlette:
     """Return an application that serves nothing else."""
-    return Starlette(routes=routes.routes())
+    return Starlette(routes=[Route(path, page) for path, page in routes.pages().items()])
+
+
+def read_address(where: str, text: str) -> tuple[str, int]:
+    """Return host and port of "HOST:PORT"; "[::1]:9585" for IPv6.
+
+    Raises:
+        ConfigError: it is not that.
+    """
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdigit() or int(port) > 65_535:
+        raise ConfigError([Fault(where, f"'{text[:80]}' is not an address to listen on", "write 127.0.0.1:9585")])
+    return host.strip("[]"), int(port)
