@@ -1,0 +1,1 @@
+"""What polls mean: rates of counters, the state of devices, rules on both, and the events that they raise."""
