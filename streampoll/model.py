@@ -6,6 +6,7 @@ Everything that crosses from one package to another is defined here, so this pag
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
+from hashlib import blake2b
 from typing import overload
 
 import msgspec
@@ -217,3 +218,51 @@ class LedgerEntry:
     hash_sum: int  # sum of their device hashes, modulo 2**64
     skipped: int = 0  # polls not dispatched
     cause: str = ""  # why they were not: backlog, results, memory, late, lost
+
+
+class Severity(IntEnum):
+    """How bad an event is. The numbers are stored: never renumber one."""
+
+    INFO = 0
+    WARNING = 1
+    ERROR = 2
+    CRITICAL = 3
+
+    @property
+    def word(self) -> str:
+        """The name as shown to people and programs: `warning`."""
+        return self.name.lower()
+
+
+class Change(StrEnum):
+    """What happened to an event."""
+
+    OPENED = "opened"
+    UPDATED = "updated"  # another value, severity or text
+    CLOSED = "closed"
+    ACKNOWLEDGED = "acknowledged"  # somebody has it in hand
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A change of something that is wrong; there is at most one open event for each (rule, device, row)."""
+
+    id: int  # unsigned 64-bit: the hash of rule, device, row and `opened`
+    rule: str
+    device: str
+    row: str  # the stable key of a table's row; "": the device
+    severity: Severity
+    labels: Mapping[str, str]  # site, role, vendor, groups (joined by ","), and what the rule adds
+    opened: int  # the slot it was opened in, seconds since the epoch
+    at: int  # the slot of this change
+    change: Change
+    value: float | None = None  # what the rule looked at; None: nothing that is a number
+    text: str = ""  # one line for people
+    run: str = ""  # the workflow that is to run; "": none
+    suppressed: str = ""  # why nobody is told: maintenance, parent, lag, flapping; "": they are
+
+
+def event_id(rule: str, device: str, row: str, opened: int) -> int:
+    """Return the id of the event that a rule opened on a row of a device in a slot."""
+    said = "\0".join((rule, device, row, str(opened))).encode()
+    return int.from_bytes(blake2b(said, digest_size=8).digest())

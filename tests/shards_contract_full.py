@@ -8,7 +8,7 @@ import pytest
 from streampoll.errors import RedisFull
 from streampoll.shards.clock import Clock
 from streampoll.shards.lease import LeaderLease
-from streampoll.shards.port import mark_of
+from streampoll.shards.port import Write, mark_of
 from streampoll.shards.presence import Presence
 from streampoll.shards.scripts import Scripts
 from tests.shards_contract_settle import emitted, postponed
@@ -62,6 +62,8 @@ async def a_full_redis_refuses_what_is_added(bench: Bench) -> None:
     async with full(bench):
         with pytest.raises(RedisFull, match="maxmemory"):
             await bench.streams.add(RESULTS, SHARD, [result_of(one)])
+        with pytest.raises(RedisFull, match="maxmemory"):
+            await bench.streams.add(RESULTS, SHARD, [result_of(one)], delay_s=60.0, unique=["key"])
 
 
 async def a_full_redis_lets_work_be_finished(bench: Bench) -> None:
@@ -73,6 +75,16 @@ async def a_full_redis_lets_work_be_finished(bench: Bench) -> None:
 
     assert await emitted(bench) == [b"body-0/0", b"body-1/0"]
     assert (await queue_figures(bench)).dead == 1
+
+
+async def a_full_redis_lets_records_be_written(bench: Bench) -> None:
+    taken = settled(await held(bench, 1), emits=1)
+    taken[0].writes = [Write("device", "core-1", b"", b"version1")]
+
+    async with full(bench):
+        assert await finish(bench, taken) == set()
+
+    assert await bench.streams.recall("device", {SHARD: ["core-1"]}) == {SHARD: {"core-1": b"version1"}}
 
 
 async def a_full_redis_lets_work_be_put_off_and_taken_up(bench: Bench) -> None:

@@ -18,7 +18,17 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from streampoll.model import QueueClass
 from streampoll.shards.entries import Delivered, Entry, Kind, encode_fields
 from streampoll.shards.memory_stream import id_of
-from streampoll.shards.port import Dispatch, Postponed, Released, Settled, ShardFigures, mark_of, tick_of
+from streampoll.shards.port import (
+    Dispatch,
+    Later,
+    Postponed,
+    Released,
+    Settled,
+    ShardFigures,
+    Write,
+    mark_of,
+    tick_of,
+)
 from tests.shards_support import (
     IDLE_MS,
     POLLING,
@@ -181,6 +191,40 @@ class StreamsMachine(RuleBasedStateMachine):
     @operation(queue=queues, where=[(0,), (1,), SHARDS], consumer=consumers, count=range(1, 5))
     def read(self, queue: QueueClass, where: Sequence[int], consumer: str, count: int) -> None:
         self.remember(self.both(lambda bench, _: bench.streams.read(queue, where, consumer, count, 0)))
+
+    @operation(queue=queues, shard=shards, unique=[("k",), ("l",), ()], delay_s=[0.0, FAR_MS / 1000])
+    def add_later_or_once(self, queue: QueueClass, shard: int, unique: Sequence[str], delay_s: float) -> None:
+        entry = Entry(Kind.TASK, "adhoc", TICK, 0, self.body())
+
+        async def call(bench: Bench, _: int) -> list[bool]:
+            return [one != b"" for one in await bench.streams.add(queue, shard, [entry], delay_s, unique)]
+
+        self.agreed(call)
+
+    @operation(queue=queues, shard=shards, consumer=consumers)
+    def finish_with_state(self, random: Random, queue: QueueClass, shard: int, consumer: str) -> None:
+        """Writes that build on what is there, on one another, or on what is not; and emits for later, or once."""
+        consumer, keys = self.entries_for(random, queue, shard, consumer)
+        later = [
+            Later(to, Entry(Kind.RESULT, "j", TICK, 0, self.body()), random.choice([0, FAR_MS]), random.choice("klm"))
+            for to in random.choices(queues, k=random.randint(0, 2))
+        ]
+        versions = [b"", b"version1", b"version2"]
+        writes = [
+            [Write("device", name, random.choice(versions), random.choice(versions)) for name in random.sample("de", 1)]
+            for _ in keys
+        ]
+
+        async def call(bench: Bench, side: int) -> tuple[list[Key], Any]:
+            settled = [
+                Settled(self.ids[key][side], self.entries[key].job, self.entries[key].slot, (), "", later, its)
+                for key, its in zip(keys, writes, strict=True)
+            ]
+            gone = await bench.streams.finish(queue, consumer, {shard: settled})
+            names = await bench.streams.recall("device", {shard: ["d", "e"]})
+            return sorted(self.known(side, queue, shard, [entry_id for _, entry_id in gone])), names
+
+        self.agreed(call)
 
     @operation(queue=queues, shard=shards, consumer=consumers, cause=["", "", "crashed"])
     def finish(self, random: Random, queue: QueueClass, shard: int, consumer: str, cause: str) -> None:

@@ -65,6 +65,9 @@ class Bench(Protocol):
     async def letters(self, queue: QueueClass, shard: int) -> list[Letter]:
         """The dead letters."""
 
+    async def age_once(self, shard: int) -> None:
+        """Let a day pass for the keys of what is added once."""
+
     async def flush(self) -> None:
         """Lose everything."""
 
@@ -102,6 +105,9 @@ class MemoryBench:
     async def letters(self, queue: QueueClass, shard: int) -> list[Letter]:
         return [(letter.id, letter.cause, letter.delivery, list(letter.fields))
                 for letter in self.server.shard(shard).dead[queue]]  # fmt: skip
+
+    async def age_once(self, shard: int) -> None:
+        self.server.shard(shard).once = dict.fromkeys(self.server.shard(shard).once, 1)
 
     async def flush(self) -> None:
         self.server.flush()
@@ -155,6 +161,11 @@ class RedisBench:
     async def letters(self, queue: QueueClass, shard: int) -> list[Letter]:
         entries = await self.run("XRANGE", self.keys.shard(shard).dead(queue), "-", "+")
         return [(said[1], said[3].decode(), int(said[5]), said[6:]) for _, said in entries]
+
+    async def age_once(self, shard: int) -> None:
+        once = self.keys.shard(shard).once
+        for member in await self.run("ZRANGE", once, 0, -1):
+            await self.run("ZADD", once, 1, member)
 
     async def flush(self) -> None:
         await self.run("FLUSHALL")

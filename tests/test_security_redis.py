@@ -21,7 +21,7 @@ from streampoll.shards.entries import Delivered, Entry, Kind, Log
 from streampoll.shards.lease import LeaderLease
 from streampoll.shards.letters import Letters
 from streampoll.shards.outputs import Reader, RedisOutputStreams
-from streampoll.shards.port import Pause, Paused, Postponed, Settled
+from streampoll.shards.port import Later, Pause, Paused, Postponed, Settled, Write
 from streampoll.shards.presence import Presence
 from streampoll.shards.runs import AdHoc, Runs
 from streampoll.shards.scripts import Scripts
@@ -78,7 +78,11 @@ async def worker(bench: RedisBench) -> None:
     one, two, three, four = taken
     assert not await bench.streams.renew(POLLING, "w", {SHARD: [each.id for each in taken]})
     assert await bench.streams.mark(POLLING, "w", SHARD, one.id)
-    assert not await finish(bench, settled([one], emits=1), "w")
+    done = settled([one], emits=1)
+    done[0].writes = [Write("device", "sw1", b"", b"version1")]
+    done[0].later = [Later(RESULTS, Entry(Kind.TASK, "j", 1, 0, b""), 1000, "key")]
+    assert not await finish(bench, done, "w")
+    assert await bench.streams.recall("device", {SHARD: ["sw1"]}) == {SHARD: {"sw1": b"version1"}}
     assert not await finish(bench, settled([two], cause="poisoned"), "w")
     assert three.entry is not None
     assert not await bench.streams.retry(POLLING, "w", SHARD, [Postponed(three.id, three.entry, 0)])

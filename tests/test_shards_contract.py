@@ -8,13 +8,14 @@ from tests import (
     shards_contract_letters,
     shards_contract_recover,
     shards_contract_settle,
+    shards_contract_state,
 )
 from tests.servers_support import REDIS_NAMES
 from tests.shards_support import Check, MemoryBench, RedisBench, checks_of
 
 CHECKS = [
     check
-    for module in (shards_contract_dispatch, shards_contract_settle, shards_contract_recover)
+    for module in (shards_contract_dispatch, shards_contract_settle, shards_contract_state, shards_contract_recover)
     for check in checks_of(module)
 ]
 

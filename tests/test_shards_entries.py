@@ -1,6 +1,7 @@
 """Entries as bytes: what is encoded is read back, and bytes of anybody's are an EntryError at the worst."""
 
 import contextlib
+from dataclasses import replace
 
 import msgpack
 import pytest
@@ -8,14 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streampoll.errors import EntryError
-from streampoll.model import QueueClass, Result, Status, Target
+from streampoll.model import Change, Event, QueueClass, Result, Severity, Status, Target, event_id
 from streampoll.shards.entries import (
     Entry,
+    decode_event,
     decode_fields,
     decode_ledger,
     decode_result,
     decode_target,
     deliver,
+    encode_event,
     encode_fields,
     encode_result,
     encode_target,
@@ -137,3 +140,35 @@ def test_a_time_of_more_digits_than_64_bits_have_is_refused(field: int) -> None:
 
     with pytest.raises(EntryError, match="more than 19 digits"):
         decode_fields(fields)
+
+
+EVENT = Event(
+    event_id("cpu", "core-1", "", 60), "cpu", "core-1", "", Severity.ERROR, {"site": "a"}, 60, 120, Change.UPDATED,
+    93.5, "cpu is 93.5 %", "diagnose", "maintenance",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("event", [EVENT, replace(EVENT, value=None, labels={}), replace(EVENT, value=2**63)])
+def test_an_event_comes_back_as_it_was(event: Event) -> None:
+    entry = encode_event(event)
+
+    assert (entry.kind, entry.job, entry.slot) == ("event", "cpu", 120)
+    assert decode_event(entry) == event
+
+
+@pytest.mark.parametrize(
+    ("place", "value"), [(0, "1"), (4, 9), (5, [1]), (5, {"site": 1}), (8, "gone"), (9, "high"), (12, None)]
+)
+def test_an_event_that_is_none_is_refused(place: int, value: object) -> None:
+    entry = encode_event(EVENT)
+    fields = msgpack.unpackb(entry.body)
+    fields[place] = value
+
+    with pytest.raises(EntryError, match="event"):
+        decode_event(replace(entry, body=msgpack.packb(fields)))
+
+
+def test_events_of_other_rows_and_times_have_other_ids() -> None:
+    ids = {event_id(*which) for which in [("r", "d", "", 1), ("r", "d", "", 2), ("r", "d", "x", 1), ("r", "dx", "", 1)]}
+
+    assert len(ids) == 4

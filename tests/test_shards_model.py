@@ -41,6 +41,7 @@ def test_the_scripts_do_what_the_model_does(fresh_redis: str) -> None:
     ("script", "text", "mistake"),
     [
         ("finish", "if held.err or #held == 0 or seen[id] then", "if held.err or seen[id] then"),
+        ("finish", "if version ~= ARGV[w + 2] then", "if false then"),
         ("dispatch", "if stored ~= ARGV[3] then", "if false then"),
         ("release", "'released', 0", "ARGV[2], 0"),
         ("sweep", "return { claimed[1],", "return { '0-0',"),

@@ -21,6 +21,7 @@ from tests import shards_contract_lease as leading
 from tests import shards_contract_letters as lettering
 from tests import shards_contract_recover as recovering
 from tests import shards_contract_settle as settling
+from tests import shards_contract_state as stating
 from tests.shards_support import Check, RedisBench
 
 NEVER = "if false then"
@@ -46,6 +47,10 @@ EMIT = """for _, e in ipairs(emits) do
   redis.call('XADD', KEYS[tonumber(ARGV[e])], '*', 'v', '1', 'k', ARGV[e + 2], 'j', ARGV[e + 3], 's', ARGV[e + 4],
     'x', ARGV[e + 5], 'b', ARGV[e + 6])
   change(ARGV[e + 1], ARGV[e + 3], ARGV[e + 4], 1)
+end
+"""
+WRITE = """for _, w in ipairs(writes) do
+  redis.call('HSET', KEYS[tonumber(ARGV[w])], ARGV[w + 1], ARGV[w + 3])
 end
 """
 ACKNOWLEDGE = "for first = 1, count, 1000 do\n"
@@ -91,6 +96,27 @@ BUGS = [
     Bug("finish", "change(group, job, slot, -1)", "", settling.what_is_finished_is_open_no_more),
     Bug("finish", "change(ARGV[e + 1], ARGV[e + 3], ARGV[e + 4], 1)", "", settling.what_is_finished_is_open_no_more),
     Bug("finish", "by) <= 0 then", "by) < 0 then", settling.counts_that_come_to_nothing_are_gone),
+    # records of state, and what is added later or once
+    Bug("finish", "if version ~= ARGV[w + 2] then", NEVER,
+        stating.a_record_that_has_changed_since_stops_everything_of_its_entry),
+    Bug("finish", "versions[key .. ' ' .. name] or ", "", stating.writes_in_one_call_build_on_one_another),
+    Bug("finish", "redis.call('HDEL', key, name)", "", stating.a_record_is_replaced_and_deleted),
+    Bug("finish", "'XCLAIM', stream, group, 'released', 0, one[1], 'IDLE', 86400000, 'RETRYCOUNT', "
+        "math.max(one[2] - 1, 0),\n    'JUSTID'", "'PING'",
+        stating.what_was_stale_is_claimed_at_once_and_was_not_delivered,
+        (AssertionError, ValueError)),
+    Bug("finish", "'RETRYCOUNT', math.max(one[2] - 1, 0),\n    'JUSTID'", "'JUSTID'",
+        stating.what_was_stale_is_claimed_at_once_and_was_not_delivered,
+        (AssertionError, ValueError)),
+    Bug("finish", ", 'NX', now_ms + 86400000, ARGV[e + 1] .. ':' .. key) == 0 then",
+        ", now_ms + 86400000, ARGV[e + 1] .. ':' .. key) < 0 then", stating.what_has_a_key_is_added_once),
+    Bug("finish", "if ms == '0' then", "if true then", stating.what_is_emitted_for_later_waits_among_the_delayed),
+    Bug("add", "return redis.call('ZADD', KEYS[5], 'NX', now_ms + 86400000, member) == 1", "return true",
+        stating.what_has_a_key_is_added_once),
+    Bug("add", "  redis.call('ZREMRANGEBYSCORE', KEYS[5], '-inf', now_ms)\n  return", "  return",
+        stating.a_key_is_forgotten_after_a_day, (AssertionError, ValueError)),
+    Bug("add", "local member = ARGV[1] .. ':' .. key", "local member = key", stating.a_key_is_one_of_its_class),
+    Bug("add", "if ARGV[2] == '0' then", "if true then", stating.what_is_added_for_later_waits_among_the_delayed),
     Bug("add", "redis.call('HINCRBY', KEYS[2], ARGV[1] .. ':' .. ARGV[i + 1] .. ':' .. ARGV[i + 2], 1)", "",
         dispatching.what_is_added_is_open_until_it_is_finished),
     Bug("figures", "redis.call('XLEN', stream), ", "0, ", dispatching.figures_tell_waiting_from_held),
@@ -155,6 +181,8 @@ BUGS = [
         remembering.there_is_room_for_so_many_and_no_more),
     # over maxmemory
     Bug("finish", ACKNOWLEDGE, EMIT + ACKNOWLEDGE, full.a_full_redis_lets_work_be_finished),
+    Bug("finish", ACKNOWLEDGE, WRITE + ACKNOWLEDGE, full.a_full_redis_lets_records_be_written,
+        (RedisFull, ResponseError)),
     Bug("retry", "redis.call('XACK', KEYS[1], ARGV[1], id)", "redis.call('HSET', KEYS[3], id, '')",
         full.a_full_redis_lets_work_be_put_off_and_taken_up),
     Bug("beat", "redis.call('HDEL', KEYS[1], ARGV[1])", "", full.a_full_redis_still_has_homes),

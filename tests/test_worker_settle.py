@@ -10,7 +10,7 @@ from streampoll.model import QueueClass
 from streampoll.shards.entries import Delivered
 from streampoll.shards.memory import MemoryStreams
 from streampoll.shards.memory_server import MemoryServer
-from streampoll.worker.port import Bury, Disposition, Emit, Finish, Release, Retry
+from streampoll.worker.port import Bury, Disposition, Emit, Finish, Release, Retry, Write
 from streampoll.worker.settle import Settler
 from tests.waiting import eventually_async
 from tests.worker_support import POLLING, entry, row
@@ -174,3 +174,24 @@ async def test_what_is_decided_while_a_call_finds_its_shard_away_is_told_later_w
         Slow.failing.set()
         await eventually_async(lambda: len(bench.settled) == 2)
     assert (await bench.figures())[QueueClass.RESULTS].length == 2
+
+
+async def test_an_entry_whose_record_has_changed_is_handed_back_and_is_no_loss() -> None:
+    stale = Finish(ROW.emits, [Write("device", "sw1", b"version1", b"version2")])
+    async with holding(2) as bench:
+        await bench.say(stale, Finish(ROW.emits, [Write("device", "sw1", b"", b"version1")]))
+
+        assert [ours for _, ours in bench.settled] == [True, True]
+        assert bench.settler.turned["stale"] == 1
+        found = await bench.figures()
+        assert (found[POLLING].length, found[QueueClass.RESULTS].length) == (1, 1)
+
+
+async def test_what_is_emitted_later_or_once_says_so() -> None:
+    row_later = Emit(QueueClass.RESULTS, row("j", 60, b"later"), delay_s=60.0)
+    row_once = Emit(QueueClass.RESULTS, row("j", 60, b"once"), unique="k")
+    async with holding(2) as bench:
+        await bench.say(Finish([row_later, row_once]), Finish([row_once, *ROW.emits]))
+
+        found = (await bench.figures())[QueueClass.RESULTS]
+        assert (found.length, found.delayed) == (2, 1)

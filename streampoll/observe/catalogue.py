@@ -83,6 +83,7 @@ SPECS: tuple[Spec, ...] = (
     ),
     _counter("entries_retried_total", "Entries put off for another attempt.", ("class",)),
     _counter("entries_released_total", "Entries handed back unserved.", ("class",)),
+    _counter("entries_stale_total", "Entries handed back since a record they write had changed.", ("class",)),
     _counter("entries_buried_total", "Entries sent to the dead letters.", ("class",)),
     _counter("entries_failed_total", "Attempts that did not run to their end: a limit, a bug.", ("class",)),
     _counter("entries_lost_total", "Leases that a worker lost; its work on them was thrown away.", ("class",)),

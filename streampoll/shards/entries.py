@@ -12,7 +12,7 @@ from typing import Any
 import msgpack
 
 from streampoll.errors import EntryError
-from streampoll.model import Device, LedgerEntry, QueueClass, Result, Status, Target
+from streampoll.model import Change, Device, Event, LedgerEntry, QueueClass, Result, Severity, Status, Target
 
 VERSION = b"1"
 
@@ -23,6 +23,10 @@ class Kind(StrEnum):
     POLL = "poll"  # polling: poll one device
     RESULT = "result"  # results: store one row
     LEDGER = "ledger"  # results: store one ledger entry
+    ANALYZE = "analyze"  # analysis: make rates and events of one result
+    RATES = "rates"  # results: store the rates that one result brought
+    EVENT = "event"  # results: store a change of an event; notifications: tell people; workflows: see who waits for it
+    RUN = "run"  # workflows: start one
     TASK = "task"  # any class but results: run a task of a user
     DONE = "done"  # results: what became of such a task
 
@@ -105,6 +109,9 @@ def deliver(
 _DIGITS = 19  # of a slot or expiry, as 64 bits have: thousands of them would make an integer that no float holds
 _NAMES = [b"v", b"k", b"j", b"s", b"x", b"b"]
 _TARGET_TYPES = frozenset((str, str, int, str, str, overrides, int) for overrides in (dict, type(None)))
+_EVENT_TYPES = frozenset(
+    (int, str, str, str, int, dict, int, int, str, value, str, str, str) for value in (float, int, type(None))
+)
 _RESULT_TYPES = (str, int, int, bytes)  # compared whole: a match on the bodies took three times as long
 
 
@@ -173,6 +180,34 @@ def decode_ledger(entry: Entry) -> LedgerEntry:
                 raise EntryError(f"a ledger entry's body: {error}") from None
             return LedgerEntry(entry.job, shard, entry.slot, tick_to, part, sums[0], count, sums[1], skipped, cause)
     raise EntryError("a ledger entry's body is not [shard, tick_to, part, plan, count, hash_sum, skipped, cause]")
+
+
+def encode_event(event: Event) -> Entry:
+    """Make the entry of a change of an event; its job is the rule, its slot that of the change.
+
+    Its body is [id, rule, device, row, severity, labels, opened, at, change, value, text, run, suppressed].
+    """
+    body = msgpack.packb(
+        (
+            event.id, event.rule, event.device, event.row, int(event.severity), dict(event.labels), event.opened,
+            event.at, event.change.value, event.value, event.text, event.run, event.suppressed,
+        )
+    )  # fmt: skip
+    return Entry(Kind.EVENT, event.rule, event.at, 0, body)
+
+
+def decode_event(entry: Entry) -> Event:
+    """Read back what `encode_event` made."""
+    fields = _unpack(entry.body)
+    if type(fields) is not list or tuple(map(type, fields[:13])) not in _EVENT_TYPES:
+        raise EntryError("an event's body is not [id, rule, device, row, severity, labels, opened, at, change, …]")
+    event_id, rule, device, row, severity, labels, opened, at, change, *rest = fields[:13]
+    if not all(type(name) is type(label) is str for name, label in labels.items()):
+        raise EntryError("an event's labels are not texts")
+    try:
+        return Event(event_id, rule, device, row, Severity(severity), labels, opened, at, Change(change), *rest)
+    except ValueError as error:
+        raise EntryError(f"an event's body: {error}") from None
 
 
 def _unpack(body: bytes) -> Any:

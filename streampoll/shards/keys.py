@@ -57,6 +57,20 @@ class ShardKeys:
         """Hash device -> what was learned of one that is out of the ordinary: sizes, silence, credential."""
         return f"{self.base}:device"
 
+    def state(self, space: str) -> str:
+        """Hash name -> record behind its version: of a device (analysis), of a group of messages (notifications)."""
+        return f"{self.base}:state:{space}"
+
+    @property
+    def once(self) -> str:
+        """Sorted set of keys of entries that are added once (`class:key`), by the millisecond each is forgotten."""
+        return f"{self.base}:once"
+
+    @property
+    def facts(self) -> str:
+        """Hash device -> its line of the inventory, msgpack; "" -> digest of them all."""
+        return f"{self.base}:facts"
+
     @property
     def outputs(self) -> str:
         """Stream of results for outputs besides PostgreSQL; bounded: where an output is behind, the oldest go."""

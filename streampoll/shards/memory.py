@@ -12,13 +12,14 @@ import msgpack
 
 from streampoll.model import QueueClass
 from streampoll.shards.entries import Delivered, Entry, Kind, Log, deliver
-from streampoll.shards.memory_server import Delayed, Field, Letter, MemoryServer, MemoryShard
+from streampoll.shards.memory_server import A_DAY_MS, Delayed, Field, Letter, MemoryServer, MemoryShard
 from streampoll.shards.memory_stream import START, id_of, text_of
 from streampoll.shards.port import (
     Answer,
     Dispatch,
     Dispatched,
     Ghost,
+    Later,
     Postponed,
     Progress,
     QueueFigures,
@@ -84,7 +85,7 @@ class MemoryStreams:
     async def finish(
         self, queue: QueueClass, consumer: str, settled: Mapping[int, Sequence[Settled]]
     ) -> frozenset[tuple[int, bytes]]:
-        """Finish entries by shard and add what they emit; return those (shard, id) that were not ours any more."""
+        """Finish entries by shard, write and add what comes of them; return those (shard, id) that are not done."""
         gone = [
             (shard, item.id)
             for shard, items in settled.items()
@@ -97,10 +98,14 @@ class MemoryStreams:
         self, queue: QueueClass, consumer: str, shard: MemoryShard, items: Sequence[Settled]
     ) -> Iterable[Settled]:
         stream = shard.streams[queue]
-        gone, changes = [], Counter[Field]()
+        gone, changes, emitted = [], Counter[Field](), 0
         for item in items:
             entry_id = id_of(item.id)
             if not stream.holds(consumer, entry_id):
+                gone.append(item)
+                continue
+            if not shard.hold(item.writes):
+                self._hand_back(queue, shard, item.id, A_DAY_MS)
                 gone.append(item)
                 continue
             if item.cause:
@@ -108,6 +113,7 @@ class MemoryStreams:
                 shard.dead[queue].append(Letter(item.id, item.cause, held, stream.entries.get(entry_id, ())))
             stream.remove(entry_id)
             shard.crashes[queue].pop(item.id, None)
+            shard.write(item.writes)
             changes[queue, item.job, item.slot] -= 1
             for target, entry in item.emits:
                 if isinstance(target, Log):
@@ -115,8 +121,27 @@ class MemoryStreams:
                     continue
                 shard.add(target, entry)
                 changes[target, entry.job, entry.slot] += 1
+            for emit in item.later:
+                emitted += 1
+                if shard.add_later(emit, b"%s:%06d" % (item.id, emitted), self._server.now_ms()):
+                    changes[emit.queue, emit.entry.job, emit.entry.slot] += 1
         shard.count(changes)
         return gone
+
+    def _hand_back(self, queue: QueueClass, shard: MemoryShard, entry_id: bytes, idle_ms: int, back: int = 1) -> None:
+        """Have an entry held by nobody, claimable at once, with so many deliveries taken back."""
+        held = shard.streams[queue].pending[id_of(entry_id)]
+        held.consumer = RELEASED
+        held.since_ms = self._server.now_ms() - idle_ms
+        held.deliveries = max(held.deliveries - back, 0)
+        shard.crashes[queue].pop(entry_id, None)
+
+    async def recall(self, space: str, names: Mapping[int, Sequence[str]]) -> dict[int, dict[str, bytes]]:
+        """Read records of the shards' state by name; one that is not there is left out."""
+        return {
+            shard: {name: record for name in wanted if (record := self._server.shard(shard).state.get((space, name)))}
+            for shard, wanted in names.items()
+        }
 
     async def renew(
         self, queue: QueueClass, consumer: str, held: Mapping[int, Sequence[bytes]]
@@ -153,11 +178,7 @@ class MemoryStreams:
         gone = []
         for entry_id in released.ids:
             if stream.holds(consumer, id_of(entry_id)):
-                held = stream.pending[id_of(entry_id)]
-                held.consumer = RELEASED
-                held.since_ms = self._server.now_ms() - idle_ms - 1
-                held.deliveries = max(held.deliveries - (not released.counted), 0)
-                shard.crashes[queue].pop(entry_id, None)
+                self._hand_back(queue, shard, entry_id, idle_ms + 1, not released.counted)
             else:
                 gone.append(entry_id)
         return gone
@@ -246,11 +267,17 @@ class MemoryStreams:
             shard.epoch = max(shard.epoch, epoch)
         return all(self._server.shard(shard).epoch == epoch for shard in shards)
 
-    async def add(self, queue: QueueClass, shard: int, entries: Sequence[Entry]) -> list[bytes]:
-        """Add ad hoc entries; return their ids."""
-        state = self._server.shard(shard, adds=True)
-        ids = [state.add(queue, entry) for entry in entries]
-        state.count(Counter((queue, entry.job, entry.slot) for entry in entries))
+    async def add(
+        self, queue: QueueClass, shard: int, entries: Sequence[Entry], delay_s: float = 0.0, unique: Sequence[str] = ()
+    ) -> list[bytes]:
+        """Add ad hoc entries, to the delayed if told so; return their ids, b"" for a key added before."""
+        state, now_ms = self._server.shard(shard, adds=True), self._server.now_ms()
+        keys = zip(entries, unique or [""] * len(entries), strict=True)
+        ids = [
+            state.add_later(Later(queue, entry, int(delay_s * 1000), key), b"%d000-%06d" % (now_ms, n), now_ms)
+            for n, (entry, key) in enumerate(keys)
+        ]
+        state.count(Counter((queue, entry.job, entry.slot) for entry, one in zip(entries, ids, strict=True) if one))
         self._server.arrived.set()
         return ids
 
@@ -329,5 +356,5 @@ def _queue_figures(shard: MemoryShard, queue: QueueClass) -> QueueFigures:
     )
 
 
-def _due(item: Delayed) -> tuple[int, bytes]:
-    return item.due_ms, item.id
+def _due(item: Delayed) -> tuple[int, int, bytes]:
+    return item.due_ms, len(item.id), item.id  # as members of a sorted set compare: packed, a longer text is greater

@@ -14,10 +14,11 @@ from streampoll.errors import RedisFull, RedisUnavailable
 from streampoll.model import QueueClass
 from streampoll.shards.entries import Entry, encode_fields
 from streampoll.shards.memory_stream import MemoryStream, text_of
-from streampoll.shards.port import Pause, Progress
+from streampoll.shards.port import VERSION_BYTES, Later, Pause, Progress, Write
 
 Field = tuple[QueueClass, str, int]  # what `open` counts by: class, job, slot
 K = TypeVar("K")
+A_DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,8 @@ class MemoryShard:
         self.open: Counter[Field] = Counter()
         self.backlog: Counter[tuple[QueueClass, str]] = Counter()
         self.progress: dict[str, Progress] = {}
+        self.state: dict[tuple[str, str], bytes] = {}  # (space, name) -> record
+        self.once: dict[str, int] = {}  # class:key -> the millisecond at which it is forgotten
         self.epoch = 0
         self.outputs = MemoryStream(now_ms)
         self.positions: dict[str, bytes] = {}
@@ -74,6 +77,30 @@ class MemoryShard:
         self.outputs.add((*encode_fields(replace(entry, expiry=0)), b"n", b"%d" % self.kept))
         for entry_id in list(self.outputs.entries)[: -entry.expiry]:
             del self.outputs.entries[entry_id]
+
+    def add_later(self, emit: Later, entry_id: bytes, now_ms: int) -> bytes:
+        """Add an entry among the delayed, or only if its key is new; return its id, b"" if it was not added."""
+        if emit.unique:
+            self.once = {key: until for key, until in self.once.items() if until > now_ms}
+            if self.once.setdefault(key := f"{emit.queue}:{emit.unique}", 0):
+                return b""
+            self.once[key] = now_ms + A_DAY_MS
+        if emit.delay_ms == 0:
+            return self.add(emit.queue, emit.entry)
+        self.delayed[emit.queue].append(Delayed(now_ms + emit.delay_ms, entry_id, emit.entry))
+        return entry_id
+
+    def hold(self, writes: Sequence[Write]) -> bool:
+        """Say whether all records are still as they were read."""
+        return all(self.state.get((write.space, write.name), b"")[:VERSION_BYTES] == write.before for write in writes)
+
+    def write(self, writes: Sequence[Write]) -> None:
+        """Replace records."""
+        for write in writes:
+            if write.after:
+                self.state[write.space, write.name] = write.after
+            else:
+                self.state.pop((write.space, write.name), None)
 
 
 @dataclass(slots=True)

@@ -75,15 +75,47 @@ class Progress:
     plan: int  # the plan it was of
 
 
+VERSION_BYTES = 8
+"""A record of a shard's state begins with its version, so long."""
+
+SPACES = ("device", "group")
+"""What a shard keeps records of: devices (analysis) and groups of messages (notifications)."""
+
+
+@dataclass(slots=True)
+class Write:
+    """A record of the shard's state that is replaced if its version is still the one that was read."""
+
+    space: str  # one of SPACES
+    name: str
+    before: bytes  # its first `VERSION_BYTES` bytes as read; b"": there was none
+    after: bytes  # version and all; b"": it is deleted
+
+
+@dataclass(slots=True)
+class Later:
+    """An entry that is added among the delayed, or only if its key is new."""
+
+    queue: QueueClass
+    entry: Entry
+    delay_ms: int = 0
+    unique: str = ""  # not added if one with this key was added to the class in this shard within a day
+
+
 @dataclass(slots=True)  # one is made for every poll: frozen, that takes four times as long
 class Settled:
-    """An entry that is done with, and what it leaves behind."""
+    """An entry that is done with, and what it leaves behind.
+
+    One whose writes do not all hold is not done with: nothing of it happens, and it is handed back to the group.
+    """
 
     id: bytes
     job: str
     slot: int
     emits: Sequence[tuple[QueueClass | Log, Entry]] = ()
     cause: str = ""  # not empty: to the dead letters
+    later: Sequence[Later] = ()
+    writes: Sequence[Write] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,11 +219,16 @@ class WorkStreams(Protocol):
     async def finish(
         self, queue: QueueClass, consumer: str, settled: Mapping[int, Sequence[Settled]]
     ) -> frozenset[tuple[int, bytes]]:
-        """Finish entries by shard and add what they emit; return those (shard, id) that were not ours any more.
+        """Finish entries by shard, write and add what comes of them; return those (shard, id) that are not done.
+
+        They were not ours any more, or a record they write has changed since it was read, and they are handed back.
 
         Raises:
             RedisPartlyUnavailable: some shards' server was away or refused; the others did it.
         """
+
+    async def recall(self, space: str, names: Mapping[int, Sequence[str]]) -> dict[int, dict[str, bytes]]:
+        """Read records of the shards' state by name; one that is not there is left out."""
 
     async def renew(
         self, queue: QueueClass, consumer: str, held: Mapping[int, Sequence[bytes]]
@@ -232,8 +269,14 @@ class DispatchStreams(Protocol):
     async def fence(self, epoch: int, shards: Sequence[int]) -> bool:
         """Have the shards refuse leaders of older epochs from now on; False if one has seen a newer one."""
 
-    async def add(self, queue: QueueClass, shard: int, entries: Sequence[Entry]) -> list[bytes]:
-        """Add ad hoc entries; return their ids."""
+    async def add(
+        self, queue: QueueClass, shard: int, entries: Sequence[Entry], delay_s: float = 0.0, unique: Sequence[str] = ()
+    ) -> list[bytes]:
+        """Add ad hoc entries, to the delayed if told so; return their ids.
+
+        With `unique`, a key an entry, one whose key was added to the class in this shard within a day is not: its id
+        is b"".
+        """
 
     async def figures(self, shards: Sequence[int]) -> list[ShardFigures]:
         """Read what shards hold."""

@@ -18,10 +18,12 @@ from streampoll.shards.connection import raise_errors, translate
 from streampoll.shards.entries import Delivered, Entry, Log, deliver
 from streampoll.shards.keys import Keys, ShardKeys
 from streampoll.shards.port import (
+    SPACES,
     Answer,
     Dispatch,
     Dispatched,
     Ghost,
+    Later,
     Postponed,
     Progress,
     QueueFigures,
@@ -37,8 +39,13 @@ from streampoll.shards.topology import Command, GroupRead, Topology
 QUEUES = tuple(QueueClass)
 _EMIT_KEY: dict[QueueClass | Log, int] = {
     **{queue: 6 + n for n, queue in enumerate(QUEUES)},  # the streams follow five keys of finish.lua
-    Log.OUTPUTS: 6 + len(QUEUES),
+    Log.OUTPUTS: 6 + len(QUEUES),  # with their positions
 }
+_MORE_KEYS = 8 + len(QUEUES)  # the rest are sent where something needs them
+_DELAYED_KEY = {queue: _MORE_KEYS + n for n, queue in enumerate(QUEUES)}
+_STATE_KEY = {space: _MORE_KEYS + len(QUEUES) + n for n, space in enumerate(SPACES)}
+_ONCE_KEY = _MORE_KEYS + len(QUEUES) + len(SPACES)
+_RECALLED_AT_ONCE = 500
 _RENEWED_AT_ONCE = 100
 _LOOKED_AT = 100  # of the oldest entries, for those that nobody holds
 
@@ -92,17 +99,36 @@ class RedisStreams:
     async def finish(
         self, queue: QueueClass, consumer: str, settled: Mapping[int, Sequence[Settled]]
     ) -> frozenset[tuple[int, bytes]]:
-        """Finish entries by shard and add what they emit; return those (shard, id) that were not ours any more."""
+        """Finish entries by shard, write and add what comes of them; return those (shard, id) that are not done."""
         calls = [
-            ("finish", self._finish_keys(queue, shard), _finish_arguments(queue, consumer, entries))
+            ("finish", self._finish_keys(queue, shard, entries), _finish_arguments(queue, consumer, entries))
             for shard, entries in settled.items()
         ]
         return await self._by_shard(settled, calls)
 
-    def _finish_keys(self, queue: QueueClass, shard: int) -> list[str]:
+    def _finish_keys(self, queue: QueueClass, shard: int, settled: Sequence[Settled]) -> list[str]:
         keys = self._shard(shard)
         own = [keys.stream(queue), keys.open, keys.backlog, keys.crashes(queue), keys.dead(queue)]
-        return own + [keys.stream(other) for other in QUEUES] + [keys.outputs, keys.positions]
+        own += [*(keys.stream(other) for other in QUEUES), keys.outputs, keys.positions]
+        if any(item.later or item.writes for item in settled):  # polls have neither: nothing of it for them to carry
+            own += [keys.delayed(other) for other in QUEUES]
+            own += [*(keys.state(space) for space in SPACES), keys.once]
+        return own
+
+    async def recall(self, space: str, names: Mapping[int, Sequence[str]]) -> dict[int, dict[str, bytes]]:
+        """Read records of the shards' state by name; one that is not there is left out."""
+        slices = [
+            (shard, wanted[first : first + _RECALLED_AT_ONCE])
+            for shard, wanted in names.items()
+            for first in range(0, len(wanted), _RECALLED_AT_ONCE)
+        ]
+        keys = [self._shard(shard).state(space) for shard, _ in slices]
+        commands = [Command(key, ("HMGET", key, *wanted)) for key, (_, wanted) in zip(keys, slices, strict=True)]
+        found: dict[int, dict[str, bytes]] = {shard: {} for shard in names}
+        replies = raise_errors(await self._topology.run(commands)) if commands else []
+        for (shard, wanted), reply in zip(slices, replies, strict=True):
+            found[shard].update((name, record) for name, record in zip(wanted, reply, strict=True) if record)
+        return found
 
     async def renew(
         self, queue: QueueClass, consumer: str, held: Mapping[int, Sequence[bytes]]
@@ -214,13 +240,16 @@ class RedisStreams:
         streams = [keys.stream(QueueClass.POLLING), keys.stream(QueueClass.RESULTS)]
         return [*streams, keys.open, keys.backlog, keys.dispatched, keys.epoch, keys.plans]
 
-    async def add(self, queue: QueueClass, shard: int, entries: Sequence[Entry]) -> list[bytes]:
-        """Add ad hoc entries; return their ids."""
+    async def add(
+        self, queue: QueueClass, shard: int, entries: Sequence[Entry], delay_s: float = 0.0, unique: Sequence[str] = ()
+    ) -> list[bytes]:
+        """Add ad hoc entries, to the delayed if told so; return their ids, b"" for a key added before."""
         keys = self._shard(shard)
-        arguments: list[Any] = [queue.value]
-        for entry in entries:
-            arguments += (entry.kind, entry.job, entry.slot, entry.expiry, entry.body)
-        ids: list[bytes] = await self._scripts.one("add", [keys.stream(queue), keys.open, keys.backlog], arguments)
+        arguments: list[Any] = [queue.value, int(delay_s * 1000)]
+        for entry, key in zip(entries, unique or [""] * len(entries), strict=True):
+            arguments += (entry.kind, entry.job, entry.slot, entry.expiry, entry.body, key)
+        names = [keys.stream(queue), keys.open, keys.backlog, keys.delayed(queue), keys.once]
+        ids: list[bytes] = await self._scripts.one("add", names, arguments)
         return ids
 
     # -- looking
@@ -297,10 +326,31 @@ def _said(reply: Any) -> Any:
 def _finish_arguments(queue: QueueClass, consumer: str, settled: Sequence[Settled]) -> list[Any]:
     arguments: list[Any] = [queue.value, consumer]
     for item in settled:
+        if item.later or item.writes:
+            arguments += _writing(item)
+            continue
         arguments += (item.id, item.job, item.slot, item.cause, len(item.emits))
         for target, entry in item.emits:
             arguments += (_EMIT_KEY[target], target.value, entry.kind, entry.job, entry.slot, entry.expiry, entry.body)
     return arguments
+
+
+def _writing(item: Settled) -> list[Any]:
+    """Say an entry that does more than most."""
+    emits = len(item.emits) + len(item.later)
+    arguments: list[Any] = [item.id, item.job, item.slot, item.cause, f"{emits}+{len(item.writes)}"]
+    named: list[tuple[Any, QueueClass | Log, Entry]] = [
+        (_EMIT_KEY[target], target, entry) for target, entry in item.emits
+    ]
+    for name, target, entry in [*named, *((_later(each), each.queue, each.entry) for each in item.later)]:
+        arguments += (name, target.value, entry.kind, entry.job, entry.slot, entry.expiry, entry.body)
+    for write in item.writes:
+        arguments += (_STATE_KEY[write.space], write.name, write.before, write.after)
+    return arguments
+
+
+def _later(emit: Later) -> str:
+    return f"{_EMIT_KEY[emit.queue]},{_DELAYED_KEY[emit.queue]},{emit.delay_ms},{_ONCE_KEY},{emit.unique}"
 
 
 def _dispatch_arguments(epoch: int, high_water: int, part: Dispatch) -> list[Any]:

@@ -10,6 +10,9 @@ from typing import Protocol
 
 from streampoll.model import QueueClass, Status
 from streampoll.shards.entries import Delivered, Entry, Log
+from streampoll.shards.port import Write
+
+__all__ = ["Bury", "Disposition", "Emit", "Finish", "Handler", "Limits", "Release", "Retry", "Write"]
 
 
 @dataclass(slots=True)  # one is made for every poll: frozen, that takes four times as long
@@ -18,13 +21,19 @@ class Emit:
 
     queue: QueueClass | Log
     entry: Entry
+    delay_s: float = 0.0  # above 0: it is added among the delayed, and due so much later
+    unique: str = ""  # not added if one with this key was added to the class in this shard within a day
 
 
 @dataclass(slots=True)  # one is made for every poll: frozen, that takes four times as long
 class Finish:
-    """Done, whatever the outcome: acknowledge, delete, emit."""
+    """Done, whatever the outcome: acknowledge, delete, write, emit.
+
+    If a record it writes has changed since it was read, nothing of this happens: the entry is served again.
+    """
 
     emits: Sequence[Emit] = ()
+    writes: Sequence[Write] = ()
 
 
 @dataclass(frozen=True, slots=True)

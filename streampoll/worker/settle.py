@@ -18,7 +18,7 @@ from collections.abc import Set as AbstractSet
 from streampoll.errors import RedisPartlyUnavailable, UnavailableError
 from streampoll.model import QueueClass
 from streampoll.shards.entries import Delivered
-from streampoll.shards.port import Postponed, Released, Settled, WorkStreams
+from streampoll.shards.port import Later, Postponed, Released, Settled, WorkStreams
 from streampoll.worker.port import Bury, Disposition, Emit, Finish, Release, Retry
 
 log = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ class Settler:
         self._sending = 0
         self._wake = asyncio.Event()
         self._full = asyncio.Event()
-        self.turned = {"retried": 0, "released": 0, "buried": 0}  # entries that were not simply finished
+        self.turned = {"retried": 0, "released": 0, "buried": 0, "stale": 0}  # entries that were not simply finished
 
     def add(self, delivered: Delivered, disposition: Disposition) -> None:
         """Take a decision on; it is sent within milliseconds."""
@@ -111,7 +111,13 @@ class Settler:
             if (key := (delivered.shard, delivered.id)) in untold:
                 self._aside[delivered.shard].append((delivered, disposition))
             else:
-                self._on_settled(delivered, key not in gone)
+                self._on_settled(delivered, key not in gone or self._stale(disposition))
+
+    def _stale(self, disposition: Disposition) -> bool:
+        """Count an entry that was handed back for the records it writes; like any that is released, it was ours."""
+        stale = type(disposition) is Finish and bool(disposition.writes)
+        self.turned["stale"] += stale
+        return stale
 
     def _to_send(self) -> list[Decision]:
         """Take what is pending; what came for a shard while a call went out that found it away waits with the rest."""
@@ -187,8 +193,11 @@ def _finished(decisions: Iterable[Decision]) -> dict[int, list[Settled]]:
     finished: dict[int, list[Settled]] = defaultdict(list)
     for delivered, disposition in decisions:
         match disposition:
-            case Finish(emits):
-                finished[delivered.shard].append(_settled(delivered, emits))
+            case Finish(emits, writes):
+                settled = _settled(delivered, emits)
+                if writes:
+                    settled.writes = writes
+                finished[delivered.shard].append(settled)
             case Bury(cause, emits):
                 finished[delivered.shard].append(_settled(delivered, emits, cause or "for no reason given"))
     return finished
@@ -202,7 +211,13 @@ def _postponed(decisions: Iterable[Decision]) -> Iterable[Postponed]:
 
 def _settled(delivered: Delivered, emits: Iterable[Emit], cause: str = "") -> Settled:
     entry = delivered.entry
-    pairs = [(emit.queue, emit.entry) for emit in emits]
+    pairs = []
+    later: list[Later] = []
+    for emit in emits:
+        if (emit.delay_s or emit.unique) and isinstance(emit.queue, QueueClass):
+            later.append(Later(emit.queue, emit.entry, int(emit.delay_s * 1000), emit.unique))
+        else:
+            pairs.append((emit.queue, emit.entry))
     if entry is None:
-        return Settled(delivered.id, "", 0, pairs, cause)
-    return Settled(delivered.id, entry.job, entry.slot, pairs, cause)
+        return Settled(delivered.id, "", 0, pairs, cause, later)
+    return Settled(delivered.id, entry.job, entry.slot, pairs, cause, later)

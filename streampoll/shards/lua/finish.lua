@@ -1,14 +1,16 @@
--- finish: acknowledge and delete the entries this consumer still holds, then add what they emit and bury the dead.
--- KEYS  1 stream  2 open  3 backlog  4 crashes  5 dead  6.. the streams that emits name by their number
---       last but one: the stream of outputs, and its positions: what is added there (class 'outputs', expiry = how many
---       are kept) is nobody's work, so it is numbered and bounded, and not counted as open
+-- finish: acknowledge and delete the entries this consumer still holds, then bury the dead, write records of state and add
+-- what is emitted. An entry whose records have changed since they were read is handed back: nothing of it happens.
+-- KEYS  1 stream  2 open  3 backlog  4 crashes  5 dead  6.. those that emits and writes name by their number
+--       What is emitted to the stream of outputs (class 'outputs', expiry = how many are kept; its positions are the next
+--       key) is nobody's work, so it is numbered and bounded, and not counted as open.
 -- ARGV  1 group (= class)  2 consumer, then per entry:
---       id, job, slot, cause ('' = done; else to the dead letters), number of emits,
---       and per emit: number of KEYS, class, kind, job, slot, expiry, body
--- Answers the ids that were not ours any more, and those named a second time; nothing of theirs is emitted.
+--       id, job, slot, cause ('' = done; else to the dead letters), number of emits (or 'emits+writes'),
+--       and per emit: number of KEYS (or 'stream,delayed,ms,once,key'), class, kind, job, slot, expiry, body,
+--       and per write: number of KEYS, name, version as read ('' = none), record ('' = delete it)
+-- Answers the ids that were not ours any more, those named a second time, and those handed back.
 -- Acknowledge first: over maxmemory Redis refuses a script whose first write adds, and lets it add after one that frees.
 local stream, group, consumer = KEYS[1], ARGV[1], ARGV[2]
-local gone, ours, seen, dead = {}, {}, {}, {}
+local gone, ours, seen, dead, stale = {}, {}, {}, {}, {}
 local count, slots, jobs = 0, {}, {}
 
 local function change(class, job, slot, by)
@@ -18,16 +20,41 @@ local function change(class, job, slot, by)
   slots[field] = (slots[field] or 0) + by
 end
 
-local emits = {}
+local emits, writes, versions = {}, {}, {}
+
+-- Say whether the `n` writes from argument `first` on hold, after those of the entries before; then they will be done.
+local function hold(first, n)
+  local last = first + 4 * (n - 1)
+  for w = first, last, 4 do
+    local key, name = KEYS[tonumber(ARGV[w])], ARGV[w + 1]
+    local version = versions[key .. ' ' .. name] or string.sub(redis.call('HGET', key, name) or '', 1, 8)
+    if version ~= ARGV[w + 2] then
+      return false
+    end
+  end
+  for w = first, last, 4 do
+    versions[KEYS[tonumber(ARGV[w])] .. ' ' .. ARGV[w + 1]] = string.sub(ARGV[w + 3], 1, 8)
+    writes[#writes + 1] = w
+  end
+  return true
+end
+
 local i = 3
 while i <= #ARGV do
-  local id, job, slot, cause, n = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], tonumber(ARGV[i + 4])
+  local id, job, slot, cause, n, m = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], tonumber(ARGV[i + 4]), 0
+  if not n then
+    n, m = string.match(ARGV[i + 4], '(%d+)%+(%d+)')
+  end
   local held = redis.pcall('XPENDING', stream, group, id, id, 1, consumer)
   if held.err and not string.find(held.err, 'NOGROUP', 1, true) then
     return held -- a user that may not ask holds its entries all the same
   end
   if held.err or #held == 0 or seen[id] then
     gone[#gone + 1] = id
+  elseif m ~= 0 and not hold(i + 5 + 7 * n, m) then
+    seen[id] = true
+    gone[#gone + 1] = id
+    stale[#stale + 1] = { id, held[1][4] }
   else
     seen[id] = true
     count = count + 1
@@ -40,7 +67,7 @@ while i <= #ARGV do
       emits[#emits + 1] = i + 5 + 7 * e
     end
   end
-  i = i + 5 + 7 * n
+  i = i + 5 + 7 * n + 4 * m
 end
 
 for first = 1, count, 1000 do
@@ -48,8 +75,12 @@ for first = 1, count, 1000 do
   redis.call('XACK', stream, group, unpack(ours, first, last))
   redis.call('XDEL', stream, unpack(ours, first, last))
 end
-if count > 0 and redis.call('EXISTS', KEYS[4]) == 1 then
-  for _, id in ipairs(ours) do
+for _, one in ipairs(stale) do -- as release does: to be claimed at once, and this delivery does not count
+  redis.call('XCLAIM', stream, group, 'released', 0, one[1], 'IDLE', 86400000, 'RETRYCOUNT', math.max(one[2] - 1, 0),
+    'JUSTID')
+end
+if count + #stale > 0 and redis.call('EXISTS', KEYS[4]) == 1 then
+  for id in pairs(seen) do
     redis.call('HDEL', KEYS[4], id)
   end
 end
@@ -58,13 +89,53 @@ for _, letter in ipairs(dead) do
   redis.call('XADD', KEYS[5], '*', 'id', letter[1], 'cause', letter[2], 'delivery', letter[3],
     unpack(fields, 1, math.min(#fields, 200))) -- ours have 12; unpack fails near 8,000, and it is too late to fail here
 end
-for _, e in ipairs(emits) do
-  if ARGV[e + 1] == 'outputs' then
-    redis.call('XADD', KEYS[#KEYS - 1], 'MAXLEN', '~', ARGV[e + 5], '*', 'v', '1', 'k', ARGV[e + 2], 'j', ARGV[e + 3],
-      's', ARGV[e + 4], 'x', '0', 'b', ARGV[e + 6], 'n', redis.call('HINCRBY', KEYS[#KEYS], '#', 1))
+for _, w in ipairs(writes) do
+  local key, name, record = KEYS[tonumber(ARGV[w])], ARGV[w + 1], ARGV[w + 3]
+  if record == '' then
+    redis.call('HDEL', key, name)
   else
-    redis.call('XADD', KEYS[tonumber(ARGV[e])], '*', 'v', '1', 'k', ARGV[e + 2], 'j', ARGV[e + 3], 's', ARGV[e + 4],
+    redis.call('HSET', key, name, record)
+  end
+end
+
+local now_ms
+
+-- Add an emit among the delayed, or only if its key is new; say whether it was. `to` is 'stream,delayed,ms,once,key'.
+local function later(e)
+  local to, delayed, ms, once, key = string.match(ARGV[e], '^(%d+),(%d+),(%d+),(%d+),(.*)$')
+  if not now_ms then
+    local now = redis.call('TIME')
+    now_ms = now[1] * 1000 + math.floor(now[2] / 1000)
+  end
+  if key ~= '' then
+    redis.call('ZREMRANGEBYSCORE', KEYS[tonumber(once)], '-inf', now_ms)
+    if redis.call('ZADD', KEYS[tonumber(once)], 'NX', now_ms + 86400000, ARGV[e + 1] .. ':' .. key) == 0 then
+      return false
+    end
+  end
+  if ms == '0' then
+    redis.call('XADD', KEYS[tonumber(to)], '*', 'v', '1', 'k', ARGV[e + 2], 'j', ARGV[e + 3], 's', ARGV[e + 4], 'x',
+      ARGV[e + 5], 'b', ARGV[e + 6])
+  else
+    redis.call('ZADD', KEYS[tonumber(delayed)], now_ms + tonumber(ms),
+      cmsgpack.pack({ ours[1] .. string.format(':%06d', e), ARGV[e + 2], ARGV[e + 3], ARGV[e + 4], ARGV[e + 5], ARGV[e + 6] }))
+  end
+  return true
+end
+
+for _, e in ipairs(emits) do
+  local to, added = tonumber(ARGV[e]), true
+  if ARGV[e + 1] == 'outputs' then
+    redis.call('XADD', KEYS[to], 'MAXLEN', '~', ARGV[e + 5], '*', 'v', '1', 'k', ARGV[e + 2], 'j', ARGV[e + 3],
+      's', ARGV[e + 4], 'x', '0', 'b', ARGV[e + 6], 'n', redis.call('HINCRBY', KEYS[to + 1], '#', 1))
+    added = false
+  elseif to then
+    redis.call('XADD', KEYS[to], '*', 'v', '1', 'k', ARGV[e + 2], 'j', ARGV[e + 3], 's', ARGV[e + 4],
       'x', ARGV[e + 5], 'b', ARGV[e + 6])
+  else
+    added = later(e)
+  end
+  if added then
     change(ARGV[e + 1], ARGV[e + 3], ARGV[e + 4], 1)
   end
 end
