@@ -175,7 +175,8 @@ def test_every_key_of_redis_is_described() -> None:
         Keys().told("<id>"),
     ]
     made += [Keys().tasks, Keys().cancelled]
-    described = {key.replace("<class>", "polling") for key in re.findall(r"^\| `(sp:\S+)` \|", protocol(), re.M)}
+    named = re.findall(r"^\| `(sp:\S+)` \|", protocol(), re.M)
+    described = {re.sub("<class>|<space>", "polling", key) for key in named}
     assert described == set(made)
 
 

@@ -13,11 +13,13 @@ import redis
 from streampoll.config.secret import Secret
 from streampoll.config.settings import RedisSettings, ShardsSettings
 from streampoll.errors import RedisUnavailable
+from streampoll.model import Device
 from streampoll.shards import scripts
 from streampoll.shards.clock import Clock
 from streampoll.shards.device_record import DeviceRecord
 from streampoll.shards.devices import DeviceRecords
 from streampoll.shards.entries import Delivered, Entry, Kind, Log
+from streampoll.shards.facts import Facts, lay_out_facts
 from streampoll.shards.lease import LeaderLease
 from streampoll.shards.letters import Letters
 from streampoll.shards.outputs import Reader, RedisOutputStreams
@@ -64,6 +66,9 @@ async def coordinator(bench: RedisBench) -> None:
     await presence.show_pauses([Pause(Paused.JOB, "j", 1, "me")])
     assert len(await presence.pauses()) == 1
     await Totals(bench.topology, bench.keys).add("c", 1, 0, {"polls": 1})
+    facts = Facts(bench.topology, bench.keys, 16)
+    await facts.write(SHARD, lay_out_facts([Device("sw1", "10.0.0.1")], 1)[0])
+    assert (await facts.digests())[SHARD]
     await lease.resign()
 
 

@@ -14,6 +14,7 @@ from streampoll.app.watches import watch_plans
 from streampoll.config.settings import Settings
 from streampoll.coordinator.dispatch import Coordinator, Ports
 from streampoll.coordinator.pauses import ShownPauses
+from streampoll.coordinator.telling_facts import FactsTeller
 from streampoll.results.control import Control
 from streampoll.results.migrations import migrate
 from streampoll.results.plans import PostgresPlans
@@ -38,7 +39,9 @@ def coordinator_role(files: Files, settings: Settings) -> Role:
 
 async def _serve_coordinator(context: ChildContext, files: Files, settings: Settings) -> int:
     stopped = stop_signal()
-    plans = files.plans(settings)
+    teller = FactsTeller(settings.shards.count, partial(files.devices, settings))
+    load = partial(files.plans, settings, *([teller.note] if settings.coordinator.facts else []))
+    plans = load()
     if not await until_settled(settings, context.beat, stopped):
         return 0
     async with open_redis(settings) as side:
@@ -47,12 +50,13 @@ async def _serve_coordinator(context: ChildContext, files: Files, settings: Sett
         postgres = Postgres(settings.postgres, 1, prepare=migrate)
         store, pauses = PostgresPlans(postgres), ShownPauses(Control(postgres).pauses, side.presence)
         ports = Ports(
-            side.streams, lease, store, side.clock.now, context.beat.touch, lambda: files.plans(settings),
+            side.streams, lease, store, side.clock.now, context.beat.touch, load,
             store, partial(_publish, side.presence, own_id), pauses,
         )  # fmt: skip
         coordinator = Coordinator(settings.coordinator, settings.shards.count, settings.redis.memory_high_water, ports)
         telling = Telling(side.totals, own_id, counted_by("coordinator", [coordinator]))
         beside = [
+            asyncio.create_task(teller.run(side.facts, lambda: lease.held), name="facts"),
             asyncio.create_task(when(stopped, coordinator.stop), name="stop"),
             asyncio.create_task(telling.run(), name="counts"),
             asyncio.create_task(watch_plans(files, settings, coordinator.reload), name="watch"),

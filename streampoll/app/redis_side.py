@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from streampoll.config.settings import Settings
 from streampoll.shards.clock import Clock
 from streampoll.shards.devices import DeviceRecords
+from streampoll.shards.facts import Facts
 from streampoll.shards.keys import Keys
 from streampoll.shards.open import open_topology
 from streampoll.shards.outputs import RedisOutputStreams
@@ -32,6 +33,7 @@ class RedisSide:
     devices: DeviceRecords
     totals: Totals
     outputs: RedisOutputStreams
+    facts: Facts
     topology: Topology
 
 
@@ -46,7 +48,7 @@ async def open_redis(settings: Settings) -> AsyncIterator[RedisSide]:
     try:
         yield RedisSide(
             keys, Scripts(topology), clock, streams, presence, devices, Totals(topology, keys),
-            RedisOutputStreams(topology, keys), topology,
+            RedisOutputStreams(topology, keys), Facts(topology, keys, settings.shards.count), topology,
         )  # fmt: skip
     finally:
         await topology.close()

@@ -83,6 +83,9 @@ class CoordinatorSettings:
     results_high_water: Annotated[int, Meta(ge=1000), _doc("results waiting in a shard above which dispatch skips")] = (
         100_000
     )
+    facts: Annotated[
+        bool, _doc("tell the fleet what the inventory says of devices; analysis, workflows and the API need it")
+    ] = True
 
 
 @dataclass(frozen=True, slots=True)
