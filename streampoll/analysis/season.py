@@ -1,8 +1,8 @@
 """What is usual at this hour of the week: mean and deviation, kept incrementally, old weeks forgotten.
 
 For each hour of the week there are a weight, a mean and a sum of squares (Welford, with exponential forgetting: a week
-counts for FORGET of the one after it): 13 bytes an hour that was seen, 2 KiB for what is polled around the clock. So only
-what some rule asks the deviation of is kept.
+counts for FORGET of the one after it): 13 bytes an hour that was seen, 2 KiB for what is polled around the clock. So
+only what some rule asks the deviation of is kept.
 """
 
 import struct
@@ -30,7 +30,7 @@ def deviation(hours: Mapping[int, tuple[float, float, float]], at: float, value:
     if weight < LEAST:
         return None
     spread = max((max(squares, 0.0) / weight) ** 0.5, abs(mean) * _LEAST_SHARE, 1e-9)
-    return (value - mean) / spread
+    return float((value - mean) / spread)
 
 
 def learn(hours: Hours, at: float, value: float, week_passed: bool) -> None:
