@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from streampoll.app.counting import counted_by
 from streampoll.app.files import Files
 from streampoll.app.loop import run_loop, stop_signal, until_settled, when
+from streampoll.app.notifications import NotificationFile
 from streampoll.app.redis_side import RedisSide, open_redis
 from streampoll.app.task_client import own_tasks
 from streampoll.app.tasks import TaskSide, classes_of, task_side
@@ -69,14 +70,17 @@ def worker_role(files: Files, settings: Settings, name: str, pool: PoolSettings)
     )
     profiles = dict(load_profiles(files.where, settings))
     credentials = load_credentials(files.where, settings, files.environ)
+    notifications = NotificationFile(files, settings)
 
     def run_child(context: ChildContext) -> int:
         router = make_router(settings, profiles, credentials)
         watches = (
             partial(watch_profiles, files, settings, profiles),
             partial(watch_credentials, files, settings, credentials),
+            notifications.watch,
         )
-        loaded = _Loaded(router, watches, partial(task_side, settings, files.where, tasks), profiles, credentials)
+        side = partial(task_side, settings, files.where, tasks)
+        loaded = _Loaded(router, watches, side, profiles, credentials, notifications)
         return run_loop(_serve_worker(context, settings, name, pool, loaded))
 
     return Role(f"worker-{name}" if name else "worker", run_child, rules)
@@ -91,6 +95,7 @@ class _Loaded:
     task_side: Callable[[RedisSide, str], TaskSide]
     profiles: Mapping[str, PollPlan]  # as files have them now, and so the credentials
     credentials: Credentials
+    notifications: NotificationFile
 
     def outputs(
         self, settings: Settings, side: RedisSide, homes: Callable[[], Sequence[int]]
@@ -113,7 +118,7 @@ async def _serve_worker(
     async with open_redis(settings) as side:
         own_id = new_worker_id()
         tasks = loaded.task_side(side, own_id)
-        build = _WorkerBuild(settings, pool, side, context.beat, own_id, tasks)
+        build = _WorkerBuild(settings, pool, side, context.beat, own_id, tasks, loaded.notifications)
         handlers = build.handlers(router)
         membership = build.membership()
         homes = partial(membership.homes, QueueClass.POLLING)
@@ -155,6 +160,7 @@ class _WorkerBuild:
     beat: Beat
     id: str
     tasks: TaskSide
+    notifications: NotificationFile
 
     def handlers(self, router: Router) -> dict[QueueClass, Handler]:
         """Make the handler of each class that the pool serves."""
@@ -175,6 +181,8 @@ class _WorkerBuild:
         if queue is QueueClass.RESULTS:
             postgres = Postgres(self.settings.postgres, prepare=migrate)
             return Store(self.settings.postgres, self.side.clock.now, postgres)
+        if queue is QueueClass.NOTIFICATIONS:
+            return self.notifications.handler(self.side)
         return RefuseHandler(queue)
 
     def membership(self) -> Membership:

@@ -29,6 +29,7 @@ COMMANDS = (
     "metrics",
     "results",
     "device",
+    "notify",
     "audit",
     "send",
     "task",

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from streampoll.cli.options import config_option, json_option
+from streampoll.config.credentials import Credentials
 from streampoll.config.keeping import SecretNotHere
 from streampoll.config.load import Configuration, load, load_credentials
 from streampoll.config.report import Report
@@ -17,6 +18,9 @@ from streampoll.config.settings import Settings, enabled_outputs
 from streampoll.embedded.endpoints import read_settings
 from streampoll.errors import ConfigError, Fault
 from streampoll.model import Device
+from streampoll.notifications.apprise_sender import unknown
+from streampoll.notifications.channel import AppriseTarget, Channel
+from streampoll.notifications.port import NotSent
 from streampoll.observe.doctor import diagnose
 
 EXIT_FAULTS = 2
@@ -56,14 +60,22 @@ def _read(where: Path, environ: Mapping[str, str], report: Report) -> Configurat
         report.faults += error.faults
         return None
     report.notices += configuration.notices
-    for name in configuration.credentials:
+    _read_secrets(configuration.credentials, report)
+    channels = configuration.notifications.channels
+    _read_secrets(channels, report)
+    _check_addresses([channels[name] for name in channels if channels.at_hand(name)], report)
+    return configuration
+
+
+def _read_secrets(book: Credentials, report: Report) -> None:
+    """Try every credential, or channel; one whose secret is kept where only a service can look is worth a notice."""
+    for name in book:
         try:
-            configuration.credentials[name]
+            book[name]
         except SecretNotHere as error:
             report.notices += error.faults
         except ConfigError as error:
             report.faults += error.faults
-    return configuration
 
 
 def _ask_outputs(where: Path, settings: Settings, report: Report) -> None:
@@ -80,6 +92,20 @@ def _ask_outputs(where: Path, settings: Settings, report: Report) -> None:
     for name, trouble in asyncio.run(ask_all(outputs, credentials)).items():
         if trouble:
             report.notice(f"outputs.{name}", trouble, "its results wait in Redis until it takes them")
+
+
+def _check_addresses(channels: Iterable[Channel], report: Report) -> None:
+    """Have apprise read the addresses that are for it; it is started only where there are some."""
+    targets = {channel.name: channel.target for channel in channels if isinstance(channel.target, AppriseTarget)}
+    if not targets:
+        return
+    try:
+        strange = asyncio.run(unknown(targets))
+    except NotSent as why:
+        report.notice("channels", f"their addresses could not be checked: {why.cause}")
+        return
+    for name in strange:
+        report.fault(f"channel '{name}'", "apprise does not know such an address", "its wiki has those of each service")
 
 
 def _settings(where: Path, environ: Mapping[str, str]) -> Settings | None:

@@ -57,11 +57,16 @@ class Credentials(Mapping[str, Any]):
     """Credentials by name. "" is the default's name."""
 
     def __init__(
-        self, recipes: Mapping[str, Recipe], keeping: Keeping, monotonic: Callable[[], float] = time.monotonic
+        self,
+        recipes: Mapping[str, Recipe],
+        keeping: Keeping,
+        monotonic: Callable[[], float] = time.monotonic,
+        word: str = "credential",
     ) -> None:
         self._recipes = dict(recipes)
         self._keeping = keeping
         self._monotonic = monotonic
+        self._word = word  # what messages call one
         self._kept: dict[str, _Kept] = {}
         self._fetching = _Fetching()
         self.revision = 0  # goes up with each change of credentials.toml
@@ -185,13 +190,13 @@ class Credentials(Mapping[str, Any]):
             kept.looked = read.looked
             return
         if kept is not None:
-            log.info("credential '%s' has changed; it is used from the next poll on", name)
+            log.info("%s '%s' has changed; the new one is used from now on", self._word, name)
         self._kept[name] = read
 
     def _read(self, name: str) -> _Kept:
         recipe, keeping = self._recipes[name], self._keeping
-        secrets = {key: keeping.fetch(source, f"credential '{name}'") for key, source in recipe.secrets.items()}
+        secrets = {key: keeping.fetch(source, f"{self._word} '{name}'") for key, source in recipe.secrets.items()}
         try:
             return _Kept(recipe, secrets, recipe.make(secrets), self._monotonic())
         except ValueError as error:
-            raise ConfigError([Fault(f"credential '{name}'", str(error))]) from None
+            raise ConfigError([Fault(f"{self._word} '{name}'", str(error))]) from None

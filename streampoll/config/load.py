@@ -15,6 +15,7 @@ from streampoll.config.credentials import Credentials, read_credentials
 from streampoll.config.crosscheck import check_settings, check_whole
 from streampoll.config.inventory import read_inventory
 from streampoll.config.jobs import Job, read_jobs
+from streampoll.config.notifications import Notifications, read_notifications
 from streampoll.config.profile_port import PollPlan
 from streampoll.config.profiles import read_profiles
 from streampoll.config.report import Report
@@ -39,6 +40,7 @@ class Configuration:
     devices: tuple[Device, ...]
     profiles: Mapping[str, PollPlan]
     credentials: Credentials
+    notifications: Notifications
     notices: tuple[Fault, ...]  # what works, and a person should know
 
 
@@ -55,11 +57,12 @@ def load(where: Path, environ: Mapping[str, str]) -> Configuration:
     before = len(report.faults)
     profiles = read_profiles(base / paths.profiles, paths.profiles, report)
     credentials = read_credentials(base / paths.credentials, paths.credentials, environ, report)
+    notifications = read_notifications(base / paths.notifications, paths.notifications, environ, report)
     devices = read_inventory(paths.inventory, base, report)
     if len(report.faults) == before:  # else half of what it would say follows from what was said
         check_whole(Place(source, report), settings, jobs, devices, profiles, credentials)
     report.refuse()
-    return Configuration(settings, jobs, devices, profiles, credentials, tuple(report.notices))
+    return Configuration(settings, jobs, devices, profiles, credentials, notifications, tuple(report.notices))
 
 
 def load_settings(where: Path, environ: Mapping[str, str]) -> Settings:
@@ -108,6 +111,15 @@ def load_credentials(where: Path, settings: Settings, environ: Mapping[str, str]
 def default_directory(here: Path, system: Path = SYSTEM) -> Path:
     """Return where a configuration is looked for: here if there is one, else the system's directory, else here."""
     return system if not (here / FILE).exists() and (system / FILE).exists() else here
+
+
+def load_notifications(where: Path, settings: Settings, environ: Mapping[str, str]) -> Notifications:
+    """Return routes and channels; a channel's secrets are read when it is first used."""
+    report = Report()
+    shown = settings.paths.notifications
+    notifications = read_notifications(source_directory(where) / shown, shown, environ, report)
+    _finish(report)
+    return notifications
 
 
 def source_directory(where: Path) -> Path:

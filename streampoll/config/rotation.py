@@ -20,7 +20,11 @@ Changes = Callable[[Path, tuple[str, ...]], AsyncIterator[list[str]]]
 
 
 async def follow_credentials(
-    path: Path, read: Callable[[], Credentials], credentials: Credentials, watch: Changes = changes
+    path: Path,
+    read: Callable[[], Credentials],
+    credentials: Credentials,
+    watch: Changes = changes,
+    what: str = "credentials",
 ) -> None:
     """Keep credentials as `path` (credentials.toml) and the files that it names say; a faulty change is refused."""
     while True:
@@ -28,12 +32,12 @@ async def follow_credentials(
         async for names in watch(path.parent, watched):
             log.info("changed: %s", ", ".join(names))
             if not await asyncio.to_thread(path.exists):
-                log.error("%s is gone; the credentials that were read from it stay", path)
+                log.error("%s is gone; the %s that were read from it stay", path, what)
                 continue
             try:
                 await credentials.renew(read())
             except ConfigError as error:
-                log.error("changed credentials are refused, the old ones stay:\n%s", error)
+                log.error("changed %s are refused, the old ones stay:\n%s", what, error)
             if _patterns(path, credentials) != watched:
                 break  # other files are to be watched now
         else:

@@ -95,6 +95,10 @@ SPECS: tuple[Spec, ...] = (
     _histogram("store_batch_records", "Rows and ledger entries in one commit.", ROWS),
     _histogram("store_batch_duration_seconds", "Time of one commit, with its look-ups.", CALL_S),
     _gauge("stores_waiting", "Store processes that wait for PostgreSQL."),
+    # notifications
+    _counter(
+        "notifications_total", "Messages that were sent, not taken (tried again) or given up.", ("channel", "outcome")
+    ),
     # coordinator
     _counter("polls_dispatched_total", "Polls that the leader wrote into the streams."),
     _counter("polls_skipped_total", "Polls that the leader did not dispatch, by why.", ("cause",), causes=_SKIPS),

@@ -27,6 +27,10 @@ class Kind(StrEnum):
     RATES = "rates"  # results: store the rates that one result brought
     EVENT = "event"  # results: store a change of an event; notifications: tell people; workflows: see who waits for it
     RUN = "run"  # workflows: start one
+    ALERT = "alert"  # notifications: an event joins a group
+    FLUSH = "flush"  # notifications: a group's time has come
+    MESSAGE = "message"  # notifications: a message on its way to its channel
+    SEND = "send"  # notifications: send a message
     TASK = "task"  # any class but results: run a task of a user
     DONE = "done"  # results: what became of such a task
 
