@@ -49,9 +49,11 @@ def varint(message: bytes, at: int) -> tuple[int, int]:
 
 def written(*results: Decoded) -> dict[str, list[tuple[float, int]]]:
     """Return what a request says: name{labels} -> samples."""
-    body = remote_write.encode(one for result in results for one in remote_write.series_of(result, PLANS))
+    request = remote_write.WriteRequest(PLANS)
+    for result in results:
+        request.add(result)
     found = {}
-    for number, series in fields(bytes(cramjam.snappy.decompress_raw(body))):
+    for number, series in fields(bytes(cramjam.snappy.decompress_raw(request.body()))):
         assert number == 1
         labels, samples = [], []
         for part, inside in fields(series):
@@ -87,7 +89,9 @@ def test_remote_write_says_whether_a_device_answered() -> None:
 
 def test_remote_write_is_these_bytes() -> None:
     """By hand after the .proto: one series of one label and one sample."""
-    body = remote_write.encode([((("__name__", "up"),), 1.0, 300)])
+    request = remote_write.WriteRequest({})
+    request.add_sample({"__name__": "up"}, 300, 1.0)
+    body = request.body()
     label = b"\x0a\x08__name__\x12\x02up"
     sample = b"\x09\x00\x00\x00\x00\x00\x00\xf0\x3f\x10\xac\x02"
     series = b"\x0a" + bytes([len(label)]) + label + b"\x12" + bytes([len(sample)]) + sample
@@ -95,9 +99,10 @@ def test_remote_write_is_these_bytes() -> None:
 
 
 def test_remote_write_sorts_the_samples_of_a_series_and_keeps_one_of_a_time() -> None:
-    labels = (("__name__", "up"),)
-    body = remote_write.encode([(labels, 2.0, 20), (labels, 1.0, 10), (labels, 2.0, 20), (labels, -1.0, -1)])
-    [(_, series)] = fields(bytes(cramjam.snappy.decompress_raw(body)))
+    request = remote_write.WriteRequest({})
+    for at_ms, value in ((20, 2.0), (10, 1.0), (20, 2.0), (-1, -1.0)):
+        request.add_sample({"__name__": "up", "A": "before"}, at_ms, value)
+    [(_, series)] = fields(bytes(cramjam.snappy.decompress_raw(request.body())))
     samples = [dict(fields(inside)) for part, inside in fields(series) if part == 2]
     assert [sample[2] for sample in samples] == [(1 << 64) - 1, 10, 20]
 

@@ -13,11 +13,12 @@ from streampoll.errors import ConfigError, Fault
 from streampoll.http.credential import ApiKey, Basic, Bearer, HttpCredential
 from streampoll.outputs.files import LineFile
 from streampoll.outputs.port import Decoded, OutputAway, OutputRefused
-from streampoll.outputs.pump import Pump, PumpPorts
+from streampoll.outputs.pump import Pump, PumpPorts, portions
 from streampoll.outputs.sinks import FileSink, make_sink
 from streampoll.shards.entries import Entry, encode_result
 from streampoll.shards.memory_outputs import MemoryOutputStreams
 from streampoll.shards.memory_server import MemoryServer
+from streampoll.shards.outputs import Followed, Kept
 from tests.outputs_support import PLANS, decoded, receiving, result
 from tests.shards_support import wall_ms
 from tests.waiting import eventually_async
@@ -96,6 +97,45 @@ async def test_results_that_are_refused_are_counted_and_do_not_come_again() -> N
         world.finish("c")
         await eventually_async(lambda: world.sinks["bad"].taken == ["c"])
     assert not world.server.shard(0).outputs.entries  # what all have is deleted
+
+
+async def test_one_result_that_is_refused_does_not_cost_the_others_theirs() -> None:
+    """Prometheus takes all samples of a request or none."""
+    world = World()
+    bad = world.sinks["bad"]
+    send = bad.send
+
+    async def picky(results: Sequence[Decoded]) -> None:
+        if any(each.result.device == "d6" for each in results):
+            raise OutputRefused("refused", "out of order sample")
+        await send(results)
+
+    bad.send = picky  # type: ignore[method-assign]
+    world.finish(*(f"d{number}" for number in range(20)))
+    async with world.running():
+        await eventually_async(lambda: world.pumps["bad"].counts.sent == 19)
+    assert world.pumps["bad"].counts.dropped == {"refused": 1}
+    assert sorted(bad.taken) == sorted(f"d{number}" for number in range(20) if number != 6)
+
+
+async def test_an_output_that_refuses_everything_is_not_asked_for_each() -> None:
+    world = World()
+    bad = world.sinks["bad"]
+    bad.fails = lambda: OutputRefused("refused", "no")
+    world.finish(*(f"d{number}" for number in range(200)))
+    async with world.running():
+        await eventually_async(lambda: world.pumps["bad"].counts.dropped == {"refused": 200})
+    assert bad.asked < 80
+
+
+def test_what_was_followed_is_cut_into_portions_in_order_each_with_its_position() -> None:
+    followed = [Followed(shard, b"", [Kept(b"%d-0" % n, n, None) for n in range(1, many + 1)]) for shard, many in
+                enumerate((150, 30, 0, 120))]  # fmt: skip
+    cut = list(portions(followed))
+    assert [sum(len(part.kept) for part in portion) for portion in cut] == [100, 100, 100]
+    flat = [(part.shard, kept.number) for portion in cut for part in portion for kept in part.kept]
+    assert flat == [(each.shard, kept.number) for each in followed for kept in each.kept]
+    assert cut[1][0].position == b"100-0 100"  # what the first portion will have left
 
 
 async def test_what_is_missed_by_being_behind_and_what_cannot_be_read_are_counted_apart() -> None:

@@ -12,8 +12,10 @@ from redis.exceptions import ResponseError
 from streampoll.errors import RedisFull
 from streampoll.model import QueueClass
 from streampoll.shards import scripts
+from streampoll.shards.outputs import RedisOutputStreams
 from streampoll.shards.port import Settled
 from streampoll.shards.streams import RedisStreams
+from streampoll.shards.totals import Totals
 from tests import shards_contract_devices as remembering
 from tests import shards_contract_dispatch as dispatching
 from tests import shards_contract_full as full
@@ -22,7 +24,9 @@ from tests import shards_contract_letters as lettering
 from tests import shards_contract_recover as recovering
 from tests import shards_contract_settle as settling
 from tests import shards_contract_state as stating
-from tests.shards_support import Check, RedisBench
+from tests import test_metrics_totals as counting
+from tests import test_outputs_streams as feeding
+from tests.shards_support import Bench, Check, RedisBench
 
 NEVER = "if false then"
 
@@ -39,6 +43,28 @@ class Bug:
 
     def __str__(self) -> str:
         return f"{self.script}-{self.red.__name__}"
+
+
+def on_totals(check: counting.Check) -> Check:
+    """Hold a sentence about totals on a bench."""
+
+    async def red(bench: Bench) -> None:
+        assert isinstance(bench, RedisBench)
+        await check(Totals(bench.topology, bench.keys))
+
+    red.__name__ = check.__name__
+    return red
+
+
+def on_outputs(check: feeding.Check) -> Check:
+    """Hold a sentence about the streams of outputs on a bench."""
+
+    async def red(bench: Bench) -> None:
+        assert isinstance(bench, RedisBench)
+        await check(feeding.World(bench, RedisOutputStreams(bench.topology, bench.keys)))
+
+    red.__name__ = check.__name__
+    return red
 
 
 HELD = "if held.err or #held == 0 then"
@@ -78,6 +104,20 @@ BUGS = [
     Bug("release", "'IDLE', ARGV[3], ", "",
         settling.a_released_entry_is_claimable_at_once_and_was_not_delivered),
     Bug("mark", HELD, NEVER, recovering.a_stale_worker_starts_nothing_in_quarantine),
+    # the fleet's totals, and the outputs' streams
+    Bug("tally", "if redis.call('GET', KEYS[2]) == ARGV[1] then", NEVER,
+        on_totals(counting.a_batch_that_is_sent_again_counts_once)),
+    Bug("tally", "redis.call('DEL', KEYS[1])", "", on_totals(counting.totals_that_went_back_begin_again_at_zero)),
+    Bug("finish", "'MAXLEN', '~', ARGV[e + 5], ", "",
+        on_outputs(feeding.where_more_is_kept_than_may_be_the_oldest_go_and_are_counted)),
+    Bug("finish", "redis.call('HINCRBY', KEYS[#KEYS], '#', 1)", "1",
+        on_outputs(feeding.where_more_is_kept_than_may_be_the_oldest_go_and_are_counted)),
+    Bug("follow", "if other and other ~= holder and tonumber(until_ms) > now_ms then", NEVER,
+        on_outputs(feeding.what_one_reader_is_at_no_other_gets_until_its_time_is_over)),
+    Bug("deliver", "if (redis.call('HGET', KEYS[2], ARGV[1]) or '') ~= ARGV[2] then", NEVER,
+        on_outputs(feeding.a_delivery_that_somebody_else_has_overtaken_changes_nothing)),
+    Bug("deliver", "own_ms < ms or own_ms == ms and own_seq < seq", "own_ms > ms or own_ms == ms and own_seq > seq",
+        on_outputs(feeding.what_all_outputs_have_is_deleted_and_no_more)),
     # what is left behind
     Bug("finish", "redis.call('XDEL', stream, unpack(ours, first, last))", "", settling.a_finish_deletes_and_emits),
     Bug("finish", "redis.call('XACK', stream, group, unpack(ours, first, last))", "",

@@ -8,6 +8,7 @@ one, and neither has what is not finite.
 import math
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 from streampoll.outputs.port import Decoded, Plans
 from streampoll.results.readings import Cell, readings
@@ -48,6 +49,7 @@ def _value(value: int | float | str) -> str:
     return repr(value) if math.isfinite(value) else ""
 
 
+@lru_cache(maxsize=8192)
 def _tag(text: str) -> str:
     """Return a tag's name or value; a backslash at its end would escape what comes behind it."""
     said = _plain(text).translate(_IN_TAG)

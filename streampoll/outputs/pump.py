@@ -7,7 +7,7 @@ limit; whatever the other side does, one task of one process waits for it and no
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from streampoll.config.settings import OutputSettings
@@ -21,6 +21,7 @@ from streampoll.shards.outputs import Followed, Kept, OutputStreams, Reader
 log = logging.getLogger(__name__)
 
 _IDLE_S = 1.0
+_AT_A_TIME = 100  # results in one send: with tables of a hundred rows that are 200,000 samples already
 _FIRST_BACK_OFF_S = 0.5
 _SLACK_S = 5.0  # beyond a send's time limit, in which its results are still this process's
 
@@ -64,7 +65,8 @@ class Pump:
             followed = await self._follow()
             if not followed:
                 return _IDLE_S
-            await self._feed(followed)
+            for portion in portions(followed):
+                await self._feed(portion)
         except OutputAway as error:
             self._note_away(error)
             return error.wait_s or self._wait()
@@ -93,18 +95,29 @@ class Pump:
         counts, kept = self.counts, [kept for each in followed for kept in each.kept]
         decoded = list(_readable(kept))
         try:
-            await self._send(decoded)
-            counts.sent += len(decoded)
-        except OutputRefused as error:
-            log.error("output %s: %d results are dropped: %s", self.name, len(decoded), error)
-            counts.fail(error, self._ports.now())
-            counts.drop(error.cause, len(decoded))
+            await self._offer(decoded, Patience())
         except OutputAway:
             counts.retried += len(decoded)
             raise
         counts.drop("unreadable", len(kept) - len(decoded))
         counts.drop("behind", sum(each.missed for each in followed))
         await self._ports.streams.deliver(self.name, followed, self._ports.outputs)
+
+    async def _offer(self, decoded: Sequence[Decoded], patience: "Patience") -> None:
+        """Send results; where some are refused, the others are found by halves: a server takes all of them or none."""
+        try:
+            await self._send(decoded)
+            self.counts.sent += len(decoded)
+        except OutputRefused as error:
+            if len(decoded) > 1 and patience.left > 0:
+                half = len(decoded) // 2
+                await self._offer(decoded[:half], patience)
+                await self._offer(decoded[half:], patience)
+                return
+            patience.left -= 1
+            log.error("output %s: %d results are dropped: %s", self.name, len(decoded), error)
+            self.counts.fail(error, self._ports.now())
+            self.counts.drop(error.cause, len(decoded))
 
     async def _send(self, decoded: Sequence[Decoded]) -> None:
         loop = asyncio.get_running_loop()
@@ -132,6 +145,35 @@ class Pump:
         if self.counts.away:
             log.warning("output %s: results are taken again", self.name)
         self.counts.away = False
+
+
+@dataclass(slots=True)
+class Patience:
+    """How many more refusals of one portion are looked into: one that refuses everything is not asked for each."""
+
+    left: int = 8
+
+
+def portions(followed: Sequence[Followed]) -> Iterator[list[Followed]]:
+    """Cut what was followed into what goes out at a time, in order.
+
+    What is delivered is noted after each: results that were sent are not sent again for those behind them, which
+    Prometheus would refuse as out of order.
+    """
+    portion: list[Followed] = []
+    room = _AT_A_TIME
+    for each in followed:
+        rest = each
+        while rest.kept:
+            portion.append(Followed(rest.shard, rest.position, rest.kept[:room], rest.added))
+            last = rest.kept[:room][-1]
+            rest = Followed(rest.shard, b"%s %d" % (last.id, last.number), rest.kept[room:], rest.added)
+            room = _AT_A_TIME - sum(len(part.kept) for part in portion)
+            if not room:
+                yield portion
+                portion, room = [], _AT_A_TIME
+    if portion:
+        yield portion
 
 
 def _readable(kept: Iterable[Kept]) -> Iterable[Decoded]:

@@ -80,8 +80,10 @@ Encode = Callable[[Sequence[Decoded]], Awaitable[tuple[bytes, dict[str, str]]]]
 
 def _encoder(kind: str, plans: Plans) -> Encode:
     async def as_remote_write(results: Sequence[Decoded]) -> tuple[bytes, dict[str, str]]:
-        series = await _each(results, lambda decoded: list(remote_write.series_of(decoded, plans)))
-        return remote_write.encode(one for many in series for one in many), remote_write.HEADERS
+        request = remote_write.WriteRequest(plans)
+        await _each(results, request.add)
+        body = await asyncio.to_thread(request.body)  # tens of thousands of samples: the loop has its turns meanwhile
+        return body, remote_write.HEADERS
 
     async def as_influx(results: Sequence[Decoded]) -> tuple[bytes, dict[str, str]]:
         lines = await _each(results, lambda decoded: list(influx.lines_of(decoded, plans)))
