@@ -110,7 +110,7 @@ BUGS = [
     Bug("tally", "redis.call('DEL', KEYS[1])", "", on_totals(counting.totals_that_went_back_begin_again_at_zero)),
     Bug("finish", "'MAXLEN', '~', ARGV[e + 5], ", "",
         on_outputs(feeding.where_more_is_kept_than_may_be_the_oldest_go_and_are_counted)),
-    Bug("finish", "redis.call('HINCRBY', KEYS[#KEYS], '#', 1)", "1",
+    Bug("finish", "redis.call('HINCRBY', KEYS[to + 1], '#', 1)", "1",
         on_outputs(feeding.where_more_is_kept_than_may_be_the_oldest_go_and_are_counted)),
     Bug("follow", "if other and other ~= holder and tonumber(until_ms) > now_ms then", NEVER,
         on_outputs(feeding.what_one_reader_is_at_no_other_gets_until_its_time_is_over)),
