@@ -5,6 +5,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -15,11 +16,12 @@ from streampoll.embedded.redis import EmbeddedRedis
 from streampoll.model import Change, Event, QueueClass
 from streampoll.shards.entries import encode_event
 from tests.e2e_support import START_S, Deployment, Running, fix_port
-from tests.notify_servers_support import KEY, Receiver, receiving
+from tests.notify_servers_support import KEY, Mailbox, Receiver, mail_server, receiving
 from tests.notify_support import event
 from tests.servers_support import run_now
 from tests.waiting import eventually
 
+PASSWORD = "correct horse 9"
 QUEUE = QueueClass.NOTIFICATIONS
 SETTINGS = """\
 [log]
@@ -40,8 +42,12 @@ type = "webhook"
 url = {{ env = "HOOK_URL" }}
 key = {{ file = "hook.key" }}
 timeout = "60s"
+[channels.mail]
+type = "apprise"
+url = "mailto://poll:{{password}}@127.0.0.1:{mail_port}?from=poll@example.com&to=noc@example.com&mode=insecure"
+parts = {{ password = {{ env = "MAIL_PASSWORD" }} }}
 [routes.all]
-channels = ["hook"]
+channels = {channels}
 group_wait = "{wait}"
 {more}
 """
@@ -51,6 +57,12 @@ group_wait = "{wait}"
 def receiver() -> Iterator[Receiver]:
     with receiving() as receiver:
         yield receiver
+
+
+@pytest.fixture
+def mailbox() -> Iterator[Mailbox]:
+    with mail_server() as mailbox:
+        yield mailbox
 
 
 @pytest.fixture
@@ -73,7 +85,7 @@ def system(open_directory: Path, own_redis: EmbeddedRedis, receiver: Receiver) -
     write(open_directory)
     url = own_redis.url.reveal()
     environ = {name: value for name, value in os.environ.items() if not name.startswith("STREAMPOLL_")}
-    environ |= {"STREAMPOLL_REDIS_URL": url, "HOOK_URL": receiver.url, "COLUMNS": "200"}
+    environ |= {"STREAMPOLL_REDIS_URL": url, "HOOK_URL": receiver.url, "MAIL_PASSWORD": PASSWORD, "COLUMNS": "200"}
     environ |= {"STREAMPOLL_POSTGRES_DSN": "postgresql://nobody@127.0.0.1:9/none"}
     deployment = Deployment(open_directory, url, "", environ)
     try:
@@ -84,8 +96,10 @@ def system(open_directory: Path, own_redis: EmbeddedRedis, receiver: Receiver) -
             print(f"--- {running.log.name}\n{running.said[-4000:]}")
 
 
-def write(where: Path, wait: str = "0s", more: str = "") -> None:
-    (where / ".new").write_text(NOTIFICATIONS.format(wait=wait, more=more))
+def write(where: Path, wait: str = "0s", more: str = "", mail_port: int = 0) -> None:
+    channels = ["hook", "mail"] if mail_port else ["hook"]
+    text = NOTIFICATIONS.format(wait=wait, more=more, mail_port=mail_port, channels=json.dumps(channels))
+    (where / ".new").write_text(text)
     (where / ".new").rename(where / "notifications.toml")
 
 
@@ -144,10 +158,19 @@ def test_a_worker_killed_at_any_time_costs_no_message(system: Deployment, receiv
     assert len(keys) == 20
 
 
+def arguments() -> bytes:
+    """The arguments of all processes."""
+    read = bytearray()
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            read += path.read_bytes()
+    return bytes(read)
+
+
 def test_a_message_that_waits_outlives_a_restart_of_redis_and_no_secret_is_anywhere(
-    system: Deployment, receiver: Receiver, own_redis: EmbeddedRedis
+    system: Deployment, receiver: Receiver, own_redis: EmbeddedRedis, mailbox: Mailbox
 ) -> None:
-    write(system.where, wait="3s")
+    write(system.where, wait="3s", mail_port=mailbox.port)
     worker = system.start("worker", "--pool", "pager")
     happens(system, event())
     eventually(lambda: json.loads(system.run("notify", "list", "--json").stdout or "{}").get("open") == 1, START_S)
@@ -155,10 +178,11 @@ def test_a_message_that_waits_outlives_a_restart_of_redis_and_no_secret_is_anywh
         stored = [client.dump(key) or b"" for key in client.scan_iter("*")]
     own_redis.stop()
     own_redis.start()
-    eventually(lambda: receiver.received, START_S)
+    eventually(lambda: receiver.received and mailbox.mails, START_S)
 
-    seen = b"".join(stored) + worker.said.encode()
-    assert not [word for word in (b"t0ken", KEY.encode()) if word in seen]
+    seen = b"".join(stored) + worker.said.encode() + arguments()
+    assert b"apprise_child" in seen
+    assert not [word for word in (b"t0ken", KEY.encode(), PASSWORD.encode()) if word in seen]
 
 
 def test_a_changed_file_counts_from_the_next_event_on_and_a_faulty_one_is_refused(
@@ -198,4 +222,4 @@ def test_check_reads_the_file_and_its_secrets(system: Deployment) -> None:
     faulty = system.run("check")
 
     assert fine.returncode == 0
-    assert "notifications.toml:9: routes.all.quiet: no hours 'nite'" in faulty.stderr
+    assert "notifications.toml:13: routes.all.quiet: no hours 'nite'" in faulty.stderr

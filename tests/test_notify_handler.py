@@ -1,9 +1,11 @@
 """The handler on streams in memory, by a made-up clock: from events to messages, whatever goes wrong on the way."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from random import Random
 
 import pytest
 
@@ -15,7 +17,7 @@ from streampoll.notifications.announce import announce_acknowledged, notice
 from streampoll.notifications.channel import Terms
 from streampoll.notifications.delivery import Delivery
 from streampoll.notifications.handler import NotificationHandler
-from streampoll.notifications.message import Message, decode_message, home_shard, message_key
+from streampoll.notifications.message import Message, decode_message, encode_message, home_shard, message_key
 from streampoll.notifications.pace import Rate
 from streampoll.notifications.port import NotSent
 from streampoll.notifications.ports import NotifyPorts
@@ -278,6 +280,32 @@ async def test_a_message_outlives_the_process_that_was_sending_it() -> None:
     await dies_while_sending(world)
 
     assert [message.key for _, message in world.sent] == ["k"]
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_whenever_workers_die_everybody_is_told_of_everything_and_a_key_means_one_message(seed: int) -> None:
+    random, world = Random(seed), World(replace(KNOWN, terms={"mail": Terms(Rate(3, 10.0))}))
+    said: dict[str, set[str]] = defaultdict(set)
+
+    def fails(message: Message) -> None:
+        said[message.key].add(encode_message(replace(message, attempt=0)).body.hex())
+        if random.random() < 0.2:
+            raise NotSent("HTTP 503")
+
+    world.fails = fails
+    for number in range(8):
+        await world.streams.add(QUEUE, number % SHARDS, [encode_event(event(number, device=f"sw{number % 5}"))])
+    for life in range(12):
+        async with world.working(f"w{life}"):
+            for _ in range(random.randrange(60)):
+                await asyncio.sleep(0.0005)
+        world.now += random.choice([1.0, 3.0, 30.0])
+    async with world.working("last"):
+        await world.until(world.now - MONDAY_NOON + 1000)
+
+    told = {each.event.id for _, message in world.sent for each in message.listed}
+    assert told == set(range(8))
+    assert all(len(bodies) == 1 for bodies in said.values())
 
 
 async def test_planted_acknowledged_before_it_is_sent_a_message_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """Groups as their entries change them: an alert joins, a flush sends. Each ends in one script call, or not at all."""
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from typing import Final
@@ -19,6 +20,7 @@ log = logging.getLogger(__name__)
 
 _ROUTE_WAIT_S: Final = 300.0  # what is for a route that nobody here knows is kept for so long
 _ROUTE_AGAIN_S: Final = 30.0
+_AT_ONCE: Final = 20
 
 
 class Grouping:
@@ -42,7 +44,9 @@ class Grouping:
         group = _read(record, taken.route, taken.group)
         now = self._ports.now()
         answers: list[Disposition] = []
-        for alert in alerts:
+        for number, alert in enumerate(alerts, 1):
+            if number % _AT_ONCE == 0:
+                await asyncio.sleep(0)  # a record is written whole each time: others get a turn
             after = join(group, alert.event, route, now, alert.taken.joins)
             finish, record = _finish(name, group, record, after, now)
             answers.append(finish)

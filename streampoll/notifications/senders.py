@@ -1,5 +1,6 @@
 """The channels of a process: made when they are first used, made anew when their address or templates change."""
 
+import asyncio
 import logging
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -42,7 +43,11 @@ class Senders:
     async def send(self, channels: Channels, message: Message, style: Style) -> str:
         """Send a message. Raises NotSent: its channel did not take it, or is not there, or nobody knows."""
         made = await self._of(channels, message.channel)
-        return await made.sender.send(message, _text(made, message, style), style)
+        if made.channel.subject or made.channel.body:
+            text = await asyncio.to_thread(_text, made, message, style)  # a template may take a second
+        else:
+            text = compose(message, style)
+        return await made.sender.send(message, text, style)
 
     async def close(self) -> None:
         """Close all of them."""
