@@ -70,7 +70,7 @@ def test_a_condition_works_on_all_rows_at_once() -> None:
 
 
 def test_it_says_what_it_looks_up() -> None:
-    assert parse("rate(x) > 1 and y == 2 and missing(z)").names == {("rate", "x"), ("", "y"), ("missing", "z")}
+    assert parse("rate(x) > 1 and y == 2 and missing(z) and y").names == (("rate", "x"), ("", "y"), ("missing", "z"))
 
 
 @pytest.mark.parametrize(

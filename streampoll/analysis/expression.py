@@ -55,7 +55,7 @@ class Expression:
     """A parsed condition."""
 
     text: str
-    names: frozenset[tuple[str, str]]  # what it looks up, as `Fetch` is asked
+    names: tuple[tuple[str, str], ...]  # what it looks up, as `Fetch` is asked, in the order of the text
     evaluate: Condition
 
 
@@ -70,7 +70,7 @@ def parse(text: str) -> Expression:
     parser = _Parser(text)
     node = parser.expression(0, 0)
     parser.end()
-    return Expression(text, frozenset(parser.names), node)
+    return Expression(text, tuple(parser.names), node)
 
 
 _TOKEN: Final = re.compile(
@@ -111,7 +111,7 @@ class _Parser:
         self._text = text
         self._tokens = _tokens(text)
         self._at = 0
-        self.names: set[tuple[str, str]] = set()
+        self.names: dict[tuple[str, str], None] = {}
 
     def expression(self, power: int, depth: int) -> Condition:
         """Parse what binds more strongly than `power`."""
@@ -189,7 +189,7 @@ class _Parser:
         return self._computed(name, depth)
 
     def _fetched(self, function: str, name: str) -> Condition:
-        self.names.add((function, name))
+        self.names[function, name] = None
         return lambda fetch, _: fetch(function, name)
 
     def _computed(self, name: str, depth: int) -> Condition:

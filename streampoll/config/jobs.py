@@ -77,8 +77,8 @@ def _job(name: str, data: Any, place: Place) -> Job | None:
     if table is None:
         return None
     _check_schedule(table, place)
-    zone = _zone(table.timezone, place)
-    start, end = _moment(table.start, zone, place.at("start")), _moment(table.end, zone, place.at("end"))
+    zone = read_zone(table.timezone, place)
+    start, end = read_moment(table.start, zone, place.at("start")), read_moment(table.end, zone, place.at("end"))
     if start and end and start >= end:
         place.at("end").fault("ends before it starts", "set an end after start")
     selector = Selector() if table.select is None else read_selector(table.select, place.at("select"))
@@ -96,10 +96,11 @@ def _check_schedule(table: _JobTable, place: Place) -> None:
         what = "has both every and cron" if table.every else "has no schedule"
         place.fault(what, 'write one of every = "60s" and cron = "*/5 * * * *"')
     elif table.cron:
-        _check_cron(table.cron, place.at("cron"))
+        check_cron(table.cron, place.at("cron"))
 
 
-def _check_cron(line: str, place: Place) -> None:
+def check_cron(line: str, place: Place) -> None:
+    """Refuse what is no cron line, or never comes."""
     if not line.startswith("@") and len(line.split()) != 5:
         place.fault(f"{shorten(line)} has {len(line.split())} fields", "write minute hour day month weekday")
         return
@@ -109,7 +110,7 @@ def _check_cron(line: str, place: Place) -> None:
         place.fault(f"{shorten(line)} is not a cron line: {error}", 'write five fields, as "*/5 * * * *"')
 
 
-def _zone(name: str, place: Place) -> ZoneInfo:
+def read_zone(name: str, place: Place) -> ZoneInfo:
     """Return the time zone; UTC with a fault if there is none of that name."""
     try:
         return ZoneInfo(name)
@@ -121,7 +122,7 @@ def _zone(name: str, place: Place) -> ZoneInfo:
         return ZoneInfo("UTC")
 
 
-def _moment(value: Any, zone: ZoneInfo, place: Place) -> int:
+def read_moment(value: Any, zone: ZoneInfo, place: Place) -> int:
     """Return a date and time as seconds since the epoch, 0 for none; one without an offset is in the job's zone."""
     if value is None:
         return 0

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from streampoll.analysis.rule import RuleSet
 from streampoll.config.convert import Place
 from streampoll.config.credentials import Credentials, read_credentials
 from streampoll.config.crosscheck import check_settings, check_whole
@@ -19,6 +20,9 @@ from streampoll.config.notifications import Notifications, read_notifications
 from streampoll.config.profile_port import PollPlan
 from streampoll.config.profiles import read_profiles
 from streampoll.config.report import Report
+from streampoll.config.rules import FILE as RULES_FILE
+from streampoll.config.rules import read_rules
+from streampoll.config.rules_check import check_rules
 from streampoll.config.sections import read_settings
 from streampoll.config.settings import OutputSettings, Settings
 from streampoll.config.source import Source, read_toml
@@ -59,8 +63,10 @@ def load(where: Path, environ: Mapping[str, str]) -> Configuration:
     credentials = read_credentials(base / paths.credentials, paths.credentials, environ, report)
     notifications = read_notifications(base / paths.notifications, paths.notifications, environ, report)
     devices = read_inventory(paths.inventory, base, report)
+    rules = read_rules(base / RULES_FILE, RULES_FILE, report)
     if len(report.faults) == before:  # else half of what it would say follows from what was said
         check_whole(Place(source, report), settings, jobs, devices, profiles, credentials)
+        check_rules(report, rules, jobs, devices, profiles)
     report.refuse()
     return Configuration(settings, jobs, devices, profiles, credentials, notifications, tuple(report.notices))
 
@@ -89,6 +95,14 @@ def load_profiles(where: Path, settings: Settings) -> Mapping[str, PollPlan]:
     profiles = read_profiles(source_directory(where) / shown, shown, report)
     _finish(report)
     return profiles
+
+
+def load_rules(where: Path) -> RuleSet:
+    """Return the rules, maintenance windows, and when a device counts as down; the defaults where there is no file."""
+    report = Report()
+    rules = read_rules(source_directory(where) / RULES_FILE, RULES_FILE, report)
+    _finish(report)
+    return rules
 
 
 def load_inventory(where: Path, settings: Settings) -> tuple[Device, ...]:

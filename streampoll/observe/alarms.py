@@ -18,7 +18,6 @@ BACKLOG_SHARE = 0.1  # of the results at which polls are skipped
 def alarms(rows: Sequence[QueueRow], published: Iterable[Mapping[str, Any]], high_water: int) -> Iterator[str]:
     """Yield one line for each alarm; `published` is what workers say of themselves, `high_water` 0 if unknown."""
     yield from _away(published)
-    yield from _unserved(rows)
     if high_water:
         yield from _backlog(rows, high_water)
 
@@ -28,15 +27,6 @@ def _away(published: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     causes = Counter(str(said["store_away"]) for said in published if said.get("store_away"))
     for cause, stores in causes.most_common():
         yield f"rows wait in Redis, {stores} {'stores wait' if stores > 1 else 'store waits'}: {cause}"
-
-
-def _unserved(rows: Sequence[QueueRow]) -> Iterator[str]:
-    """Name the classes in which something waits that no worker serves: it would wait for ever, unseen."""
-    for queue in dict.fromkeys(row.queue for row in rows):
-        own = [row for row in rows if row.queue == queue]
-        held = sum((row.waiting or 0) + (row.delayed or 0) for row in own)
-        if held and not any(row.home for row in own):
-            yield f"{queue}: {words.short(held)} {'wait' if held > 1 else 'waits'}, and no worker serves the class"
 
 
 def _backlog(rows: Sequence[QueueRow], high_water: int) -> Iterator[str]:
