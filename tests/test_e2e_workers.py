@@ -31,7 +31,7 @@ def test_the_polls_of_a_killed_worker_are_done_by_another_in_time_and_audit_is_c
 
     assert held
     eventually(lambda: not system.unfinished(held), CLAIM_S)
-    assert sum(row["claimed"] for row in system.stats()["queues"]) >= len(held)
+    assert sum(row["claimed"] or 0 for row in system.stats()["queues"]) >= len(held)
     figures = system.settle()
     assert (figures["missing"], figures["duplicates"]) == (0, 0)
     assert figures["ok"] > 200

@@ -42,7 +42,10 @@ def scrape(**counted: int) -> Scrape:
     queues = [QueueRow("polling", shard, waiting=2, in_flight=1, oldest_s=float(shard), dead=3) for shard in (0, 1)]
     worker = WorkerRow("w", "h", 7, "general", "running", rss_bytes=60, loop_lag_s=0.25, uptime_s=9.0, index=1)
     draining = WorkerRow("v", "h", 6, "general", "draining", rss_bytes=80, loop_lag_s=0.01, uptime_s=99.0, index=1)
-    return Scrape(Stats(NOW, queues, [worker, draining], Leader("c", 5, 12.0), alarms=["!"], stores_waiting=1), counted)
+    return Scrape(
+        Stats(NOW, queues, [worker, draining], Leader("c", 5, 12.0, "h", 70, 0.5), alarms=["!"], stores_waiting=1),
+        counted,
+    )
 
 
 def test_polls_and_their_times_are_counted_by_protocol_and_outcome() -> None:
@@ -80,6 +83,19 @@ def test_two_processes_of_one_place_are_one_series() -> None:
     found = samples(exposition(scrape()))
     assert found["streampoll_worker_resident_memory_bytes{host=h,index=1,pool=general}"] == 80
     assert found["streampoll_worker_loop_lag_seconds{host=h,index=1,pool=general}"] == 0.25
+
+
+def test_the_leader_is_a_process_too() -> None:
+    found = samples(exposition(scrape()))
+    assert found["streampoll_worker_resident_memory_bytes{host=h,index=0,pool=coordinator}"] == 70
+    assert found["streampoll_worker_loop_lag_seconds{host=h,index=0,pool=coordinator}"] == 0.5
+
+
+def test_counters_whose_labels_are_known_begin_at_0() -> None:
+    """Prometheus sees no increase in a series that begins at 1: the alert on the first dead letter would not fire."""
+    found = samples(exposition(scrape()))
+    assert found["streampoll_entries_buried_total{class=polling}"] == 0
+    assert found["streampoll_polls_skipped_total{cause=backlog}"] == 0
 
 
 def test_with_redis_away_nothing_is_made_up() -> None:

@@ -1,6 +1,7 @@
 """A coordinator process, put together."""
 
 import asyncio
+import os
 import time
 from collections.abc import Mapping
 from functools import partial
@@ -25,6 +26,7 @@ from streampoll.shards.telling import Telling
 from streampoll.worker.child import ChildContext
 from streampoll.worker.crew import Role
 from streampoll.worker.policy import Rules
+from streampoll.worker.process import resident_bytes
 
 
 def coordinator_role(files: Files, settings: Settings) -> Role:
@@ -72,5 +74,6 @@ async def _serve_coordinator(context: ChildContext, files: Files, settings: Sett
 
 
 async def _publish(presence: Presence, own_id: str, figures: Mapping[str, Any]) -> None:
-    """Publish what the coordinator says of jobs, with the CPU time of its process."""
-    await presence.publish(own_id, {**figures, "cpu_s": time.process_time()})
+    """Publish what the coordinator says of jobs, with what its process takes."""
+    own = {"cpu_s": time.process_time(), "rss_bytes": resident_bytes(), "host": os.uname().nodename}
+    await presence.publish(own_id, {**figures, **own})

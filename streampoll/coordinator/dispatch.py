@@ -70,6 +70,7 @@ class Coordinator:
         self._skipping = ""
         self._standing_by_for = ""
         self._away = ""
+        self._lag_s = 0.0  # how late a second was looked at, the worst of late
 
     def stop(self) -> None:
         """Stop dispatching at the next tick, and resign."""
@@ -237,7 +238,9 @@ class Coordinator:
 
     async def _until_next_second(self) -> None:
         now = self._ports.now()
-        await self._pause(floor(now) + 1 - now + 0.001)
+        wait_s = floor(now) + 1 - now + 0.001
+        await self._pause(wait_s)
+        self._lag_s = max(0.0, self._ports.now() - now - wait_s, 0.9 * self._lag_s)
 
     async def _publish(self) -> None:
         """Publish figures; that Redis has no room for them is no reason to stop leading."""
@@ -251,7 +254,7 @@ class Coordinator:
         devices: Counter[str] = Counter()
         for line in self._lines.values():
             devices[line.job] += line.plan.devices if line.plan else 0
-        return {"devices": devices, "skipped": self._skipped}
+        return {"devices": devices, "skipped": self._skipped, "loop_lag_s": self._lag_s}
 
     # -- a look
 

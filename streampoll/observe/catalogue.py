@@ -111,6 +111,10 @@ SPECS: tuple[Spec, ...] = (
     _gauge("worker_resident_memory_bytes", "Resident memory of a process.", *_PROCESS),
     _gauge("worker_uptime_seconds", "Age of a process.", *_PROCESS),
     _counter("cpu_seconds_total", "CPU time of all processes of a pool.", ("pool",), scale=1 / MICRO),
+    # notifications and tasks
+    _counter("notifications_total", "Messages to people, by how a send ended.", ("channel", "outcome")),
+    _counter("tasks_total", "Tasks of users that ended, by how.", ("outcome",)),
+    _counter("tasks_retried_total", "Attempts at tasks that failed and are tried again."),
     # outputs
     _counter("output_sent_total", "Results that an output has taken.", ("output",)),
     _counter("output_retried_total", "Results sent that an output did not take, and that are sent again.", ("output",)),

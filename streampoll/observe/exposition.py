@@ -14,7 +14,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 
 from streampoll.model import QueueClass
 from streampoll.observe.catalogue import SPECS, Kind, Spec
-from streampoll.observe.figures import QueueRow, Stats, WorkerRow, by_class
+from streampoll.observe.figures import Leader, QueueRow, Stats, WorkerRow, by_class
 from streampoll.version import VERSION
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
@@ -126,7 +126,7 @@ def _gauges(scrape: Scrape) -> Mapping[str, Samples]:
             gauges["leader_since_seconds"] = {(): stats.leader.since_s}
         gauges["output_waiting"] = {(row.output,): float(row.waiting) for row in stats.outputs}
         gauges["output_lag_seconds"] = {(row.output,): row.lag_s for row in stats.outputs}
-        gauges |= _queue_gauges(by_class(stats.queues)) | _worker_gauges(stats.workers)
+        gauges |= _queue_gauges(by_class(stats.queues)) | _worker_gauges([*stats.workers, *_as_worker(stats.leader)])
     return {f"streampoll_{name}": samples for name, samples in gauges.items()}
 
 
@@ -150,6 +150,15 @@ def _worker_gauges(workers: Sequence[WorkerRow]) -> dict[str, Samples]:
         "worker_resident_memory_bytes": _greatest((_process(row), row.rss_bytes) for row in known),
         "worker_uptime_seconds": _greatest((_process(row), row.uptime_s) for row in known),
     }
+
+
+def _as_worker(leader: Leader | None) -> Iterable[WorkerRow]:
+    """Return the leader's process as a row like the others', of a pool of its own."""
+    if leader is not None and leader.host is not None:
+        yield WorkerRow(
+            leader.id, leader.host, pool="coordinator", state="running", rss_bytes=leader.rss_bytes,
+            loop_lag_s=leader.loop_lag_s,
+        )  # fmt: skip
 
 
 def _process(row: WorkerRow) -> Labels:

@@ -50,6 +50,9 @@ class Leader:
     id: str
     epoch: int
     since_s: float | None = None  # for how long
+    host: str | None = None
+    rss_bytes: int | None = None
+    loop_lag_s: float | None = None  # how late it looks at a second
 
 
 @dataclass(frozen=True, slots=True)

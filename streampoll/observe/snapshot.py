@@ -89,7 +89,7 @@ class RedisStats:
             at=crew.now,
             queues=queues,
             workers=[_worker_row(worker, crew) for worker in sorted(crew.workers, key=lambda each: each.id)],
-            leader=Leader(leader[0], leader[1], max(0.0, crew.now - leader[1] / 1000)) if leader else None,
+            leader=_leader(leader, leads or {}, crew.now),
             jobs=list(_job_rows(_Jobs(self._known.jobs, leads or {}, shards, stored), crew.now)),
             pauses=[PauseRow(p.kind.value, p.name, max(0.0, crew.now - p.since), p.by, p.reason) for p in pauses],
             alarms=[
@@ -111,6 +111,14 @@ class RedisStats:
         read = await self._presence.figures([worker.id for worker in workers])
         said = {worker.id: figures for worker, figures in zip(workers, read, strict=True) if figures}
         return Crew(self._now(), self._known.dead_after_s, workers, said)
+
+
+def _leader(leader: tuple[str, int] | None, said: Mapping[str, Any], now: float) -> Leader | None:
+    if leader is None:
+        return None
+    own_id, epoch = leader
+    since_s = max(0.0, now - epoch / 1000)
+    return Leader(own_id, epoch, since_s, said.get("host"), said.get("rss_bytes"), said.get("loop_lag_s"))
 
 
 def _queue_rows(shard: ShardFigures, crew: Crew) -> Iterable[QueueRow]:

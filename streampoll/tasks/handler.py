@@ -17,6 +17,7 @@ from typing import Any
 from streampoll.errors import ConfigError, EntryError
 from streampoll.model import QueueClass, Status
 from streampoll.shards.entries import Delivered
+from streampoll.tally import Counted, by_label
 from streampoll.tasks.message import decode_call, encode_call, encode_end, encode_value, next_attempt
 from streampoll.tasks.port import Call, Failure, State, Task, TaskResult, Tasks
 from streampoll.tasks.runner import Ran, Runner
@@ -57,6 +58,10 @@ class TaskHandler:
         self._running: dict[str, asyncio.Task[Any]] = {}
         self._cancelled: frozenset[str] = frozenset()
         self.counts = TaskCounts()
+
+    def counted(self) -> Counted:
+        """Return what was run."""
+        return {**by_label("tasks", self.counts.by_state), "tasks_retried": self.counts.retried}
 
     async def ready(self) -> None:
         """It needs nothing; what tasks need is their own business."""
