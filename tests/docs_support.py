@@ -43,7 +43,7 @@ def shell_commands(text: str) -> Iterator[list[str]]:
 
 
 def _own(line: str) -> Iterator[list[str]]:
-    for part in re.split(r"\0(?:&&|\||;)\0", line):
+    for part in re.split(r"\0(?:&&|\||;)\0", re.sub(r"\0>\0[^\0]+", "", line)):
         words = [word for word in part.split("\0") if word]
         while words and re.match(r"^[A-Z_]+=", words[0]):
             del words[0]

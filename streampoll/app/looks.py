@@ -16,6 +16,7 @@ from streampoll.observe.snapshot import Known, RedisStats
 from streampoll.results.postgres import connected
 
 if TYPE_CHECKING:
+    from streampoll.app.top import TopReader
     from streampoll.capacity.live import Look
 
 from streampoll.app.redis_side import open_redis
@@ -30,6 +31,19 @@ async def open_stats(where: Path) -> AsyncIterator[RedisStats]:
     known = Known(settings.shards.count, settings.worker.dead_after_s, jobs, coordinator.results_high_water, outputs)
     async with open_redis(settings) as side:
         yield RedisStats(side.streams, side.presence, side.clock.now, known, side.outputs)
+
+
+@asynccontextmanager
+async def open_top(where: Path) -> AsyncIterator["TopReader"]:
+    """Make what ranks devices, for `stats --watch` and `top`. Its connections are made when it is first asked."""
+    from streampoll.app.top import TopReader  # here: workers load this module
+
+    settings = read_settings(where, os.environ)
+    reader = TopReader(where, settings)
+    try:
+        yield reader
+    finally:
+        await reader.close()
 
 
 @asynccontextmanager

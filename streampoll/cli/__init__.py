@@ -26,8 +26,10 @@ COMMANDS = (
     "discover",
     "profile",
     "stats",
+    "top",
     "metrics",
     "results",
+    "plot",
     "device",
     "notify",
     "audit",
@@ -44,6 +46,7 @@ COMMANDS = (
     "token",
     "capacity",
     "fleet",
+    "completion",
 )
 """In the order `--help` shows them: what a newcomer wants first."""
 

@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from streampoll.cli.options import config_option, json_option
+from streampoll.cli.progress import followed
 from streampoll.embedded.endpoints import read_settings
 from streampoll.model import QueueClass
 from streampoll.observe import words
@@ -72,12 +73,13 @@ def show(config: Path, name: str) -> int:
 @queue_option
 @click.option("--all", "everything", is_flag=True, help="Every letter (of --queue).")
 @click.argument("names", nargs=-1)
-def requeue(config: Path, queue: str | None, everything: bool, names: Sequence[str]) -> int:
+@json_option
+def requeue(config: Path, queue: str | None, everything: bool, names: Sequence[str], as_json: bool) -> int:
     """Put letters back to work; a poll gets a new slot: now."""
     if bool(names) == everything:
         raise click.UsageError("name letters, or say --all")
     done, asked = asyncio.run(_requeue(config, queue, names))
-    click.echo(f"put back {done} of {asked}")
+    click.echo(json.dumps({"requeued": done, "asked": asked}) if as_json else f"put back {done} of {asked}")
     return 0 if done == asked else 1
 
 
@@ -86,12 +88,14 @@ def requeue(config: Path, queue: str | None, everything: bool, names: Sequence[s
 @queue_option
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.argument("names", nargs=-1)
-def purge(config: Path, queue: str | None, yes: bool, names: Sequence[str]) -> int:
+@json_option
+def purge(config: Path, queue: str | None, yes: bool, names: Sequence[str], as_json: bool) -> int:
     """Delete letters for good: those named, or all (of --queue)."""
     letters = asyncio.run(_chosen(config, queue, names))
     if not yes:
         click.confirm(f"delete {len(letters)} dead letters for good?", abort=True)
-    click.echo(f"deleted {asyncio.run(_purge(config, letters))}")
+    deleted = asyncio.run(_purge(config, letters))
+    click.echo(json.dumps({"deleted": deleted}) if as_json else f"deleted {deleted}")
     return 0
 
 
@@ -131,7 +135,8 @@ async def _chosen(config: Path, queue: str | None, names: Sequence[str]) -> list
 async def _requeue(config: Path, queue: str | None, names: Sequence[str]) -> tuple[int, int]:
     chosen = await _chosen(config, queue, names)
     async with _letters(config) as letters:
-        return sum([await letters.requeue(letter, time.time()) for letter in chosen]), len(chosen)
+        done = [await letters.requeue(letter, time.time()) for letter in followed("requeue", chosen)]
+        return sum(done), len(chosen)
 
 
 async def _purge(config: Path, chosen: Sequence[Letter]) -> int:

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from streampoll.cli.options import config_option, json_option
 from streampoll.cli.profile_view import as_json, grids, protocol_of
+from streampoll.cli.progress import followed
 from streampoll.config.load import FILE, load_profiles, load_settings, source_directory
 from streampoll.config.profile_port import PollPlan
 from streampoll.config.profiles import BUILTIN
@@ -179,7 +180,7 @@ def import_file(file: Path, modules: Sequence[str], output: str | None, force: b
     targets = {each.name: directory / f"{each.name}.toml" if directory else None for each in made}
     _refuse_existing([path for path in targets.values() if path and path.exists() and not force])
     _show_notes(exporter, modules, report)
-    for each in made:
+    for each in followed("import", made):
         _write(targets[each.name], each.text)
     if directory:
         click.echo(credentials_text(exporter.auths), nl=False)

@@ -1,7 +1,7 @@
 """`Stats` as tables for a terminal of 80 columns or more, and as JSON."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 from rich.console import Group, RenderableType
@@ -132,6 +132,14 @@ def worker_table(rows: Sequence[WorkerRow]) -> Table:
         table.add_row(_name(host or "host unknown"), style="dim")
         for row in sorted(own, key=lambda row: (row.pool or "", row.pid or 0)):
             table.add_row(*_worker_cells(row))
+    return table
+
+
+def sorted_workers(rows: Sequence[WorkerRow], order: Callable[[WorkerRow], float]) -> Table:
+    """One line a process, in an order of its own, with the host in its name."""
+    table = _table("Worker", "state", "in flight", "done", "done/s", "RSS", "lag", "up", left=2)
+    for row in sorted(rows, key=order):
+        table.add_row(_name(f"{row.pid or words.UNKNOWN} {row.host or ''}"), *_worker_cells(row)[1:])
     return table
 
 

@@ -1,17 +1,40 @@
-"""Shows figures once, or again and again until Ctrl-C; full-screen on a terminal, plain lines elsewhere."""
+"""Shows figures once, or again and again until Ctrl-C or `q`; full-screen on a terminal, plain lines elsewhere."""
 
 import asyncio
 import signal
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.live import Live
 
+from streampoll.errors import StreampollError
 from streampoll.observe.figures import Stats, StatsSource
+from streampoll.observe.keyboard import keys
+from streampoll.observe.screen import Screen, Slowest
 from streampoll.observe.view import render, to_json
+from streampoll.results.ranking import Ranked
+
+_RANK_S = 10.0  # between two questions to PostgreSQL
+
+Changed = Callable[[], None]
+Rank = Callable[[], Awaitable[Sequence[Ranked]]]
+"""Asks for the slowest devices."""
+
+
+class Drawn(Protocol):
+    """What takes keys and is drawn."""
+
+    ended: bool
+
+    def press(self, key: str) -> None:
+        """Take a key."""
+
+    def draw(self, width: int) -> RenderableType:
+        """Lay it out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +60,52 @@ async def show_once(source: StatsSource, look: Look, console: Console) -> bool:
     return not stats.troubles
 
 
-async def watch(source: StatsSource, look: Look, console: Console, every_s: float) -> None:
-    """Show the figures again and again until SIGINT or SIGTERM, which are the ordinary end of it."""
+async def watch(source: StatsSource, look: Look, console: Console, every_s: float, rank: Rank | None = None) -> None:
+    """Show the figures again and again until SIGINT, SIGTERM or `q`, which are the ordinary end of it."""
     if look.json or not console.is_terminal:
-        await _until_interrupted(_repeat(source, every_s, lambda stats: write(console, stats, look)))
+        await until_interrupted(_repeat(source, every_s, lambda stats: write(console, stats, look)))
         return
+    screen = Screen(look.shards)
+    with full_screen(console, screen) as changed:
+
+        def take(stats: Stats) -> None:
+            screen.take(stats)
+            changed()
+
+        await until_interrupted(_together(_repeat(source, every_s, take), _rank(screen, rank)))
+
+
+async def _together(*repeating: Coroutine[Any, Any, None]) -> None:
+    """Run them at once; what one raises ends all."""
+    await asyncio.gather(*repeating)
+
+
+@contextmanager
+def full_screen(console: Console, drawn: Drawn) -> Iterator[Changed]:
+    """Take the screen and the keys, and give both back; yields what has it drawn anew. A key does so by itself."""
     with Live(console=console, screen=True, auto_refresh=False, vertical_overflow="crop") as live:
-        await _until_interrupted(
-            _repeat(source, every_s, lambda stats: live.update(render(stats, look.shards), refresh=True))
-        )
+
+        def changed() -> None:
+            live.update(drawn.draw(console.width), refresh=True)
+
+        def press(key: str) -> None:
+            drawn.press(key)
+            changed()
+            if drawn.ended:
+                signal.raise_signal(signal.SIGINT)  # as Ctrl-C: at once, also while a server does not answer
+
+        with keys(press):
+            yield changed
+
+
+async def _rank(screen: Screen, rank: Rank | None) -> None:
+    """Ask for the slowest devices from time to time; why they are not known is shown in their place."""
+    while rank is not None:
+        try:
+            screen.rank(Slowest(await rank()))
+        except StreampollError as error:
+            screen.rank(Slowest(trouble=str(error)))
+        await asyncio.sleep(_RANK_S)
 
 
 def write(console: Console, stats: Stats, look: Look) -> None:
@@ -62,7 +122,7 @@ async def _repeat(source: StatsSource, every_s: float, draw: Callable[[Stats], N
         await asyncio.sleep(every_s)
 
 
-async def _until_interrupted(repeating: Coroutine[Any, Any, NoReturn]) -> None:
+async def until_interrupted(repeating: Coroutine[Any, Any, None]) -> None:
     """Run it until a signal cancels it; whatever else ends it is raised."""
     loop, task = asyncio.get_running_loop(), asyncio.create_task(repeating, name="watch")
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -36,6 +36,17 @@ def seconds(value: float | None) -> str:
     return f"{value:.{2 if value < 9.995 else 1 if value < 99.95 else 0}f}s"
 
 
+def scaled(value: float) -> str:
+    """Write a number of any size in three figures: "0", "0.25", "47.1", "1.20k", "470M"."""
+    size = abs(value)
+    unit, by = next(
+        ((u, s) for u, s in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)) if size >= 0.9995 * s), ("", 1.0)
+    )
+    part = size / by
+    digits = 0 if part >= 99.95 or part == 0 else 1 if part >= 9.995 else 2
+    return f"{value / by:.{digits}f}{unit}"
+
+
 def span(value: float | None) -> str:
     """Write a long time by its two greatest units: "42s", "5m03s", "5m", "3h12m", "12d04h"."""
     if value is None:
