@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from streampoll.api.route import Asked, Route
 from streampoll.model import QueueClass
-from streampoll.observe.snapshot import Crew, state_of
+from streampoll.observe.snapshot import DEAF_AFTER_S, Crew
 from streampoll.shards.port import QueueFigures, Worker
 
 _ONLINE = "online"  # what such clients call a worker that is well
@@ -32,8 +32,11 @@ class Present(Protocol):
     async def workers(self) -> list[Worker]:
         """Return all workers that beat in the last minute."""
 
+    async def briefs(self, worker_ids: Sequence[str]) -> list[Mapping[str, Any] | None]:
+        """Return of what workers publish their state, active entries, and for how long they have read nothing."""
+
     async def figures(self, worker_ids: Sequence[str]) -> list[Mapping[str, Any] | None]:
-        """Return the figures that workers publish."""
+        """Return all that workers publish."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +115,7 @@ class Queues:
             RedisUnavailable: it can't be read.
         """
         workers = await self._presence.workers()
-        said = await self._presence.figures([worker.id for worker in workers])
+        said = await self._presence.briefs([worker.id for worker in workers])
         shards = await self._streams.depths(self._shards)
         crew = Crew(self._now(), self._dead_after_s, workers, {})
         by_worker = [_worker(worker, figures, crew) for worker, figures in zip(workers, said, strict=True)]
@@ -132,13 +135,12 @@ class Queues:
 
 def _worker(worker: Worker, said: Mapping[str, Any] | None, crew: Crew) -> WorkerNow:
     silent = crew.silent(worker)
-    if said is None:
+    if not said:
         return WorkerNow(worker.id, "silent" if silent else "unknown", 0)
     if silent:  # what it had is done by nobody until another claims it
         return WorkerNow(worker.id, "silent", 0)
-    status = state_of(said)
-    active = sum(each["in_flight"] for each in said["queues"].values())
-    return WorkerNow(worker.id, _ONLINE if status == "running" else status, active)
+    status = "deaf" if said["state"] == "running" and said.get("unread_s", 0.0) > DEAF_AFTER_S else said["state"]
+    return WorkerNow(worker.id, _ONLINE if status == "running" else status, said.get("active", 0))
 
 
 def _rows(shard: int, held: Mapping[QueueClass, QueueFigures], now: float) -> Iterable[ClassDepth]:

@@ -153,7 +153,7 @@ def _worker_row(worker: Worker, crew: Crew) -> WorkerRow:
         host=said.get("host"),
         pid=said.get("pid"),
         pool=said.get("pool"),
-        state="silent" if crew.silent(worker) else state_of(said),
+        state="silent" if crew.silent(worker) else _state(said),
         queues=queues,
         in_flight=sum(each["in_flight"] for each in said["queues"].values()),
         done=sum(each["done"] for each in said["queues"].values()),
@@ -166,7 +166,7 @@ def _worker_row(worker: Worker, crew: Crew) -> WorkerRow:
     )
 
 
-def state_of(said: Mapping[str, Any]) -> str:
+def _state(said: Mapping[str, Any]) -> str:
     """Return a live worker's state; one that beats and reads nothing is `deaf`, whatever it says of itself."""
     state = str(said["state"])
     idle = [each for each in said["queues"].values() if each["homes"] and not each["in_flight"]]

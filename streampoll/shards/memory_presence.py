@@ -94,6 +94,12 @@ class MemoryPresence:
         found = [self._server.figures.get(worker_id, (0, b"")) for worker_id in worker_ids]
         return [msgpack.unpackb(said, strict_map_key=False) if until > now_ms else None for until, said in found]
 
+    async def briefs(self, worker_ids: Sequence[str]) -> list[Mapping[str, Any] | None]:
+        """Read of `figures` only what says how a worker is."""
+        found = await self.figures(worker_ids)
+        wanted = ("state", "active", "unread_s")
+        return [said and {name: said[name] for name in wanted if name in said} for said in found]
+
     async def leader(self) -> tuple[str, int] | None:
         """Return the leader's (id, epoch), or None while nobody leads."""
         self._server.check()

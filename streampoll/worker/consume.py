@@ -72,6 +72,12 @@ class Consumer:
         return len(self._around.homes(self.queue))
 
     @property
+    def unread_s(self) -> float:
+        """For how long nothing was read, while there was nothing else to do; 0.0 where there was."""
+        idle = self.homes and not self._serving and self.counts.read_at
+        return self._around.monotonic() - self.counts.read_at if idle else 0.0
+
+    @property
     def held(self) -> int:
         """Entries this process holds a lease on."""
         return len(self._held)

@@ -125,11 +125,13 @@ class WorkerProcess:
         """What `stats` shows of this process; see observe/snapshot.py for the reader."""
         parts, rates = self._parts, self._rates()
         return {
+            "state": parts.beat.state.name.lower(),  # these three first: some read no more of it
+            "active": sum(consumer.in_flight for consumer in parts.consumers),
+            "unread_s": max((consumer.unread_s for consumer in parts.consumers), default=0.0),
             "host": os.uname().nodename,
             "pid": os.getpid(),
             "pool": parts.pool,
             "index": parts.index,
-            "state": parts.beat.state.name.lower(),
             "started": self._started,
             "rss_bytes": resident_bytes(),
             "cpu_s": time.process_time(),
