@@ -220,6 +220,16 @@ class LedgerEntry:
     cause: str = ""  # why they were not: backlog, results, memory, late, lost
 
 
+@dataclass(slots=True)
+class RatesRow:
+    """The rates that one result brought, on their way to a row; (job, device, slot) identifies them."""
+
+    job: str
+    device: str
+    slot: int  # seconds since the epoch
+    payload: bytes  # results.rates_codec
+
+
 class Severity(IntEnum):
     """How bad an event is. The numbers are stored: never renumber one."""
 

@@ -92,6 +92,7 @@ async def reader(postgres: PostgresSettings) -> None:
         assert await migrate(connection) == []
         polls = [poll async for poll in results(connection, Wanted("r1", "interfaces", NOON - 60, until=NOON + 60))]
         assert [poll.device for poll in polls] == ["r1"]
+        await connection.fetch("SELECT payload FROM rates")
         report = await audit(connection, NOON - 60, NOON + 300, _nothing_open)
         assert report.total.as_json()["ok"] == 2
 

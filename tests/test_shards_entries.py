@@ -152,7 +152,7 @@ EVENT = Event(
 def test_an_event_comes_back_as_it_was(event: Event) -> None:
     entry = encode_event(event)
 
-    assert (entry.kind, entry.job, entry.slot) == ("event", "cpu", 120)
+    assert (entry.kind, entry.job, entry.slot) == ("event", "event:cpu", 120)
     assert decode_event(entry) == event
 
 

@@ -61,6 +61,7 @@ class PostgresSettings:
         Positive, _doc("a statement of a process without an answer for so long is given up")
     ] = 20.0
     retention_days: Annotated[Count, _doc("days of polls that are kept; 0 keeps all")] = 30
+    rates_retention_days: Annotated[Count, _doc("days of rates of counters that are kept; 0 keeps all")] = 30
     partitions_ahead_days: Annotated[int, Meta(ge=1, le=30), _doc("day partitions made in advance")] = 3
 
 

@@ -8,18 +8,31 @@ Of the ledger a key comes twice only if Redis lost data in between: what was dis
 dispatched, with the cause of the skip, by which audit knows of the loss.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 
 from streampoll.errors import EntryError
-from streampoll.model import LedgerEntry, Result, Status
-from streampoll.shards.entries import VERSION, Delivered, Kind, decode_ledger, decode_result
+from streampoll.model import Event, LedgerEntry, RatesRow, Result, Status
+from streampoll.shards.entries import (
+    VERSION,
+    Delivered,
+    Entry,
+    Kind,
+    decode_event,
+    decode_ledger,
+    decode_rates,
+    decode_result,
+)
 
 _STANDS_IN = frozenset({Status.EXPIRED, Status.CRASHED})  # no attempt's own outcome: one is let in afterwards
 _INT4 = (1 << 31) - 1
 
-Record = Result | LedgerEntry
+Record = Result | LedgerEntry | RatesRow | Event
+
+_DECODE: dict[str, Callable[[Entry], Record]] = {
+    Kind.RESULT: decode_result, Kind.LEDGER: decode_ledger, Kind.RATES: decode_rates, Kind.EVENT: decode_event,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +58,8 @@ def read_entry(delivered: Delivered) -> Record | Unreadable:
     if entry.version != VERSION:
         return Unreadable(f"entry version {entry.version[:20]!r} is not {VERSION!r}")
     try:
-        if entry.kind == Kind.RESULT:
-            return decode_result(entry)
-        if entry.kind == Kind.LEDGER:
-            return decode_ledger(entry)
+        if (decode := _DECODE.get(entry.kind)) is not None:
+            return decode(entry)
     except EntryError as error:
         return Unreadable(str(error))
     return Unreadable(f"unknown kind {entry.kind[:40]!r}")
@@ -73,6 +84,14 @@ def reduce_results(results: Iterable[Result]) -> Reduced:
         elif not stands_in(result):
             repeats.append(result)
     return Reduced(tuple(kept[key] for key in sorted(kept)), tuple(repeats))
+
+
+def reduce_rates(rates: Iterable[RatesRow]) -> list[RatesRow]:
+    """Keep the first of each key, in key order."""
+    kept: dict[tuple[int, str, str], RatesRow] = {}
+    for row in rates:
+        kept.setdefault((row.slot, row.device, row.job), row)
+    return [kept[key] for key in sorted(kept)]
 
 
 def reduce_ledger(entries: Iterable[LedgerEntry]) -> list[LedgerEntry]:

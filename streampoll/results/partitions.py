@@ -4,13 +4,17 @@ A day is made beside the table and then attached: that waits for no reader or wr
 wait for all of them and hold up those that come after. The names say the day (`polls_20260131`), always in UTC.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 from streampoll.results.postgres import Connection
 
 DAY_S = 86_400
-PARTITIONED = {"polls": "slot", "ledger": "tick"}
+PARTITIONED = {"polls": "slot", "ledger": "tick", "rates": "slot"}
+# Tables that are not partitioned, and the time by which a row is old.
+_BESIDE = (
+    ("repeats", "slot"), ("losses", "to_tick"), ("plans", "valid_to"), ("events", "closed"), ("maintenance", "until"),
+)  # fmt: skip
 LAST_SLOT = 32_503_679_999  # the year 2999: a slot beyond is a mistake, not a day to make
 _LOCK = 0x5370_0002  # advisory lock: "Sp", 2
 # Index-only scans of audit need vacuumed pages; the default waits until a fifth of the table is new.
@@ -58,22 +62,34 @@ async def make_ahead(connection: Connection, now: float, ahead_days: int) -> tup
     return await ensure_days(connection, range(today - 1, today + ahead_days + 1))
 
 
-async def drop_old(connection: Connection, now: float, retention_days: int) -> tuple[str, ...]:
+async def drop_old(
+    connection: Connection, now: float, retention_days: int, rates_days: int | None = None
+) -> tuple[str, ...]:
     """Drop what is wholly older than retention (0 keeps all), in the caller's transaction; return the partitions.
 
-    Gives up after two seconds of waiting for readers (PostgresUnavailable): the next round tries again.
+    `rates_days` is that of rates; None: as of the rest. Gives up after two seconds of waiting for readers
+    (PostgresUnavailable): the next round tries again.
     """
-    if not retention_days:
+    kept_days = dict.fromkeys(PARTITIONED, retention_days)
+    kept_days["rates"] = retention_days if rates_days is None else rates_days
+    if not any(kept_days.values()):
         return ()
-    last_kept = day_of(int(now)) - retention_days
-    days = {name: day_of_partition(name) for name in await _existing(connection)}
-    old = tuple(name for name, day in days.items() if day is not None and day < last_kept)
+    today = day_of(int(now))
+    old = tuple(name for name in await _existing(connection) if _is_old(name, today, kept_days))
     await connection.execute("SET LOCAL lock_timeout = '2s'")
     for name in old:
         await connection.execute(f'DROP TABLE IF EXISTS "{name}"')
-    for table, column in (("repeats", "slot"), ("losses", "to_tick"), ("plans", "valid_to")):
-        await connection.execute(f"DELETE FROM {table} WHERE {column} < to_timestamp($1)", last_kept * DAY_S)  # noqa: S608
+    if retention_days:
+        for table, column in _BESIDE:
+            before = (today - retention_days) * DAY_S
+            await connection.execute(f"DELETE FROM {table} WHERE {column} < to_timestamp($1)", before)  # noqa: S608
     return old
+
+
+def _is_old(name: str, today: int, kept_days: Mapping[str, int]) -> bool:
+    """Say whether a partition is wholly older than what is kept of its table."""
+    day, days = day_of_partition(name), kept_days.get(name.rpartition("_")[0], 0)
+    return day is not None and days > 0 and day < today - days
 
 
 async def _make(connection: Connection, table: str, day: int) -> None:

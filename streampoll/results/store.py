@@ -16,7 +16,7 @@ from dataclasses import replace
 
 from streampoll.config.settings import PostgresSettings
 from streampoll.errors import PostgresUnavailable
-from streampoll.model import Outcome, Result, Status, Trace
+from streampoll.model import Event, Outcome, RatesRow, Result, Status, Trace
 from streampoll.results.batch import Record, Unreadable, halves, read_entry
 from streampoll.results.codec import encode_payload
 from streampoll.results.counts import StoreCounts
@@ -171,7 +171,9 @@ class Store:
             async with self._postgres.transaction() as connection:
                 await make_ahead(connection, now, self._settings.partitions_ahead_days)
             async with self._postgres.transaction() as connection:
-                dropped = await drop_old(connection, now, self._settings.retention_days)
+                dropped = await drop_old(
+                    connection, now, self._settings.retention_days, self._settings.rates_retention_days
+                )
         except (PostgresUnavailable, RowRefused) as error:
             _LOG.warning("results: partitions were not maintained, next try in an hour: %s", error)
             return
@@ -192,4 +194,8 @@ def _disposition(delivered: Delivered, record: Record | Unreadable, refused: Map
 def _target(record: Record) -> str:
     if isinstance(record, Result):
         return f"device {record.device!r}, job {record.job!r}, slot {record.slot}"
+    if isinstance(record, RatesRow):
+        return f"device {record.device!r}, job {record.job!r}, slot {record.slot}: rates"
+    if isinstance(record, Event):
+        return f"device {record.device!r}, rule {record.rule!r}: an event"
     return f"job {record.job!r}, shard {record.shard}, tick {record.tick}"

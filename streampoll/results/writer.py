@@ -7,8 +7,9 @@ figures are in benchmarks/store.py), with one round trip, no temporary table, an
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from streampoll.model import LedgerEntry, Result
-from streampoll.results.batch import Record, clamp, digest, reduce_ledger, reduce_results, signed
+from streampoll.model import Event, LedgerEntry, RatesRow, Result
+from streampoll.results.batch import Record, clamp, digest, reduce_ledger, reduce_rates, reduce_results, signed
+from streampoll.results.events import insert_events
 from streampoll.results.names import device_names, job_names
 from streampoll.results.partitions import LAST_SLOT, day_of, ensure_days
 from streampoll.results.postgres import Connection, PartitionMissing, Postgres, RowRefused
@@ -58,22 +59,30 @@ class Writer:
     async def _write(self, records: Sequence[Record]) -> None:
         results = [record for record in records if isinstance(record, Result)]
         ledger = [record for record in records if isinstance(record, LedgerEntry)]
+        rates = [record for record in records if isinstance(record, RatesRow)]
+        events = [record for record in records if isinstance(record, Event)]
         await self._ensure_days(records)
-        ids = await self._ids(records, results)
+        ids = await self._ids([*results, *ledger, *rates], [*results, *rates])
         async with self._postgres.transaction() as connection:
             if results:
                 await _insert_results(connection, results, ids, self._now())
             if ledger:
                 await _insert_ledger(connection, ledger, ids)
+            if rates:
+                await _insert_rates(connection, rates, ids)
+            if events:  # last, as only one transaction at a time stores any
+                await insert_events(connection, events)
 
     async def _ensure_days(self, records: Sequence[Record]) -> None:
-        days = {day_of(_tick(record)) for record in records}
+        days = {day_of(_tick(record)) for record in records if not isinstance(record, Event)}
         if not days <= self._days:
             async with self._postgres.transaction() as connection:
                 await ensure_days(connection, days)
             self._days |= days
 
-    async def _ids(self, records: Sequence[Record], results: Sequence[Result]) -> _Ids:
+    async def _ids(
+        self, records: Sequence[Result | LedgerEntry | RatesRow], results: Sequence[Result | RatesRow]
+    ) -> _Ids:
         """Return the ids of all names; new ones are committed before they are cached or used."""
         names = {result.device for result in results}, {record.job for record in records}
         known = _Ids(self._devices.known(names[0]), self._jobs.known(names[1]))
@@ -87,7 +96,9 @@ class Writer:
 
 
 def _tick(record: Record) -> int:
-    return record.slot if isinstance(record, Result) else record.tick
+    if isinstance(record, LedgerEntry):
+        return record.tick
+    return record.at if isinstance(record, Event) else record.slot
 
 
 def _check_slots(records: Sequence[Record]) -> None:
@@ -140,4 +151,15 @@ async def _insert_ledger(connection: Connection, entries: Sequence[LedgerEntry],
         [ids.jobs[row.job] for row in rows],
         [row.shard for row in rows],
         [row.cause for row in rows],
+    )
+
+
+async def _insert_rates(connection: Connection, rates: Sequence[RatesRow], ids: _Ids) -> None:
+    rows = reduce_rates(rates)
+    await connection.execute(
+        _QUERIES["insert_rates"],
+        [row.slot for row in rows],
+        [ids.devices[row.device] for row in rows],
+        [ids.jobs[row.job] for row in rows],
+        [row.payload for row in rows],
     )

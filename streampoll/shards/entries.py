@@ -12,7 +12,7 @@ from typing import Any
 import msgpack
 
 from streampoll.errors import EntryError
-from streampoll.model import Change, Device, Event, LedgerEntry, QueueClass, Result, Severity, Status, Target
+from streampoll.model import Change, Device, Event, LedgerEntry, QueueClass, RatesRow, Result, Severity, Status, Target
 
 VERSION = b"1"
 
@@ -186,8 +186,30 @@ def decode_ledger(entry: Entry) -> LedgerEntry:
     raise EntryError("a ledger entry's body is not [shard, tick_to, part, plan, count, hash_sum, skipped, cause]")
 
 
+def encode_analyze(result: Entry) -> Entry:
+    """Make the analysis entry of a finished poll out of its results entry: the body is the same."""
+    return Entry(Kind.ANALYZE, result.job, result.slot, 0, result.body)
+
+
+def encode_rates(rates: RatesRow) -> Entry:
+    """Make the results entry of rates; its body is [job, device, payload].
+
+    The entry's own job is "rates": what is open of the polls' job says which of its slots are final, and rates may come
+    much later.
+    """
+    return Entry(Kind.RATES, "rates", rates.slot, 0, msgpack.packb((rates.job, rates.device, rates.payload)))
+
+
+def decode_rates(entry: Entry) -> RatesRow:
+    """Read back what `encode_rates` made."""
+    match _unpack(entry.body):
+        case [str(job), str(device), bytes(payload), *_]:
+            return RatesRow(job, device, entry.slot, payload)
+    raise EntryError("rates are not [job, device, payload]")
+
+
 def encode_event(event: Event) -> Entry:
-    """Make the entry of a change of an event; its job is the rule, its slot that of the change.
+    """Make the entry of a change of an event; its job is `event:` and the rule, its slot that of the change.
 
     Its body is [id, rule, device, row, severity, labels, opened, at, change, value, text, run, suppressed].
     """
@@ -197,7 +219,7 @@ def encode_event(event: Event) -> Entry:
             event.at, event.change.value, event.value, event.text, event.run, event.suppressed,
         )
     )  # fmt: skip
-    return Entry(Kind.EVENT, event.rule, event.at, 0, body)
+    return Entry(Kind.EVENT, f"event:{event.rule}", event.at, 0, body)
 
 
 def decode_event(entry: Entry) -> Event:

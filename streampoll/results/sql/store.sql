@@ -33,6 +33,13 @@ SET count = greatest(l.count, excluded.count), skipped = 0, cause = l.cause || e
     hash_sum = CASE WHEN l.count > 0 THEN l.hash_sum ELSE excluded.hash_sum END
 WHERE (l.count > 0) <> (excluded.count > 0) AND (l.cause = '' OR excluded.cause = '')
 
+-- name: insert_rates
+-- Rows in key order; the first stays: a result is analysed once, and again only if nothing of that was stored.
+INSERT INTO rates (slot, device, job, payload)
+SELECT to_timestamp(slot), device, job, payload
+FROM unnest($1::bigint[], $2::integer[], $3::smallint[], $4::bytea[]) AS given (slot, device, job, payload)
+ON CONFLICT (slot, device, job) DO NOTHING
+
 -- name: probe
 -- A write that shows whether PostgreSQL takes writes.
 INSERT INTO probe (at) VALUES (now()) ON CONFLICT (id) DO UPDATE SET at = excluded.at
