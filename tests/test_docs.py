@@ -38,6 +38,7 @@ POOLS = [*tomllib.loads(text_of("conf/streampoll.toml"))["pools"], "NAME"]
 NOT_SETTINGS = {  # in snake case, and of something else
     "executed_twice", "duration_ms", "max_rows", "retries",
     "auth_protocol", "auth_key", "priv_protocol", "priv_key",
+    "for_each", "at_once", "allow_failure", "object_id",  # steps of workflows
     "content_types", "token_header", "allow_config",
     "clear_hold", "down_after", "up_after", "flap_changes", "flap_window",
     "rmem_max", "api_key", "remote_write", "streampoll_poll",

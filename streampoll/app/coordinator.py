@@ -11,7 +11,8 @@ from streampoll.app.counting import counted_by
 from streampoll.app.files import Files
 from streampoll.app.loop import run_loop, stop_signal, until_settled, when
 from streampoll.app.redis_side import open_redis
-from streampoll.app.watches import watch_plans
+from streampoll.app.watches import watch_plans, watch_workflows
+from streampoll.config.load import load_workflows
 from streampoll.config.settings import Settings
 from streampoll.coordinator.dispatch import Coordinator, Ports
 from streampoll.coordinator.pauses import ShownPauses
@@ -27,6 +28,7 @@ from streampoll.worker.child import ChildContext
 from streampoll.worker.crew import Role
 from streampoll.worker.policy import Rules
 from streampoll.worker.process import resident_bytes
+from streampoll.workflows.schedule import Scheduling
 
 
 def coordinator_role(files: Files, settings: Settings) -> Role:
@@ -44,6 +46,7 @@ async def _serve_coordinator(context: ChildContext, files: Files, settings: Sett
     teller = FactsTeller(settings.shards.count, partial(files.devices, settings))
     load = partial(files.plans, settings, *([teller.note] if settings.coordinator.facts else []))
     plans = load()
+    workflows = dict(load_workflows(files.where, settings))
     if not await until_settled(settings, context.beat, stopped):
         return 0
     async with open_redis(settings) as side:
@@ -56,12 +59,17 @@ async def _serve_coordinator(context: ChildContext, files: Files, settings: Sett
             store, partial(_publish, side.presence, own_id), pauses,
         )  # fmt: skip
         coordinator = Coordinator(settings.coordinator, settings.shards.count, settings.redis.memory_high_water, ports)
+        scheduling = Scheduling(
+            side.streams, settings.shards.count, workflows, lambda: lease.held and lease.epoch > 0, side.clock.now
+        )
         telling = Telling(side.totals, own_id, counted_by("coordinator", [coordinator]))
         beside = [
             asyncio.create_task(teller.run(side.facts, lambda: lease.held), name="facts"),
             asyncio.create_task(when(stopped, coordinator.stop), name="stop"),
             asyncio.create_task(telling.run(), name="counts"),
             asyncio.create_task(watch_plans(files, settings, coordinator.reload), name="watch"),
+            asyncio.create_task(watch_workflows(files, settings, workflows), name="workflow files"),
+            asyncio.create_task(scheduling.run(), name="workflows"),
         ]
         try:
             await coordinator.run(plans)

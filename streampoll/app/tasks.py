@@ -20,6 +20,7 @@ from streampoll.results.postgres import Postgres
 from streampoll.shards.cancels import Cancels
 from streampoll.shards.entries import Kind
 from streampoll.shards.registered import Registered
+from streampoll.tasks.client import TaskClient
 from streampoll.tasks.handler import TaskHandler, TaskPorts
 from streampoll.tasks.join import join_task
 from streampoll.tasks.port import JOIN, Tasks
@@ -51,6 +52,7 @@ class TaskSide:
     store: TaskStore
     cancels: Cancels
     registered: Registered
+    client: TaskClient  # for the class workflows
 
     def routed(self, queue: QueueClass, own: Handler) -> Handler:
         """Return a class's handler with tasks, or their ends, beside its own work."""
@@ -90,7 +92,8 @@ def task_side(settings: Settings, where: Path, tasks: Tasks, side: RedisSide, ow
     runner = Runner(Threads(own.threads, "task"), processes)
     known = {**tasks, JOIN: join_task(read, side.clock.now)}
     handler = TaskHandler(TaskPorts(known, runner, side.clock.now, own_id, own.max_bytes))
-    inside.set((make_client(settings, side, read, tasks), asyncio.get_running_loop()))
+    client = make_client(settings, side, read, tasks)
+    inside.set((client, asyncio.get_running_loop()))
     return TaskSide(
         tasks,
         handler,
@@ -98,4 +101,5 @@ def task_side(settings: Settings, where: Path, tasks: Tasks, side: RedisSide, ow
         TaskStore(postgres, side.clock.now, own.kept_days),
         Cancels(side.topology, side.keys, side.clock),
         Registered(side.topology, side.keys, side.clock),
+        client,
     )

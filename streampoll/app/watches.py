@@ -11,6 +11,7 @@ from streampoll.config.load import (
     FILE,
     load_credentials,
     load_profiles,
+    load_workflows,
     source_directory,
 )
 from streampoll.config.profile_port import PollPlan
@@ -21,6 +22,7 @@ from streampoll.custom.plan import CustomPlan
 from streampoll.errors import ConfigError
 from streampoll.pollers.custom import CustomPoller
 from streampoll.pollers.router import Router
+from streampoll.workflows.plan import Workflow
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +38,26 @@ async def watch_profiles(files: Files, settings: Settings, profiles: dict[str, P
         log.info("changed: %s", ", ".join(names))
         profiles.clear()
         profiles.update(fresh)
+
+
+async def watch_workflows(files: Files, settings: Settings, workflows: dict[str, Workflow]) -> None:
+    """Take up changed workflows for the runs that are started from then on; wrong ones are refused."""
+    base, shown = source_directory(files.where), settings.paths.workflows
+    while True:
+        there = (base / shown).is_dir()
+        async for names in changes(base, (shown, f"{shown}/*.toml")):
+            try:
+                fresh = load_workflows(files.where, settings)
+            except ConfigError as error:
+                log.error("changed workflows are refused, the old ones stay:\n%s", error)
+            else:
+                log.info("changed: %s", ", ".join(names))
+                workflows.clear()
+                workflows.update(fresh)
+            if not there:
+                break  # the directory has come: from now on it is watched itself
+        else:
+            return
 
 
 async def watch_credentials(files: Files, settings: Settings, credentials: Credentials) -> None:

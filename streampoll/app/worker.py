@@ -15,11 +15,13 @@ from streampoll.app.notifications import NotificationFile
 from streampoll.app.redis_side import RedisSide, open_redis
 from streampoll.app.task_client import own_tasks
 from streampoll.app.tasks import TaskSide, classes_of, task_side
-from streampoll.app.watches import watch_credentials, watch_profiles, watch_threads
+from streampoll.app.watches import watch_credentials, watch_profiles, watch_threads, watch_workflows
+from streampoll.app.workflows import RunFiles, RunSide, run_side
 from streampoll.config.credentials import Credentials
 from streampoll.config.load import (
     load_credentials,
     load_profiles,
+    load_workflows,
 )
 from streampoll.config.profile_port import PollPlan
 from streampoll.config.settings import PoolSettings, QueueSettings, Settings, enabled_outputs
@@ -71,6 +73,7 @@ def worker_role(files: Files, settings: Settings, name: str, pool: PoolSettings)
     profiles = dict(load_profiles(files.where, settings))
     credentials = load_credentials(files.where, settings, files.environ)
     notifications = NotificationFile(files, settings)
+    workflows = dict(load_workflows(files.where, settings))
 
     def run_child(context: ChildContext) -> int:
         router = make_router(settings, profiles, credentials)
@@ -78,9 +81,11 @@ def worker_role(files: Files, settings: Settings, name: str, pool: PoolSettings)
             partial(watch_profiles, files, settings, profiles),
             partial(watch_credentials, files, settings, credentials),
             notifications.watch,
+            partial(watch_workflows, files, settings, workflows),
         )
         side = partial(task_side, settings, files.where, tasks)
-        loaded = _Loaded(router, watches, side, profiles, credentials, notifications)
+        runs = RunFiles(files, settings, workflows, profiles)
+        loaded = _Loaded(router, watches, side, profiles, credentials, notifications, runs)
         return run_loop(_serve_worker(context, settings, name, pool, loaded))
 
     return Role(f"worker-{name}" if name else "worker", run_child, rules)
@@ -96,6 +101,7 @@ class _Loaded:
     profiles: Mapping[str, PollPlan]  # as files have them now, and so the credentials
     credentials: Credentials
     notifications: NotificationFile
+    runs: RunFiles
 
     def outputs(
         self, settings: Settings, side: RedisSide, homes: Callable[[], Sequence[int]]
@@ -118,7 +124,8 @@ async def _serve_worker(
     async with open_redis(settings) as side:
         own_id = new_worker_id()
         tasks = loaded.task_side(side, own_id)
-        build = _WorkerBuild(settings, pool, side, context.beat, own_id, tasks, loaded.notifications)
+        runs = run_side(loaded.runs, side, router, tasks.client, own_id)
+        build = _WorkerBuild(settings, pool, side, context.beat, own_id, tasks, loaded.notifications, runs)
         handlers = build.handlers(router)
         membership = build.membership()
         homes = partial(membership.homes, QueueClass.POLLING)
@@ -131,6 +138,7 @@ async def _serve_worker(
             *loaded.watches,
             remembering.run,
             telling.run,
+            *((runs.watch,) if QueueClass.WORKFLOWS in pool.queues else ()),
             *(run for each in outputs for run in each.background()),
         )
         process = WorkerProcess(replace(parts, figures=_all(parts.figures, outputs), background=beside_them))
@@ -161,6 +169,7 @@ class _WorkerBuild:
     id: str
     tasks: TaskSide
     notifications: NotificationFile
+    runs: RunSide
 
     def handlers(self, router: Router) -> dict[QueueClass, Handler]:
         """Make the handler of each class that the pool serves."""
@@ -183,6 +192,8 @@ class _WorkerBuild:
             return Store(self.settings.postgres, self.side.clock.now, postgres)
         if queue is QueueClass.NOTIFICATIONS:
             return self.notifications.handler(self.side)
+        if queue is QueueClass.WORKFLOWS:
+            return self.runs.handler
         return RefuseHandler(queue)
 
     def membership(self) -> Membership:

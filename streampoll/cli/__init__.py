@@ -32,6 +32,7 @@ COMMANDS = (
     "plot",
     "device",
     "notify",
+    "workflow",
     "audit",
     "send",
     "task",

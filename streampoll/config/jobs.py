@@ -76,7 +76,7 @@ def _job(name: str, data: Any, place: Place) -> Job | None:
     table = read_table(_JobTable, data, place)
     if table is None:
         return None
-    _check_schedule(table, place)
+    check_schedule(table.every, table.cron, place)
     zone = read_zone(table.timezone, place)
     start, end = read_moment(table.start, zone, place.at("start")), read_moment(table.end, zone, place.at("end"))
     if start and end and start >= end:
@@ -90,13 +90,13 @@ def _job(name: str, data: Any, place: Place) -> Job | None:
     )  # fmt: skip
 
 
-def _check_schedule(table: _JobTable, place: Place) -> None:
-    """Refuse a job without a schedule, with two, or with a cron line that never comes."""
-    if bool(table.every) == bool(table.cron):
-        what = "has both every and cron" if table.every else "has no schedule"
+def check_schedule(every: int, cron: str, place: Place) -> None:
+    """Refuse a job or workflow without a schedule, with two, or with a cron line that never comes."""
+    if bool(every) == bool(cron):
+        what = "has both every and cron" if every else "has no schedule"
         place.fault(what, 'write one of every = "60s" and cron = "*/5 * * * *"')
-    elif table.cron:
-        check_cron(table.cron, place.at("cron"))
+    elif cron:
+        check_cron(cron, place.at("cron"))
 
 
 def check_cron(line: str, place: Place) -> None:

@@ -26,8 +26,10 @@ from streampoll.config.rules_check import check_rules
 from streampoll.config.sections import read_settings
 from streampoll.config.settings import OutputSettings, Settings
 from streampoll.config.source import Source, read_toml
+from streampoll.config.workflows import check_workflows, read_workflows
 from streampoll.errors import Fault
 from streampoll.model import Device
+from streampoll.workflows.plan import Workflow
 
 FILE = "streampoll.toml"
 SYSTEM = Path("/etc/streampoll")
@@ -43,6 +45,7 @@ class Configuration:
     jobs: tuple[Job, ...]
     devices: tuple[Device, ...]
     profiles: Mapping[str, PollPlan]
+    workflows: Mapping[str, Workflow]
     credentials: Credentials
     notifications: Notifications
     notices: tuple[Fault, ...]  # what works, and a person should know
@@ -60,6 +63,7 @@ def load(where: Path, environ: Mapping[str, str]) -> Configuration:
     base, paths = source_directory(where), settings.paths
     before = len(report.faults)
     profiles = read_profiles(base / paths.profiles, paths.profiles, report)
+    workflows = read_workflows(base / paths.workflows, paths.workflows, report)
     credentials = read_credentials(base / paths.credentials, paths.credentials, environ, report)
     notifications = read_notifications(base / paths.notifications, paths.notifications, environ, report)
     devices = read_inventory(paths.inventory, base, report)
@@ -67,8 +71,11 @@ def load(where: Path, environ: Mapping[str, str]) -> Configuration:
     if len(report.faults) == before:  # else half of what it would say follows from what was said
         check_whole(Place(source, report), settings, jobs, devices, profiles, credentials)
         check_rules(report, rules, jobs, devices, profiles)
+        check_workflows(workflows, profiles, paths.workflows, report)
     report.refuse()
-    return Configuration(settings, jobs, devices, profiles, credentials, notifications, tuple(report.notices))
+    return Configuration(
+        settings, jobs, devices, profiles, workflows, credentials, notifications, tuple(report.notices)
+    )
 
 
 def load_settings(where: Path, environ: Mapping[str, str]) -> Settings:
@@ -103,6 +110,15 @@ def load_rules(where: Path) -> RuleSet:
     rules = read_rules(source_directory(where) / RULES_FILE, RULES_FILE, report)
     _finish(report)
     return rules
+
+
+def load_workflows(where: Path, settings: Settings) -> Mapping[str, Workflow]:
+    """Return every workflow by name, those that are shipped too."""
+    report = Report()
+    shown = settings.paths.workflows
+    workflows = read_workflows(source_directory(where) / shown, shown, report)
+    _finish(report)
+    return workflows
 
 
 def load_inventory(where: Path, settings: Settings) -> tuple[Device, ...]:

@@ -319,6 +319,7 @@ class PathSettings:
 
     inventory: Annotated[tuple[str, ...], _doc("inventory files (glob patterns)")] = ("inventory.*",)
     profiles: Annotated[str, _doc("directory of profiles (*.toml)")] = "profiles"
+    workflows: Annotated[str, _doc("directory of workflows (*.toml)")] = "workflows"
     credentials: Annotated[str, _doc("file of credentials")] = "credentials.toml"
     notifications: Annotated[str, _doc("file of routes and channels of notifications")] = "notifications.toml"
     data: Annotated[str, _doc("data of the embedded servers")] = "data"

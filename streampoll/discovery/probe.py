@@ -79,7 +79,7 @@ class Prober:
             target = Target(address, address, self.port, WHO.profile, name, {})
             outcome = await self.ask(target, WHO, name, asyncio.get_running_loop().time() + self.limit_s)
             if outcome.status.answered:
-                return _found(address, name, outcome)
+                return found_of(address, name, outcome)
             if outcome.status is Status.UNREACHABLE:
                 break
             if outcome.status is not Status.TIMEOUT:
@@ -89,7 +89,8 @@ class Prober:
         return Alive(address) if self.pinger is not None else None
 
 
-def _found(address: str, credential: str, outcome: Outcome) -> Found:
+def found_of(address: str, credential: str, outcome: Outcome) -> Found:
+    """Return the device that an answer to `WHO` is of."""
     values = outcome.values
     engine_id = values.get("snmpEngineID")
     return Found(

@@ -63,8 +63,8 @@ class Router:
             return unknown("profile", target.profile, self._profiles)
         return await self.collect(target, plan, deadline)
 
-    async def collect(self, target: Target, plan: PollPlan, deadline: float) -> Outcome:
-        """Poll by a plan that need not be a profile's."""
+    async def collect(self, target: Target, plan: PollPlan, deadline: float, anonymous: bool = False) -> Outcome:
+        """Poll by a plan that need not be a profile's; `anonymous`: without any credential, not even the default."""
         lane = self._lanes.get(type(plan)) or self._open(type(plan))
         protocol, learner = lane.protocol, lane.learner
         if isinstance(plan, CustomPlan):
@@ -72,7 +72,7 @@ class Router:
         if learner and (learned := self._memory.recall(protocol.name, target.device)):
             await learner.recall(target, learned)
         ends = min(deadline, asyncio.get_running_loop().time() + lane.poller.wall_limit_s)
-        if protocol.needs_credential:
+        if protocol.needs_credential and not anonymous:
             ask = partial(_ask, lane.poller, target, plan, ends)
             outcome = await self._logins.poll(protocol, target, ask, ends)
         else:

@@ -130,6 +130,12 @@ class Facts:
                 return shard, found
         return None
 
+    async def names(self, shard: int) -> list[str]:
+        """Return the devices of a shard."""
+        key = self._keys.shard(shard).facts
+        [known] = await self._run([(key, ("HKEYS", key))])
+        return sorted(name.decode(errors="replace") for name in known if name != DIGEST.encode())
+
     async def digests(self) -> list[bytes]:
         """Return the digest of each shard's facts, b"" where none were written whole."""
         keys = [self._keys.shard(shard).facts for shard in range(self._shards)]

@@ -1,0 +1,236 @@
+"""`streampoll workflow`: runs of workflows started, watched, cancelled; what they keep of devices."""
+
+import asyncio
+import getpass
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from streampoll.cli.options import config_option, json_option, since_option
+from streampoll.cli.workflow_view import (
+    Progress,
+    config_table,
+    draw_run,
+    run_table,
+    workflow_table,
+)
+from streampoll.config.load import load_workflows
+from streampoll.embedded.endpoints import read_settings
+from streampoll.results.migrations import migrate
+from streampoll.results.postgres import connected
+from streampoll.workflows.reader import read_config, read_configs, read_run, read_runs
+
+EXIT_FAILED = 1
+
+
+@click.group("workflow")
+def command() -> None:
+    """Run workflows: work of several steps, whose state is kept step by step.
+
+    \b
+    Examples:
+      streampoll workflow list
+      streampoll workflow run backup-config --device core-1 --wait
+      streampoll workflow show 0f3a9c5d1b2e4a60
+      streampoll workflow configs core-1 --diff
+    """
+
+
+@command.command("run")
+@config_option
+@click.argument("name")
+@click.option("--device", "devices", multiple=True, metavar="NAME", help="A device it is about; may be repeated.")
+@click.option("--input", "inputs", multiple=True, metavar="NAME=VALUE", help="An input; may be repeated.")
+@click.option("--wait", is_flag=True, help="Show its progress until it has ended; exit code 1 if it failed.")
+@json_option
+def run(config: Path, name: str, devices: Sequence[str], inputs: Sequence[str], wait: bool, as_json: bool) -> int:
+    """Start a run of workflow NAME and print its id."""
+    given = dict(_input(each) for each in inputs)
+    return asyncio.run(_run(config, name, devices, given, wait, as_json))
+
+
+@command.command("list")
+@config_option
+@since_option("1d")
+@click.option("--workflow", default="", help="Only runs of this one.")
+@click.option("--device", default="", help="Only runs that were started for this one.")
+@click.option("--state", type=click.Choice(["running", "undoing", "ok", "failed", "cancelled"]), help="Only these.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
+@click.option("--files", is_flag=True, help="The workflows that there are, instead of their runs.")
+@json_option
+def list_runs(
+    config: Path, since: float, workflow: str, device: str, state: str | None, limit: int, files: bool, as_json: bool
+) -> int:
+    """List runs, the newest first."""
+    settings = read_settings(config, os.environ)
+    if files:
+        known = load_workflows(config, settings)
+        if as_json:
+            click.echo(json.dumps([_as_json(each) for each in known.values()]))
+        else:
+            Console(highlight=False).print(workflow_table(known))
+        return 0
+
+    async def read() -> list[dict[str, Any]]:
+        async with connected(settings.postgres) as connection:
+            return await read_runs(connection, since, workflow, state or "", device, limit)
+
+    found = asyncio.run(read())
+    if as_json:
+        click.echo(json.dumps(found))
+    elif found:
+        Console(highlight=False).print(run_table(found))
+    else:
+        click.echo("no runs in that time; `streampoll workflow list --files` lists what can be run")
+    return 0
+
+
+@command.command("show")
+@config_option
+@click.argument("run_id", metavar="RUN")
+@click.option("--all", "whole", is_flag=True, help="Every element of fan-outs, not only those that matter.")
+@click.option("--watch", is_flag=True, help="Go on until it has ended.")
+@json_option
+def show(config: Path, run_id: str, whole: bool, watch: bool, as_json: bool) -> int:
+    """Show a run: its steps, what each was asked and gave."""
+    if watch:
+        return asyncio.run(_watch(config, run_id, as_json))
+    found = asyncio.run(_read(config, run_id, whole))
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+    else:
+        draw_run(Console(highlight=False), found)
+    return 0
+
+
+@command.command("cancel")
+@config_option
+@click.argument("run_id", metavar="RUN")
+def cancel(config: Path, run_id: str) -> int:
+    """Cancel a run: nothing more of it is begun."""
+    from streampoll.app.workflow_control import cancel_run  # here: `--help` need not load the clients
+
+    if asyncio.run(cancel_run(config, run_id, _who())):
+        click.echo(f"run {run_id} is cancelled")
+        return 0
+    click.echo(f"streampoll: run {run_id} has ended, or there is none of that id", err=True)
+    return EXIT_FAILED
+
+
+@command.command("resolve")
+@config_option
+@click.argument("run_id", metavar="RUN")
+@click.argument("step")
+@click.option("--element", type=click.IntRange(min=0), help="Which element, of a step done for each of a list.")
+@click.option("--done", "done", is_flag=True, help="It is done: the run goes on.")
+@click.option("--retry", "retry", is_flag=True, help="It is not: have it done again.")
+def resolve(config: Path, run_id: str, step: str, element: int | None, done: bool, retry: bool) -> int:
+    """Say what became of a step that runs once and whose process died: nobody else knows."""
+    from streampoll.app.workflow_control import resolve_step
+
+    if done == retry:
+        raise click.UsageError("say either --done or --retry")
+    which = -1 if element is None else element
+    if asyncio.run(resolve_step(config, (run_id, step, which), done, _who())):
+        click.echo(f"step {step} of run {run_id}: {'done' if done else 'is done again'}")
+        return 0
+    click.echo(f"streampoll: step {step} of run {run_id} is not unknown; `streampoll workflow show {run_id}`", err=True)
+    return EXIT_FAILED
+
+
+@command.command("configs")
+@config_option
+@click.argument("device", default="")
+@click.option("--name", default="", help="Only what is kept under this name.")
+@click.option("--version", type=click.IntRange(min=1), help="Print this version (with DEVICE and --name).")
+@click.option("--latest", is_flag=True, help="Print the newest version (with DEVICE and --name).")
+@click.option("--diff", is_flag=True, help="Print what changed with a version, instead of its text.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
+@json_option
+def configs(
+    config: Path, device: str, name: str, version: int | None, latest: bool, diff: bool, limit: int, as_json: bool
+) -> int:
+    """List what workflows keep of devices, or print a version. Secrets in it are masked."""
+    one = version is not None or latest or diff
+    if one and not device:
+        raise click.UsageError("name a device")
+    settings = read_settings(config, os.environ)
+
+    async def read() -> Any:
+        async with connected(settings.postgres) as connection:
+            if one:
+                return await read_config(connection, device, name or "running-config", version or 0)
+            return await read_configs(connection, device, name, limit)
+
+    found = asyncio.run(read())
+    if not found:
+        click.echo("streampoll: nothing of that is kept", err=True)
+        return EXIT_FAILED
+    if as_json:
+        click.echo(json.dumps(found))
+    elif one:
+        click.echo(found["diff"] if diff else found["text"])
+    else:
+        Console(highlight=False).print(config_table(found))
+    return 0
+
+
+async def _run(
+    config: Path, name: str, devices: Sequence[str], inputs: dict[str, str], wait: bool, as_json: bool
+) -> int:
+    from streampoll.app.workflows import open_starter  # here: `--help` need not load the clients
+
+    async with open_starter(config) as (starter, _, _):
+        run_id = await starter.start(name, devices, inputs, cause="cli")
+    if not wait:
+        click.echo(json.dumps({"run": run_id}) if as_json else run_id)
+        return 0
+    return await _watch(config, run_id, as_json)
+
+
+async def _watch(config: Path, run_id: str, as_json: bool) -> int:
+    """Show a run's progress until it has ended; its exit code."""
+    settings = read_settings(config, os.environ)
+    with Progress(Console(highlight=False), run_id, as_json) as progress:
+        async with connected(settings.postgres) as connection:
+            await migrate(connection)  # the run may be the first
+            while True:
+                found = await read_run(connection, run_id)
+                if progress.show(found):
+                    return 0 if found and found["state"] == "ok" else EXIT_FAILED
+                await asyncio.sleep(0.25)
+
+
+async def _read(config: Path, run_id: str, whole: bool) -> dict[str, Any]:
+    settings = read_settings(config, os.environ)
+    async with connected(settings.postgres) as connection:
+        found = await read_run(connection, run_id, whole)
+    if found is None:
+        raise click.UsageError(f"there is no run {run_id!r}; `streampoll workflow list` names them")
+    return found
+
+
+def _input(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise click.UsageError(f"--input {text!r}: write NAME=VALUE")
+    return name, value
+
+
+def _who() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user without a name
+        return str(os.getuid())
+
+
+def _as_json(workflow: Any) -> dict[str, Any]:
+    return {
+        "name": workflow.name, "description": workflow.description, "steps": list(workflow.steps),
+        "inputs": dict(workflow.inputs), "enabled": workflow.enabled,
+    }  # fmt: skip

@@ -1,0 +1,33 @@
+"""What a notify step tells people, as an event of its own on the way to the channels."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from streampoll.model import Change, Device, Event, QueueClass, Severity
+from streampoll.shards.entries import encode_event
+from streampoll.shards.ring import hash64
+from streampoll.worker.port import Emit
+from streampoll.workflows.port import Turn
+from streampoll.workflows.reference import Unfilled
+
+_LONGEST: Final = 4_000
+_LABELS: Final = ("site", "role", "vendor")
+
+
+def alert(turn: Turn, device: Device, words: Mapping[str, Any], now: int) -> Emit:
+    """Return the entry that tells people. Raises Unfilled: there is no such severity."""
+    try:
+        severity = Severity[str(words.get("severity", "warning")).upper()]
+    except KeyError:
+        raise Unfilled(f"severity {words['severity']!r} is none of info, warning, error, critical") from None
+    labels = {name: getattr(device, name) for name in _LABELS if getattr(device, name)}
+    labels |= {"groups": ",".join(device.groups), "workflow": turn.workflow.name, "run": turn.run}
+    labels |= {str(name): str(value) for name, value in words.get("labels", {}).items()}
+    rule = f"workflow.{turn.workflow.name}.{turn.step.name}"
+    row = "" if turn.element < 0 else str(turn.element)
+    event_id = hash64(rule, device.name, row, turn.run)
+    text = str(words["text"])[:_LONGEST]
+    event = Event(
+        event_id, rule, device.name, row, severity, labels, now, now, Change.OPENED, None, text
+    )  # fmt: skip
+    return Emit(QueueClass.NOTIFICATIONS, encode_event(event))
