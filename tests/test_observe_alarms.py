@@ -14,6 +14,16 @@ def test_nothing_is_said_while_all_is_well() -> None:
     assert list(alarms([*rows(99, 0), QueueRow("polling", 0, 5_000, 5_000)], [{"store_away": ""}, {}], 1000)) == []
 
 
+def test_messages_that_nobody_got_are_named() -> None:
+    dead = [QueueRow("notifications", shard, dead=1, home="w1") for shard in range(2)] + [
+        QueueRow("polling", 0, dead=9)
+    ]
+
+    assert list(alarms(dead, [], 0)) == [
+        "notifications: 2 messages could not be delivered; `streampoll dead list --queue notifications` says why"
+    ]
+
+
 def test_stores_that_can_not_write_are_named_with_their_cause() -> None:
     published = [{"store_away": "PostgreSQL: refused"}, {"store_away": "PostgreSQL: refused"}, {"store_away": ""}]
 

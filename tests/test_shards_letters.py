@@ -8,6 +8,8 @@ import pytest
 from streampoll.config.secret import Secret
 from streampoll.config.settings import RedisSettings
 from streampoll.model import QueueClass, Target
+from streampoll.notifications.announce import notice
+from streampoll.notifications.message import decode_message, encode_message
 from streampoll.shards.connection import connect
 from streampoll.shards.entries import Entry, Kind, decode_ledger, encode_target
 from streampoll.shards.keys import Keys
@@ -19,6 +21,7 @@ from streampoll.shards.scripts import Scripts
 from streampoll.shards.streams import RedisStreams
 from tests.servers_support import REDIS_NAMES
 
+NOTIFICATIONS = QueueClass.NOTIFICATIONS
 POLLING, RESULTS = QueueClass.POLLING, QueueClass.RESULTS
 BODY = encode_target(Target("sw1", "10.0.0.1", 0, "system", "", {}))
 
@@ -60,6 +63,19 @@ async def test_a_requeued_poll_gets_a_new_slot_and_a_ledger_entry(fresh_redis):
         assert (ledger.tick, ledger.plan, ledger.count, ledger.hash_sum) == (1000, 0, 1, device_hash("sw1"))
         [figures] = await streams.figures([1])
         assert figures.open == {(POLLING, "j", 1000): 1, (RESULTS, "j", 1000): 1}
+
+
+async def test_a_requeued_message_has_all_its_time_again(fresh_redis):
+    async with opened(fresh_redis) as (streams, letters):
+        await streams.add(NOTIFICATIONS, 1, [notice("mail", "backup", "", "k", 60.0)])
+        [held] = await read(streams, NOTIFICATIONS)
+        await streams.finish(NOTIFICATIONS, "w1", {1: [Settled(held.id, "", 60, cause="not taken")]})
+        [letter] = await listed(letters)
+        assert await letters.requeue(letter, 1000.5)
+        [again] = await read(streams, NOTIFICATIONS)
+        message = decode_message(again.entry)
+        assert (message.created, message.since, message.key) == (60.0, 1000, "k")
+        assert decode_message(encode_message(message)) == message
 
 
 async def test_a_letter_is_put_back_once_however_often_it_is_asked(fresh_redis):

@@ -94,7 +94,7 @@ class Delivery:
 
     def _not_sent(self, message: Message, why: NotSent) -> Disposition:
         """Try again later, or give up."""
-        age_s = self._ports.now() - message.created
+        age_s = self._ports.now() - max(message.created, message.since)
         wait_s = again_s(message.attempt + 1, random.random(), why.wait_s)
         terms = self._terms(message)
         if why.final or age_s + wait_s > terms.give_up_s:

@@ -53,6 +53,7 @@ class Message:
     title: str = ""  # of a notice; "": made of the events
     text: str = ""
     attempt: int = 0  # failed so far
+    since: int = 0  # when it was put back to work out of the dead letters: it has all its time again; 0: never
 
     @property
     def severity(self) -> Severity:
@@ -109,7 +110,7 @@ def encode_message(message: Message, kind: str = Kind.MESSAGE) -> Entry:
         message.channel, message.key, message.reason.value, message.created, message.route, message.group, events,
         marks, (message.opened, message.closed, message.standing), message.title, message.text, message.attempt,
     ))  # fmt: skip
-    return Entry(kind, message.route, int(message.created), 0, body)
+    return Entry(kind, message.route, message.since or int(message.created), 0, body)
 
 
 def decode_message(entry: Entry) -> Message:
@@ -123,9 +124,10 @@ def decode_message(entry: Entry) -> Message:
         channel, key, reason, created, route, group, events, marks, counts, title, text, attempt, *_ = fields
         listed = [Listed(event, *mark) for event, mark in zip(unpack_events(events), marks, strict=True)]
         opened, closed, standing = counts
+        since = entry.slot if entry.slot > int(created) else 0
         return Message(
             channel, key, Reason(reason), created, route, group, tuple(listed), opened, closed, standing, title, text,
-            attempt,
+            attempt, since,
         )  # fmt: skip
     except (ValueError, TypeError, msgpack.exceptions.UnpackException) as error:
         raise EntryError(f"not a message: {error}") from None

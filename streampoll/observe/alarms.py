@@ -18,6 +18,7 @@ BACKLOG_SHARE = 0.1  # of the results at which polls are skipped
 def alarms(rows: Sequence[QueueRow], published: Iterable[Mapping[str, Any]], high_water: int) -> Iterator[str]:
     """Yield one line for each alarm; `published` is what workers say of themselves, `high_water` 0 if unknown."""
     yield from _away(published)
+    yield from _undelivered(rows)
     if high_water:
         yield from _backlog(rows, high_water)
 
@@ -27,6 +28,14 @@ def _away(published: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     causes = Counter(str(said["store_away"]) for said in published if said.get("store_away"))
     for cause, stores in causes.most_common():
         yield f"rows wait in Redis, {stores} {'stores wait' if stores > 1 else 'store waits'}: {cause}"
+
+
+def _undelivered(rows: Sequence[QueueRow]) -> Iterator[str]:
+    """Say that people were not told of something: nobody but they would notice."""
+    letters = sum(row.dead or 0 for row in rows if row.queue == QueueClass.NOTIFICATIONS)
+    if letters:
+        told = f"{words.short(letters)} {'messages' if letters > 1 else 'message'}"
+        yield f"notifications: {told} could not be delivered; `streampoll dead list --queue notifications` says why"
 
 
 def _backlog(rows: Sequence[QueueRow], high_water: int) -> Iterator[str]:

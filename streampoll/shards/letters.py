@@ -1,7 +1,7 @@
 """Dead letters: what nobody could serve, with its cause, until a person looks at it."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from streampoll.errors import EntryError
 from streampoll.model import QueueClass
@@ -86,7 +86,8 @@ class Letters:
     async def requeue(self, letter: Letter, now: float) -> bool:
         """Put a letter back to work; False if somebody else has, or it can't be read.
 
-        A poll gets a new, ad hoc slot, `now`, and a ledger entry of its own: its old slot has been accounted for.
+        A poll gets a new, ad hoc slot, `now`, and a ledger entry of its own: its old slot has been accounted for. A
+        message to people gets one too: it is tried for as long as a new one is.
         """
         if letter.entry is None:
             return False
@@ -94,6 +95,8 @@ class Letters:
         if letter.queue is QueueClass.POLLING:
             entry = Entry(entry.kind, entry.job, int(now), 0, entry.body)
             ledger = ad_hoc_ledger(letter.shard, int(now), [device_hash(letter.device)])
+        elif entry.kind in (Kind.MESSAGE, Kind.SEND):
+            entry = replace(entry, slot=int(now))
         keys, queue = self._keys.shard(letter.shard), letter.queue
         put_back = await self._scripts.one(
             "requeue",
