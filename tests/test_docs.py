@@ -16,6 +16,8 @@ from streampoll.config.overrides import overridable
 from streampoll.model import QueueClass
 from streampoll.shards.keys import Keys, ShardKeys
 from streampoll.ssh.platforms import PLATFORMS
+from streampoll.tasks.client import TaskClient
+from streampoll.tasks.port import Options
 from tests.docs_support import (
     NAMES,
     TOP,
@@ -97,14 +99,13 @@ def test_every_setting_that_is_named_exists(name: str) -> None:
     assert unknown == []
 
 
+OTHERS_WORDS = {"docs/protocol.md", "docs/api.md", "docs/from-celery.md"}  # bytes, JSON, and Celery's
 NAMING_TESTS = {"docs/guarantees.md", "docs/notifications.md"}  # looked up in tests of their own
 
 
-@pytest.mark.parametrize(
-    "name", [name for name in NAMES if name not in NAMING_TESTS | {"docs/protocol.md", "docs/api.md"}]
-)
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in NAMING_TESTS | OTHERS_WORDS])
 def test_every_key_that_is_named_by_its_last_part_exists(name: str) -> None:
-    keys = setting_keys() | NOT_SETTINGS | PLATFORMS.keys()
+    keys = setting_keys() | NOT_SETTINGS | PLATFORMS.keys() | {*Options.__slots__, *vars(TaskClient), "send_sync"}
     keys |= {span for span in spans(text_of("docs/metrics.md")) if span.startswith("streampoll_")}  # tested beside them
     shaped = [re.match(r"^([a-z]+(?:_[a-z]+)+)(?: = .*)?$", span) for span in spans(text_of(name))]
     assert [match[1] for match in shaped if match and match[1] not in keys] == []

@@ -7,11 +7,21 @@ from streampoll.observe.figures import QueueRow
 
 
 def rows(*held: int) -> list[QueueRow]:
-    return [QueueRow("results", shard, waiting=count, in_flight=0) for shard, count in enumerate(held)]
+    return [QueueRow("results", shard, waiting=count, in_flight=0, home="w1") for shard, count in enumerate(held)]
 
 
 def test_nothing_is_said_while_all_is_well() -> None:
-    assert list(alarms([*rows(99, 0), QueueRow("polling", 0, 5_000, 5_000)], [{"store_away": ""}, {}], 1000)) == []
+    assert (
+        list(alarms([*rows(99, 0), QueueRow("polling", 0, 5_000, 5_000, home="w1")], [{"store_away": ""}, {}], 1000))
+        == []
+    )
+
+
+def test_a_class_in_which_something_waits_and_that_nobody_serves_is_named() -> None:
+    waiting = [QueueRow("workflows", 0, waiting=2, delayed=1), QueueRow("workflows", 1, waiting=0, delayed=0)]
+    served = [QueueRow("analysis", 0, waiting=2, delayed=0, home="w1"), QueueRow("urgent", 0, waiting=0, delayed=0)]
+
+    assert list(alarms([*waiting, *served], [], 0)) == ["workflows: 3 wait, and no worker serves the class"]
 
 
 def test_messages_that_nobody_got_are_named() -> None:

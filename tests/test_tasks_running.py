@@ -174,12 +174,30 @@ async def test_tasks_send_tasks(tasks: Deployment) -> None:
 
 async def test_an_expired_task_is_not_run_and_says_so(tasks: Deployment) -> None:
     async with client_of(tasks) as client:
-        queued = await client.send_many([call("count", number) for number in range(200)])
-        late = await client.send("sleep", 0, expires=0.001)
-        assert queued
-        result = await eventually_async(lambda: client.result(late), WITHIN)
+        result = await ended(client, "later", delay="2s", expires="500ms")
 
-    assert result.state in (State.EXPIRED, State.DONE)
+    assert (result.state, result.started, result.attempts) == (State.EXPIRED, 0.0, 0)
+
+
+async def test_a_delayed_task_is_listed_waits_and_runs(tasks: Deployment) -> None:
+    async with client_of(tasks) as client:
+        delayed = await client.send("add", 4, 4, delay=1.0)
+        listed = in_state(tasks, "delayed", delayed)
+        result = await client.result(delayed, WITHIN)
+
+    assert listed["name"] == "add"
+    assert result.value == 8
+    assert result.started - result.sent > 0.9
+
+
+async def test_of_those_with_one_key_the_first_is_run_and_the_others_have_its_id(tasks: Deployment) -> None:
+    async with client_of(tasks) as client:
+        ids = {await client.send("sleep", 0, key="of today") for _ in range(5)}
+        other = await client.send("sleep", 0, key="of tomorrow")
+        found = await client.results([*ids, other], WITHIN)
+
+    assert (len(ids), len(found)) == (1, 2)
+    assert len(notes(tasks, "sleep")) == 2
 
 
 async def test_an_urgent_task_overtakes_ten_thousand_that_wait(tasks: Deployment) -> None:

@@ -72,17 +72,21 @@ class Client:
     """Sends tasks from a program: `async with Client("/etc/streampoll") as client: await client.send(…)`.
 
     The configuration is read once, here. Without a directory it is that of $STREAMPOLL_CONFIG, else this one, else
-    /etc/streampoll.
+    /etc/streampoll; in a task it is the worker's, and so are the connections.
     """
 
     def __init__(self, config: str | Path | None = None) -> None:
-        where = _where(config)
-        self._settings = read_settings(where, os.environ)
-        self._tasks = own_tasks(self._settings, where)
         self._stack = AsyncExitStack()
+        self._of_worker = None if config else _worker_client()
+        if self._of_worker is None:
+            where = _where(config)
+            self._settings = read_settings(where, os.environ)
+            self._tasks = own_tasks(self._settings, where)
 
     async def __aenter__(self) -> TaskClient:
         """Open it."""
+        if self._of_worker is not None:
+            return self._of_worker
         return await self._stack.enter_async_context(open_client(self._settings, self._tasks))
 
     async def __aexit__(
@@ -134,9 +138,6 @@ async def send(what: Any, *args: Any, **options: Any) -> str:
     In a task it goes over its worker's connections. Elsewhere connections are made for this one call: a program that
     sends more than now and then keeps a `Client`.
     """
-    here = inside.get()
-    if here is not None and here[1] is asyncio.get_running_loop():
-        return await here[0].send(what, *args, **options)
     async with Client() as client:
         return await client.send(what, *args, **options)
 
@@ -150,6 +151,12 @@ def send_sync(what: Any, *args: Any, **options: Any) -> str:
     if _running_loop() is loop:
         raise RuntimeError("send_sync would block the worker's loop; write: await send(…)")
     return asyncio.run_coroutine_threadsafe(client.send(what, *args, **options), loop).result()
+
+
+def _worker_client() -> TaskClient | None:
+    """Return the client of the worker whose loop this is."""
+    here = inside.get()
+    return here[0] if here is not None and here[1] is _running_loop() else None
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

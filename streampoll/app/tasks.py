@@ -88,7 +88,7 @@ def task_side(settings: Settings, where: Path, tasks: Tasks, side: RedisSide, ow
     own = settings.tasks
     postgres = Postgres(settings.postgres, 1, prepare=migrate)
     read = partial(read_results, postgres)
-    processes = Processes(own.processes, own.modules, source_directory(where).absolute())
+    processes = Processes(own.processes, own.modules, source_directory(where).absolute(), where.absolute())
     runner = Runner(Threads(own.threads, "task"), processes)
     known = {**tasks, JOIN: join_task(read, side.clock.now)}
     handler = TaskHandler(TaskPorts(known, runner, side.clock.now, own_id, own.max_bytes))

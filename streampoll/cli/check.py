@@ -12,7 +12,7 @@ import click
 from streampoll.cli.options import config_option, json_option
 from streampoll.config.credentials import Credentials
 from streampoll.config.keeping import SecretNotHere
-from streampoll.config.load import Configuration, load, load_credentials
+from streampoll.config.load import Configuration, load, load_credentials, source_directory
 from streampoll.config.report import Report
 from streampoll.config.settings import Settings, enabled_outputs
 from streampoll.embedded.endpoints import read_settings
@@ -22,6 +22,8 @@ from streampoll.notifications.apprise_sender import unknown
 from streampoll.notifications.channel import AppriseTarget, Channel
 from streampoll.notifications.port import NotSent
 from streampoll.observe.doctor import diagnose
+from streampoll.tasks.check import check_tasks
+from streampoll.tasks.registry import load_tasks
 
 EXIT_FAULTS = 2
 
@@ -60,6 +62,7 @@ def _read(where: Path, environ: Mapping[str, str], report: Report) -> Configurat
         report.faults += error.faults
         return None
     report.notices += configuration.notices
+    _check_tasks(where, configuration.settings, report)
     _read_secrets(configuration.credentials, report)
     channels = configuration.notifications.channels
     _read_secrets(channels, report)
@@ -106,6 +109,14 @@ def _check_addresses(channels: Iterable[Channel], report: Report) -> None:
         return
     for name in strange:
         report.fault(f"channel '{name}'", "apprise does not know such an address", "its wiki has those of each service")
+
+
+def _check_tasks(where: Path, settings: Settings, report: Report) -> None:
+    """Import the modules that have tasks, as a worker would."""
+    try:
+        check_tasks(load_tasks(settings.tasks.modules, source_directory(where).absolute()), settings, report)
+    except ConfigError as error:
+        report.faults += error.faults
 
 
 def _settings(where: Path, environ: Mapping[str, str]) -> Settings | None:

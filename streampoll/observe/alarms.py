@@ -19,6 +19,7 @@ def alarms(rows: Sequence[QueueRow], published: Iterable[Mapping[str, Any]], hig
     """Yield one line for each alarm; `published` is what workers say of themselves, `high_water` 0 if unknown."""
     yield from _away(published)
     yield from _undelivered(rows)
+    yield from _unserved(rows)
     if high_water:
         yield from _backlog(rows, high_water)
 
@@ -36,6 +37,15 @@ def _undelivered(rows: Sequence[QueueRow]) -> Iterator[str]:
     if letters:
         told = f"{words.short(letters)} {'messages' if letters > 1 else 'message'}"
         yield f"notifications: {told} could not be delivered; `streampoll dead list --queue notifications` says why"
+
+
+def _unserved(rows: Sequence[QueueRow]) -> Iterator[str]:
+    """Name the classes in which something waits that no worker serves: it would wait for ever, unseen."""
+    for queue in dict.fromkeys(row.queue for row in rows):
+        own = [row for row in rows if row.queue == queue]
+        held = sum((row.waiting or 0) + (row.delayed or 0) for row in own)
+        if held and not any(row.home for row in own):
+            yield f"{queue}: {words.short(held)} {'wait' if held > 1 else 'waits'}, and no worker serves the class"
 
 
 def _backlog(rows: Sequence[QueueRow], high_water: int) -> Iterator[str]:

@@ -104,9 +104,11 @@ class TaskClient:
         """
         return (await self._send([calls], _lane(lane)))[0]
 
-    async def chord(self, calls: "Iterable[Call]", then: "Call", **lane: Any) -> str:
-        """Send calls, and one that starts when all of them ended well, with the list of their results; its id."""
-        ids = await self.send_many([replace(call, keep=True) for call in calls], **lane)
+    async def chord(self, members: "Iterable[Call | Sequence[Call]]", then: "Call", **lane: Any) -> str:
+        """Send calls (or chains), and one that starts when all ended well, with the list of their results; its id."""
+        chains = [[member] if isinstance(member, Call) else list(member) for member in members]
+        kept = [[*calls[:-1], replace(calls[-1], keep=True)] for calls in chains]
+        ids = await self._send(kept, _lane(lane))
         return await self.chain(Call("", JOIN, [ids]), then)
 
     async def _send(self, chains: Sequence[Sequence["Call"]], lane: Lane) -> list[str]:

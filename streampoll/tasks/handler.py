@@ -19,7 +19,7 @@ from streampoll.model import QueueClass, Status
 from streampoll.shards.entries import Delivered
 from streampoll.tally import Counted, by_label
 from streampoll.tasks.message import decode_call, encode_call, encode_end, encode_value, next_attempt
-from streampoll.tasks.port import Call, Failure, State, Task, TaskResult, Tasks
+from streampoll.tasks.port import Call, Failure, RunIn, State, Task, TaskResult, Tasks
 from streampoll.tasks.runner import Ran, Runner
 from streampoll.worker.port import Bury, Disposition, Emit, Finish, Release, Retry
 
@@ -205,7 +205,9 @@ class TaskHandler:
             return Bury(cause)
         task = self._ports.tasks.get(call.name)
         if status is Status.ERROR and task is not None:
-            return self._failed(delivered, task, call, self._ports.now(), Ran(failure=Failure("Limit", cause)))
+            ran = Ran(failure=Failure("Limit", cause))
+            ran.again = task.options.run_in is not RunIn.THREAD  # else it goes on, and must not run twice at a time
+            return self._failed(delivered, task, call, self._ports.now(), ran)
         state = State.CRASHED if status is Status.CRASHED else State.FAILED
         return self._end(task, call, state, Failure(status.word.capitalize(), cause))
 

@@ -5,6 +5,7 @@ next task gets a new one.
 """
 
 import asyncio
+import os
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
@@ -22,8 +23,9 @@ from streampoll.tasks.port import Call, Failure, RetryLater
 class Processes:
     """The task children of one worker process; for one event loop."""
 
-    def __init__(self, most: int, modules: Sequence[str], beside: Path) -> None:
+    def __init__(self, most: int, modules: Sequence[str], beside: Path, config: Path) -> None:
         self._free = asyncio.Semaphore(most)
+        self._environ = {**os.environ, "STREAMPOLL_CONFIG": str(config)}  # for those that send tasks in their turn
         self._command = (sys.executable, "-m", "streampoll.tasks.child", str(beside), *modules)
         self._idle: list[Process] = []
 
@@ -50,7 +52,7 @@ class Processes:
             await self._kill(self._idle.pop())
 
     async def _start(self) -> Process:
-        return await asyncio.create_subprocess_exec(*self._command, stdin=PIPE, stdout=PIPE)
+        return await asyncio.create_subprocess_exec(*self._command, stdin=PIPE, stdout=PIPE, env=self._environ)
 
     async def _ask(self, child: Process, call: Call, soft_s: float, hard_s: float) -> list[Any] | Failure:
         """Have a child run a task; a failure if it died of it, or had to be killed."""
