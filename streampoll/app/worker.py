@@ -132,7 +132,7 @@ async def _serve_worker(
         remembering = Remembering(router.memory, side.devices, homes, settings.shards.count)
         parts = build.parts(name, context.index, handlers, membership, remembering)
         outputs = loaded.outputs(settings, side, partial(membership.homes, Log.OUTPUTS))
-        counting = [*handlers.values(), *parts.consumers, *outputs]
+        counting = [*handlers.values(), *parts.consumers, *outputs, tasks.handler]
         telling = Telling(side.totals, build.id, counted_by(name, counting, router))
         beside_them = (
             *loaded.watches,
