@@ -138,3 +138,9 @@ async def test_a_thousand_plans_are_one_commit(fresh_database: str) -> None:
         await plans.commit([PlanRow(n, f"j{n % 10}", n // 10, 100, BODY) for n in range(1000)])
         assert len(await plans.current()) == 1000
         await plans.close()
+
+
+def test_no_two_migrations_have_one_number() -> None:
+    numbers = [migration.version for migration in load_migrations()]
+
+    assert len(set(numbers)) == len(numbers)
