@@ -21,6 +21,7 @@ from streampoll.results.archive import Archive
 from streampoll.results.audit import audit
 from streampoll.results.control import Control
 from streampoll.results.control import Role as TokenRole
+from streampoll.results.event_log import EventLog, EventSearch, Window
 from streampoll.results.latest import Slots
 from streampoll.results.migrations import load_migrations, migrate
 from streampoll.results.plans import PostgresPlans
@@ -113,6 +114,10 @@ async def api(postgres: PostgresSettings) -> None:
         assert await control.tokens()
         assert await control.revoke_token(number) == "t"
         assert await control.actions(0, 10)
+        log = EventLog(pool)
+        await log.events(EventSearch())
+        await log.acknowledge(1, "me", "")
+        assert await log.end_window(await log.add_window(Window(0, NOON, 1 << 32, {"site": ["zrh"]}, "me", "")))
     finally:
         await pool.close()
 

@@ -18,6 +18,7 @@ from streampoll.api.auth import Gate, is_loopback
 from streampoll.api.broadcast import Broadcast
 from streampoll.api.devices import Devices
 from streampoll.api.directory import Directory, Inventory
+from streampoll.api.events import EventRoutes
 from streampoll.api.fleet import Fleet
 from streampoll.api.health import HealthRoutes
 from streampoll.api.jobs import JobPorts, Jobs
@@ -48,17 +49,20 @@ from streampoll.config.load import (
 from streampoll.config.settings import Settings
 from streampoll.config.watch import changes
 from streampoll.errors import ConfigError, Fault, UnavailableError
-from streampoll.model import Device
+from streampoll.model import Device, Event
+from streampoll.notifications.announce import announce_acknowledged
 from streampoll.observe.device import DeviceReport, describe, learned_of
 from streampoll.observe.looks import counters_by_profile, look_by_profile
 from streampoll.observe.metrics_app import MetricsRoutes
 from streampoll.results.archive import Archive
 from streampoll.results.control import Control, Decisions
+from streampoll.results.event_log import EventLog
 from streampoll.results.migrations import migrate
 from streampoll.results.postgres import Postgres
 from streampoll.shards.finality import unfinished
 from streampoll.shards.letters import Letters
 from streampoll.shards.presence import new_worker_id
+from streampoll.shards.ring import shard_of
 from streampoll.shards.telling import Telling
 from streampoll.worker.child import ChildContext
 
@@ -131,7 +135,8 @@ class ApiBuild:
         self._metrics = metrics_source(files.where, settings, side, postgres)
         self._source = self._metrics.stats
         self._stats = StatsRoutes(self._source, side.presence)
-        self._broadcast = Broadcast([self._snapshots], settings.api.streams)
+        self._events = EventRoutes(EventLog(postgres), self._tell, self._note)
+        self._broadcast = Broadcast([self._snapshots, self._events.news], settings.api.streams)
 
     def application(self) -> ASGIApp:
         """Return the application."""
@@ -157,6 +162,7 @@ class ApiBuild:
             *Fleet(self._directory, self._archive).routes(),
             *Jobs(self._job_ports()).routes(),
             *letters.routes(),
+            *self._events.routes(),
             *ActionRoutes(self._control).routes(),
         ]
 
@@ -225,6 +231,15 @@ class ApiBuild:
         if added:
             await self._note(by, "run", target, f"{added} polls")
         return added, asked
+
+    async def _tell(self, event: Event) -> None:
+        """Tell notifications that an event was acknowledged, in its device's shard; it is so anyway."""
+        device = (await self._directory.inventory()).find(event.device)
+        shard = shard_of(device.address if device else event.device, self.settings.shards.count)
+        try:
+            await announce_acknowledged(self._side.streams, shard, event, time.time())
+        except UnavailableError as error:
+            log.warning("event %d is acknowledged, and notifications are not told: %s", event.id, error)
 
     async def _note(self, by: str, action: str, target: str, detail: str = "") -> None:
         """Take note of an action; that it can't be written does not undo it."""
