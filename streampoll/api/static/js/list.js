@@ -13,19 +13,19 @@ let lists = 0;
  * Make a list: `head` are its headings, `make(item)` returns {node, update(item)}, `open(item)` is Enter or a click,
  * `rowHeight` is a CSS variable's name.
  */
-export function virtualList(label, { head, keyOf, make, open, rowHeight = "--row" }) {
+export function virtualList(label, { head, make, open, rowHeight = "--row" }) {
   const id = `list-${(lists += 1)}`;
   const body = h("div", { class: "list-body" });
   const grid = h("div", { class: "list", role: "grid", tabindex: "0", "aria-label": label },
     h("div", { class: "list-head", role: "row" }, head.map((title) => h("span", { role: "columnheader" }, title))), body);
-  const list = { grid, body, items: [], selected: 0, height: 36, id, keyOf };
+  const list = { grid, body, items: [], selected: 0, height: 36, view: 0, id };
 
   const row = (item) => {
     const made = make(item);
     made.node.classList.add("list-row");
     made.node.setAttribute("role", "row");
     made.node.addEventListener("click", (event) => event.target.closest("button, a") || open(made.item));
-    return { node: made.node, update: (given) => ((made.item = given), made.update(given)) };
+    return { node: made.node, update: ({ item: now }) => ((made.item = now), made.update(now)) };
   };
   const draw = () => drawn(list, row);
   grid.addEventListener("scroll", () => requestAnimationFrame(draw), { passive: true });
@@ -34,6 +34,7 @@ export function virtualList(label, { head, keyOf, make, open, rowHeight = "--row
   grid.addEventListener("blur", draw);
   const resized = new ResizeObserver(() => {
     list.height = parseFloat(getComputedStyle(document.documentElement).getPropertyValue(rowHeight)) || list.height;
+    list.view = grid.clientHeight; // asked here, since to ask while drawing has the page laid out twice
     draw();
   });
   resized.observe(grid);
@@ -46,22 +47,23 @@ export function virtualList(label, { head, keyOf, make, open, rowHeight = "--row
 }
 
 function drawn(list, row) {
-  const { grid, body, items, height, id } = list;
+  const { grid, body, items, height } = list;
   list.selected = Math.max(0, Math.min(list.selected, items.length - 1));
-  const first = Math.max(0, Math.floor(grid.scrollTop / height) - SPARE_ROWS);
-  const last = Math.min(items.length, Math.ceil((grid.scrollTop + grid.clientHeight) / height) + SPARE_ROWS);
-  body.style.height = `${items.length * height}px`;
+  const count = Math.ceil(list.view / height) + 2 * SPARE_ROWS;
+  const first = Math.max(0, Math.min(Math.floor(grid.scrollTop / height) - SPARE_ROWS, items.length - count));
+  const shown = items.slice(first, first + count).map((item, number) => ({ item, place: first + number }));
+  if (list.drawn !== items.length * height) body.style.height = `${(list.drawn = items.length * height)}px`;
   setAttribute(grid, "aria-rowcount", items.length + 1);
-  keep(body, items.slice(first, last), list.keyOf, row);
-  let place = first;
-  for (const { node } of body.kept.values()) placed(node, place++, list, id);
+  // a row that goes out of sight above is the next one below: rows are made once, and only change what they say
+  keep(body, shown.sort((a, b) => (a.place % count) - (b.place % count)), ({ place }) => place % count, ({ item }) => row(item));
+  for (const { place } of shown) placed(body.kept.get(place % count).node, place, list);
   setAttribute(grid, "aria-activedescendant", body.querySelector(".selected")?.id);
 }
 
-function placed(node, place, list, id) {
+function placed(node, place, list) {
   const chosen = place === list.selected && document.activeElement === list.grid;
   node.style.transform = `translateY(${place * list.height}px)`;
-  node.id = `${id}-${place}`;
+  node.id = `${list.id}-${place}`;
   setAttribute(node, "aria-rowindex", place + 2);
   setAttribute(node, "aria-selected", chosen ? "true" : null);
   node.classList.toggle("selected", chosen);

@@ -27,7 +27,7 @@ export function devices() {
   const order = picker("Order", Object.entries(ORDERS).map(([name, [words]]) => [name, words]));
   const told = h("p", { class: "muted small", role: "status" }, "Reading the devices…");
   const wrong = trouble();
-  const list = virtualList("Devices", { head: ["Device", "State", "took", "Site", "Role", "Address", "last poll"], keyOf: (device) => device.name,
+  const list = virtualList("Devices", { head: ["Device", "State", "took", "Site", "Role", "Address", "last poll"],
     make: deviceRow, open: (device) => (location.hash = devicePath(device.name)) });
   const node = h("div", {}, h("div", { class: "page-head filters" }, h("h1", {}, "Devices"), search, kind, site, order), wrong.node, list.node, told);
   list.node.classList.add("devices");
