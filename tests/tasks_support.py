@@ -159,12 +159,6 @@ def die():
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-@task(name="murder")
-async def murder():
-    note("murder", os.getpid())
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
 @task(name="count", results=False)
 async def count(number):
     note("count", number)

@@ -29,6 +29,7 @@ from streampoll.results.postgres import Connection, Postgres, connected
 from streampoll.results.reader import Wanted, results
 from streampoll.results.store import Store
 from streampoll.shards.port import Paused
+from streampoll.tasks import results as task_results
 from tests.results_support import NOON, delivered, dispatched, ledger_entry, result_entry
 from tests.security_support import Authority, authority, give, pgbouncer
 from tests.servers_support import run_now
@@ -96,6 +97,7 @@ async def reader(postgres: PostgresSettings) -> None:
         await connection.fetch("SELECT payload FROM rates")
         report = await audit(connection, NOON - 60, NOON + 300, _nothing_open)
         assert report.total.as_json()["ok"] == 2
+        assert await task_results.listed(connection, NOON, 10) == []
 
 
 async def api(postgres: PostgresSettings) -> None:

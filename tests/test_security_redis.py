@@ -15,6 +15,7 @@ from streampoll.config.settings import RedisSettings, ShardsSettings
 from streampoll.errors import RedisUnavailable
 from streampoll.model import Device
 from streampoll.shards import scripts
+from streampoll.shards.cancels import Cancels
 from streampoll.shards.clock import Clock
 from streampoll.shards.device_record import DeviceRecord
 from streampoll.shards.devices import DeviceRecords
@@ -25,10 +26,12 @@ from streampoll.shards.letters import Letters
 from streampoll.shards.outputs import Reader, RedisOutputStreams
 from streampoll.shards.port import Later, Pause, Paused, Postponed, Settled, Write
 from streampoll.shards.presence import Presence
+from streampoll.shards.registered import Registered
 from streampoll.shards.runs import AdHoc, Runs
 from streampoll.shards.scripts import Scripts
 from streampoll.shards.server import settle
 from streampoll.shards.totals import Totals
+from streampoll.shards.unfinished import Lookout
 from tests.shards_support import (
     HIGH_WATER,
     POLLING,
@@ -103,6 +106,8 @@ async def worker(bench: RedisBench) -> None:
     outputs = RedisOutputStreams(bench.topology, bench.keys)
     for _ in range(2):
         await outputs.deliver("o", await outputs.follow("o", [SHARD], 10, Reader("w", 1.0)), ["o"])
+    await Registered(bench.topology, bench.keys, Clock()).publish({"j": "workflows"})
+    assert await Cancels(bench.topology, bench.keys, Clock()).read() == frozenset()
     totals = Totals(bench.topology, bench.keys)
     assert await totals.add("w", 1, await totals.add("w", 1, 0, {"polls": 1}), {"polls": 1}) == 1
     await presence.withdraw("w")
@@ -123,6 +128,16 @@ async def reader(bench: RedisBench) -> None:
     assert await Totals(bench.topology, bench.keys).read() == {}
     await RedisOutputStreams(bench.topology, bench.keys).follow("o", SHARDS, 1)
     assert await DeviceRecords(bench.topology, bench.keys, time.time).find(SHARD, "sw1") is None
+
+
+async def sender(bench: RedisBench) -> None:
+    assert await Registered(bench.topology, bench.keys, Clock()).read() == {}
+    for _ in range(2):
+        await bench.streams.add(POLLING, SHARD, [Entry(Kind.TASK, "task:j", 1, 0, b"")], 60.0, ["key"])
+    await bench.streams.add(POLLING, SHARD, [Entry(Kind.TASK, "task:j", 1, 0, b"")])
+    await Cancels(bench.topology, bench.keys, Clock()).cancel(["07-0"])
+    found = await Lookout(bench.topology, bench.keys, SHARD + 1).unfinished(Kind.TASK, [POLLING], 10)
+    assert [each.state for each in found] == ["waiting", "delayed"]
 
 
 async def operator(bench: RedisBench) -> None:
@@ -153,7 +168,8 @@ async def api(bench: RedisBench) -> None:
 
 
 ROLES: dict[str, Role] = {
-    "coordinator": coordinator, "worker": worker, "reader": reader, "operator": operator, "api": api,
+    "coordinator": coordinator, "worker": worker, "reader": reader, "operator": operator, "sender": sender,
+    "api": api,
 }  # fmt: skip
 
 

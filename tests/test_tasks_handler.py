@@ -150,6 +150,7 @@ async def test_one_that_runs_is_cancelled_by_its_id_and_no_other() -> None:
 
     assert [end.state for end in ends(ended.emits)] == [State.CANCELLED]
     assert not running[1].done()
+    assert not running[0].cancelling()  # else the next time-out in it would be taken for a cancellation
     running[1].cancel()
 
 

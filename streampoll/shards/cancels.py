@@ -27,7 +27,7 @@ class Cancels:
 
     async def read(self) -> frozenset[str]:
         """Return all that are cancelled."""
-        (members,) = await self._run(("ZRANGE", self._key, 0, -1))
+        (members,) = await self._run(("ZRANGEBYSCORE", self._key, "-inf", "+inf"))
         return frozenset(member.decode() for member in members)
 
     async def _run(self, *commands: Sequence[Any]) -> list[Any]:

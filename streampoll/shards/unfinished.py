@@ -43,7 +43,7 @@ class Lookout:
             for key, words in (
                 (keys.stream(queue), ("XRANGE", keys.stream(queue), "-", "+", "COUNT", most)),
                 (keys.stream(queue), ("XPENDING", keys.stream(queue), queue.value, "-", "+", most)),
-                (keys.delayed(queue), ("ZRANGE", keys.delayed(queue), 0, most - 1, "WITHSCORES")),
+                (keys.delayed(queue), _oldest(keys.delayed(queue), most)),
             )
         ]
         replies = await self._topology.run(commands)
@@ -55,6 +55,10 @@ class Lookout:
             found += _in_stream(queue, shard, entries, holders)
             found += _delayed(queue, shard, delayed)
         return [each for each in found if each.entry.kind == kind]
+
+
+def _oldest(delayed: str, most: int) -> Sequence[Any]:
+    return ("ZRANGEBYSCORE", delayed, "-inf", "+inf", "WITHSCORES", "LIMIT", 0, most)
 
 
 def _in_stream(queue: QueueClass, shard: int, entries: Any, holders: dict[bytes, str]) -> Iterable[Unfinished]:
