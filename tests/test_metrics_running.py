@@ -107,6 +107,16 @@ def polls(found: dict[str, float]) -> float:
     return sum(count for key, count in found.items() if key.startswith("streampoll_polls_total"))
 
 
+def test_once_prints_the_page_and_fails_where_redis_is_away(system: Deployment) -> None:
+    here = system.run("metrics", "--once")
+    assert (here.returncode, samples(here.stdout.encode())["streampoll_redis_up{}"]) == (0, 1)
+    away = system.run("metrics", "--once", STREAMPOLL_REDIS_URL="redis://127.0.0.1:1/0")
+    assert (away.returncode, samples(away.stdout.encode())["streampoll_redis_up{}"], away.stderr) == (1, 0, "")
+    refused = system.run("metrics", "--listen", "nowhere")
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert "write 127.0.0.1:9585" in refused.stderr
+
+
 def test_counters_agree_with_the_rows_although_workers_are_killed_and_the_exporter_restarted(
     system: Deployment,
 ) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from streampoll.cli import EXIT_FAILED
 from streampoll.cli.options import config_option
 from streampoll.embedded.endpoints import read_settings
 
@@ -19,6 +20,7 @@ def command(config: Path, listen: str | None, once: bool) -> int:
 
     One process answers for the whole fleet: it reads what all of them have told Redis. /metrics/device?target=NAME
     gives a device's last stored values in snmp_exporter's way, without asking the device.
+    With --once the exit code is 1 if Redis could not be read.
 
     \b
     Examples:
@@ -40,8 +42,9 @@ async def _print(config: Path) -> int:
     from streampoll.app.metrics import open_metrics
 
     async with open_metrics(config) as metrics:
-        click.echo((await metrics.fleet()).decode(), nl=False)
-    return 0
+        page = (await metrics.fleet()).decode()
+    click.echo(page, nl=False)
+    return EXIT_FAILED if "streampoll_redis_up 0.0" in page else 0
 
 
 async def _serve(config: Path, address: tuple[str, int]) -> None:
