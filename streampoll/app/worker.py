@@ -8,6 +8,7 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from streampoll.app.analysis import NoRules, analysis_handler
 from streampoll.app.counting import counted_by
 from streampoll.app.files import Files
 from streampoll.app.loop import run_loop, stop_signal, until_settled, when
@@ -18,8 +19,10 @@ from streampoll.app.tasks import TaskSide, classes_of, task_side
 from streampoll.app.watches import watch_credentials, watch_profiles, watch_threads, watch_workflows
 from streampoll.app.workflows import RunFiles, RunSide, run_side
 from streampoll.config.credentials import Credentials
+from streampoll.config.jobs import Job
 from streampoll.config.load import (
     load_credentials,
+    load_jobs,
     load_profiles,
     load_workflows,
 )
@@ -73,6 +76,7 @@ def worker_role(files: Files, settings: Settings, name: str, pool: PoolSettings)
     profiles = dict(load_profiles(files.where, settings))
     credentials = load_credentials(files.where, settings, files.environ)
     notifications = NotificationFile(files, settings)
+    jobs = {job.name: job for job in load_jobs(files.where)}
     workflows = dict(load_workflows(files.where, settings))
 
     def run_child(context: ChildContext) -> int:
@@ -85,7 +89,7 @@ def worker_role(files: Files, settings: Settings, name: str, pool: PoolSettings)
         )
         side = partial(task_side, settings, files.where, tasks)
         runs = RunFiles(files, settings, workflows, profiles)
-        loaded = _Loaded(router, watches, side, profiles, credentials, notifications, runs)
+        loaded = _Loaded(router, watches, side, profiles, credentials, notifications, runs, jobs)
         return run_loop(_serve_worker(context, settings, name, pool, loaded))
 
     return Role(f"worker-{name}" if name else "worker", run_child, rules)
@@ -102,6 +106,7 @@ class _Loaded:
     credentials: Credentials
     notifications: NotificationFile
     runs: RunFiles
+    jobs: Mapping[str, Job]
 
     def outputs(
         self, settings: Settings, side: RedisSide, homes: Callable[[], Sequence[int]]
@@ -126,8 +131,8 @@ async def _serve_worker(
         tasks = loaded.task_side(side, own_id)
         runs = run_side(loaded.runs, side, router, tasks.client, own_id)
         build = _WorkerBuild(settings, pool, side, context.beat, own_id, tasks, loaded.notifications, runs)
-        handlers = build.handlers(router)
         membership = build.membership()
+        handlers = build.handlers(router, loaded, membership)
         homes = partial(membership.homes, QueueClass.POLLING)
         remembering = Remembering(router.memory, side.devices, homes, settings.shards.count)
         parts = build.parts(name, context.index, handlers, membership, remembering)
@@ -171,11 +176,12 @@ class _WorkerBuild:
     notifications: NotificationFile
     runs: RunSide
 
-    def handlers(self, router: Router) -> dict[QueueClass, Handler]:
+    def handlers(self, router: Router, loaded: _Loaded, membership: Membership) -> dict[QueueClass, Handler]:
         """Make the handler of each class that the pool serves."""
-        return {queue: self._handler(queue, router) for queue in _DRAIN_ORDER if queue in self.pool.queues}
+        make = partial(self._handler, loaded=loaded, analysed=partial(membership.served, QueueClass.ANALYSIS))
+        return {queue: make(queue, router) for queue in _DRAIN_ORDER if queue in self.pool.queues}
 
-    def _handler(self, queue: QueueClass, router: Router) -> Handler:
+    def _handler(self, queue: QueueClass, router: Router, loaded: _Loaded, analysed: Callable[[], bool]) -> Handler:
         if queue is QueueClass.POLLING:
             return PollHandler(
                 PollPorts(
@@ -185,6 +191,7 @@ class _WorkerBuild:
                     self.id,
                     router.close,
                     self.settings.worker.outputs_kept if enabled_outputs(self.settings) else 0,
+                    analysed if self.settings.analysis.enabled else lambda: False,
                 )
             )
         if queue is QueueClass.RESULTS:
@@ -194,6 +201,8 @@ class _WorkerBuild:
             return self.notifications.handler(self.side)
         if queue is QueueClass.WORKFLOWS:
             return self.runs.handler
+        if queue is QueueClass.ANALYSIS:
+            return analysis_handler(self.settings, self.side, loaded.profiles, loaded.jobs, NoRules())
         return RefuseHandler(queue)
 
     def membership(self) -> Membership:

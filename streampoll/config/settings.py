@@ -135,9 +135,19 @@ def _default_queues() -> dict[QueueClass, QueueSettings]:
         QueueClass.RESULTS: QueueSettings(weight=8, concurrency=2_000, batch=1_000, soft_limit_s=0.0),
         QueueClass.NOTIFICATIONS: QueueSettings(weight=4),
         QueueClass.WORKFLOWS: QueueSettings(weight=2),
-        QueueClass.ANALYSIS: QueueSettings(weight=1),
+        QueueClass.ANALYSIS: QueueSettings(weight=1, batch=16),
         QueueClass.URGENT: QueueSettings(concurrency=50),
     }
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisSettings:
+    """What is made of results: rates of counters, and events by rules."""
+
+    enabled: Annotated[bool, _doc("results are analysed, where a worker serves the class analysis")] = True
+    cache_bytes: Annotated[
+        int, Meta(ge=0), _doc("records of devices that a process keeps in memory; others are read from Redis each time")
+    ] = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,6 +346,7 @@ class Settings:
     worker: WorkerSettings = field(default_factory=WorkerSettings)
     pools: Mapping[str, PoolSettings] = field(default_factory=dict)
     queues: Mapping[QueueClass, QueueSettings] = field(default_factory=_default_queues)
+    analysis: AnalysisSettings = field(default_factory=AnalysisSettings)
     snmp: SnmpSettings = field(default_factory=SnmpSettings)
     ping: PingSettings = field(default_factory=PingSettings)
     http: HttpSettings = field(default_factory=HttpSettings)

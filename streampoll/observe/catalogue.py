@@ -82,6 +82,8 @@ SPECS: tuple[Spec, ...] = (
         "entries_claimed_total", "Entries taken over from workers that died, stalled or handed them back.", ("class",)
     ),
     _counter("entries_retried_total", "Entries put off for another attempt.", ("class",)),
+    _counter("analysed_total", "Results analysed.", ("job",)),
+    _counter("analysis_repeated_total", "Results not analysed: one of the same slot, or a later one, had been."),
     _counter("entries_released_total", "Entries handed back unserved.", ("class",)),
     _counter("entries_stale_total", "Entries handed back since a record they write had changed.", ("class",)),
     _counter("entries_buried_total", "Entries sent to the dead letters.", ("class",)),

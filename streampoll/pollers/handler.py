@@ -16,7 +16,7 @@ from streampoll.errors import EntryError
 from streampoll.model import Outcome, QueueClass, Result, Status, Target, Trace
 from streampoll.pollers.counts import PollCounts
 from streampoll.pollers.wraps import WrapWarnings
-from streampoll.shards.entries import Delivered, Entry, Kind, Log, decode_target, encode_result
+from streampoll.shards.entries import Delivered, Entry, Kind, Log, decode_target, encode_analyze, encode_result
 from streampoll.tally import Counted
 from streampoll.worker.port import Bury, Disposition, Emit, Finish, Release
 
@@ -38,6 +38,7 @@ class PollPorts:
     consumer: str
     close: Callable[[], Awaitable[None]]
     kept_for_outputs: int = 0  # results kept in a shard for outputs besides PostgreSQL; 0: there are none
+    analysed: Callable[[], bool] = lambda: False  # whether somebody analyses results
 
 
 class PollHandler:
@@ -104,10 +105,13 @@ class PollHandler:
             entry.job, device, entry.slot, outcome.status, int((done - started) * 1000),
             self._ports.encode(outcome, trace),
         )  # fmt: skip
-        stored = Emit(QueueClass.RESULTS, encode_result(result))
+        stored = encode_result(result)
+        emits = [Emit(QueueClass.RESULTS, stored)]
         if kept := self._ports.kept_for_outputs:
-            return Finish((stored, Emit(Log.OUTPUTS, encode_result(result, kept))))
-        return Finish((stored,))
+            emits.append(Emit(Log.OUTPUTS, encode_result(result, kept)))
+        if self._ports.analysed():
+            emits.append(Emit(QueueClass.ANALYSIS, encode_analyze(stored)))
+        return Finish(emits)
 
     def _unknown(self, delivered: Delivered, why: str = "") -> Disposition:
         """Hand back once what another release may know; then bury it, its poll booked as an error if it can be."""

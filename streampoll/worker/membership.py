@@ -39,12 +39,17 @@ class Membership:
         self._known: tuple[str, ...] = (own_id,)
         self._homes: dict[QueueClass | Log, tuple[int, ...]] = {}
         self._paused: frozenset[str] = frozenset()
+        self._served: frozenset[str] = frozenset(self._queues)
         self._leaving = False
         self.away = False  # Redis could not be reached at the last beat
 
     def homes(self, queue: QueueClass | Log) -> Sequence[int]:
         """Return the shards of a class whose home this process is now: none of one that is paused."""
         return () if queue in self._paused else self._homes.get(queue, ())
+
+    def served(self, queue: QueueClass) -> bool:
+        """Say whether any process that lives serves a class: work that nobody takes on would fill Redis."""
+        return queue in self._served
 
     def known(self) -> Sequence[str]:
         """Return the workers that beat in the last minute."""
@@ -78,6 +83,9 @@ class Membership:
 
     def _settle(self, workers: Sequence[Worker], live_since: float) -> None:
         self._known = (self._id, *(worker.id for worker in workers))
+        self._served = frozenset(
+            queue for worker in workers if worker.beat >= live_since for queue in worker.queues
+        ).union(self._queues)
         for queue in self._queues:
             live = frozenset(worker.id for worker in workers if worker.beat >= live_since and queue in worker.queues)
             if live != self._live.get(queue):

@@ -1,0 +1,250 @@
+"""The handler of class analysis: a result becomes rates and events, in the step that acknowledges it.
+
+    decode -> record (from memory, else Redis) -> rates -> rules -> finish(rates, events, record)
+
+The home of a shard has the record that it wrote last, and reads Redis only where it has none. Whether that was right is
+said by the finish: if the record in Redis is another, nothing of the entry happens, it comes again, and an entry that
+was served before is served on what Redis has. So two homes at once do no harm, and a slot that comes twice, or late,
+changes nothing.
+"""
+
+import asyncio
+import logging
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from streampoll.analysis.counters import Counters
+from streampoll.analysis.port import Facts, Judge, Judgement, Sample, TableRates
+from streampoll.analysis.rates import Found, rates_of
+from streampoll.analysis.record import DeviceRecord, decode_record, encode_record
+from streampoll.errors import EntryError, UnavailableError
+from streampoll.model import Event, Outcome, QueueClass, RatesRow, Result, Status
+from streampoll.results.codec import decode_payload
+from streampoll.results.rates_codec import StoredRates, TableColumns, encode_rates_payload
+from streampoll.shards.entries import Delivered, Kind, decode_result, encode_event, encode_rates
+from streampoll.shards.facts import DeviceFacts
+from streampoll.tally import Counted, field
+from streampoll.worker.port import Bury, Disposition, Emit, Finish, Release, Write
+
+log = logging.getLogger(__name__)
+
+SPACE = "device"
+_BREATH = 4  # results analysed between two turns of the loop: polls share it
+_FACTS_KEPT_S = 60.0
+_STARTS_WORKFLOW = "run"
+
+Key = tuple[int, str]
+"""(shard, device)."""
+
+
+class Records(Protocol):
+    """Where records are read."""
+
+    async def recall(self, space: str, names: Mapping[int, Sequence[str]]) -> dict[int, dict[str, bytes]]:
+        """Read records by shard and name."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisPorts:
+    """What the handler works with."""
+
+    records: Records
+    facts: Callable[[int, Iterable[str]], Awaitable[Mapping[str, DeviceFacts]]]
+    counters: Counters
+    judge: Judge
+    now: Callable[[], float]
+    cache_bytes: int
+    intervals: Callable[[str, DeviceFacts | None], int] = lambda job, facts: 0  # seconds; 0: not known
+
+
+@dataclass(slots=True)
+class _Work:
+    """One entry on its way."""
+
+    delivered: Delivered
+    result: Result
+
+
+class AnalysisHandler:
+    """Analyses results, one after the other: those of one device in the order in which they came."""
+
+    def __init__(self, ports: AnalysisPorts) -> None:
+        self._ports = ports
+        self._cache: dict[Key, tuple[bytes, bytes]] = {}  # record as written, id of the entry that wrote it
+        self._cached_bytes = 0
+        self._facts: dict[Key, DeviceFacts] = {}
+        self._facts_until = 0.0
+        self._turn = asyncio.Lock()
+        self.counts: Counter[str] = Counter()
+
+    def counted(self) -> Counted:
+        """Return what was analysed."""
+        return dict(self.counts)
+
+    async def ready(self) -> None:
+        """It needs nothing but Redis."""
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+    def fail(self, delivered: Delivered, status: Status, cause: str) -> Disposition:
+        """Bury it: the next poll of the device is compared with the same baseline, over a longer time."""
+        return Bury(cause)
+
+    async def handle(self, batch: Sequence[Delivered]) -> Sequence[Disposition]:
+        """Analyse a batch."""
+        async with self._turn:
+            work = [_read(delivered) for delivered in batch]
+            good = [each for each in work if isinstance(each, _Work)]
+            try:
+                await self._recall(good)
+                parents = await self._parents(good)
+            except UnavailableError as error:
+                return [Release(str(error))] * len(batch)
+            said: list[Disposition] = []
+            for number, each in enumerate(work):
+                said.append(self._analyse(each, parents) if isinstance(each, _Work) else each)
+                if number % _BREATH == _BREATH - 1:
+                    await asyncio.sleep(0)
+            return said
+
+    # -- what is known
+
+    async def _recall(self, work: Sequence[_Work]) -> None:
+        """Have the record and the facts of each device; what was served before is read anew."""
+        wanted: dict[int, set[str]] = defaultdict(set)
+        for each in work:
+            key = each.delivered.shard, each.result.device
+            held = self._cache.get(key)
+            if held is None or _order(each.delivered.id) <= _order(held[1]):
+                wanted[key[0]].add(key[1])
+        if wanted:
+            found = await self._ports.records.recall(SPACE, {shard: sorted(names) for shard, names in wanted.items()})
+            for shard, names in wanted.items():
+                for name in names:
+                    self._remember((shard, name), found[shard].get(name, b""), b"0-0")
+        await self._learn({(each.delivered.shard, each.result.device) for each in work})
+
+    async def _learn(self, keys: Iterable[Key]) -> None:
+        now = self._ports.now()
+        if now >= self._facts_until:
+            self._facts.clear()
+            self._facts_until = now + _FACTS_KEPT_S
+        wanted: dict[int, list[str]] = defaultdict(list)
+        for shard, name in keys:
+            if (shard, name) not in self._facts:
+                wanted[shard].append(name)
+        for shard, names in wanted.items():
+            found = await self._ports.facts(shard, names)
+            self._facts.update({(shard, name): facts for name, facts in found.items()})
+
+    async def _parents(self, work: Iterable[_Work]) -> frozenset[Key]:
+        """Return the parents that fail, of devices that do."""
+        asked: dict[int, set[str]] = defaultdict(set)
+        for each in work:
+            facts = self._facts.get((each.delivered.shard, each.result.device))
+            if facts is not None and facts.parent_shard >= 0 and not each.result.status.answered:
+                asked[facts.parent_shard].add(facts.parent)
+        if not asked:
+            return frozenset()
+        found = await self._ports.records.recall(SPACE, {shard: sorted(names) for shard, names in asked.items()})
+        return frozenset(
+            (shard, name) for shard, records in found.items() for name, packed in records.items()
+            if decode_record(packed).failing
+        )  # fmt: skip
+
+    def _remember(self, key: Key, packed: bytes, entry_id: bytes) -> None:
+        """Keep a record; when memory is full new ones are not, for devices come round in a fixed order."""
+        held = self._cache.pop(key, None)
+        self._cached_bytes += len(packed) - (len(held[0]) if held else 0)
+        self._cache[key] = packed, entry_id
+
+    def _trim(self, key: Key) -> None:
+        if self._cached_bytes > self._ports.cache_bytes:
+            self._cached_bytes -= len(self._cache.pop(key)[0])
+
+    # -- one result
+
+    def _analyse(self, work: _Work, failing: frozenset[Key]) -> Disposition:
+        delivered, result = work.delivered, work.result
+        key = delivered.shard, result.device
+        packed = self._cache[key][0] if key in self._cache else None
+        record = decode_record(packed)
+        base = record.baseline(result.job)
+        if result.slot <= base.slot:
+            self.counts["analysis_repeated"] += 1
+            return Finish()
+        try:
+            outcome, _ = decode_payload(result.payload)
+        except EntryError as error:
+            return _unknown(delivered, str(error))
+        found = rates_of(result.slot, outcome, self._ports.counters.of(outcome.profile), base)
+        judgement = self._judge(work, outcome, found, record, failing)
+        emits = [Emit(QueueClass.RESULTS, encode_rates(_row(result, outcome, found)))] if found.any else []
+        emits += _told(judgement)
+        record.keep(result.job, found.base)
+        record.state, record.failing = judgement.state, judgement.failing
+        after = encode_record(record)
+        self._remember(key, after, delivered.id)
+        self._trim(key)
+        self.counts[field("analysed", result.job)] += 1
+        return Finish(emits, [Write(SPACE, result.device, record.version, after)])
+
+    def _judge(
+        self, work: _Work, outcome: Outcome, found: Found, record: DeviceRecord, failing: frozenset[Key]
+    ) -> Judgement:
+        result, facts = work.result, self._facts.get((work.delivered.shard, work.result.device))
+        known: Facts = facts or DeviceFacts(result.device, "")
+        sample = Sample(
+            known, result.job, result.slot, self._ports.intervals(result.job, facts), outcome, result.duration_ms,
+            {name: TableRates(table.rows, table.per_s, table.percent) for name, table in found.tables.items()},
+            found.scalars,
+            parent_down=facts is not None and (facts.parent_shard, facts.parent) in failing,
+        )  # fmt: skip
+        return self._ports.judge.judge(sample, record.state)
+
+
+def _read(delivered: Delivered) -> _Work | Disposition:
+    entry = delivered.entry
+    if entry is None or entry.kind != Kind.ANALYZE:
+        return _unknown(delivered, f"no worker knows entries of kind {entry.kind[:40] if entry else '?'!r}")
+    try:
+        return _Work(delivered, decode_result(entry))
+    except EntryError as error:
+        return _unknown(delivered, str(error))
+
+
+def _unknown(delivered: Delivered, cause: str) -> Disposition:
+    """Hand back once what another release may know; then bury it."""
+    return Release("unknown here", counted=True) if delivered.delivery == 1 else Bury(cause)
+
+
+def _row(result: Result, outcome: Outcome, found: Found) -> RatesRow:
+    """Return the rates as they are stored."""
+    tables = {
+        name: TableColumns(table.rows, table.per_s, table.percent, table.spans_s)
+        for name, table in found.tables.items()
+    }
+    stored = StoredRates(float(outcome.at or result.slot), float(found.span_s), found.scalars, tables)
+    return RatesRow(result.job, result.device, result.slot, encode_rates_payload(stored))
+
+
+def _told(judgement: Judgement) -> list[Emit]:
+    """Return what becomes of changes: stored, told, and what they start."""
+
+    def entries(queue: QueueClass, events: Iterable[Event]) -> list[Emit]:
+        return [Emit(queue, encode_event(event)) for event in events]
+
+    return [
+        *entries(QueueClass.RESULTS, judgement.changes),
+        *entries(QueueClass.NOTIFICATIONS, judgement.notify),
+        *entries(QueueClass.WORKFLOWS, judgement.runs),
+    ]
+
+
+def _order(entry_id: bytes) -> tuple[int, int]:
+    """Return an entry's id as what compares."""
+    ms, _, sequence = entry_id.partition(b"-")
+    return int(ms), int(sequence or 0)

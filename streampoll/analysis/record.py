@@ -1,0 +1,71 @@
+"""A device's record in Redis: 8 bytes of version, then msgpack. It holds the baseline of each job and the rules' state.
+
+    [1, {job: baseline, packed}, state, failing]
+
+The version is a hash of the rest: equal versions are equal records, so what a writer read is what it replaces. A record
+that can't be read, or that would be too large, counts as none: the next poll is the first.
+"""
+
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any, Final
+
+import msgpack
+
+from streampoll.analysis.baseline import Baseline, packable, unpacked
+from streampoll.shards.port import VERSION_BYTES
+
+FORMAT: Final = 1
+MAX_BYTES: Final = 4 << 20
+MOST_JOBS: Final = 64  # of one device: the one that was polled longest ago goes first
+
+
+@dataclass(slots=True)
+class DeviceRecord:
+    """What is kept of a device."""
+
+    jobs: dict[str, bytes] = field(default_factory=dict)  # job -> its baseline, packed: others' are not looked at
+    state: dict[str, Any] = field(default_factory=dict)  # of the rules
+    failing: bool = False  # it is down, or has begun to fail: what the devices behind it ask for
+    version: bytes = b""  # as read; b"": there was none
+
+    def baseline(self, job: str) -> Baseline:
+        """Return a job's baseline; an empty one if there is none that can be read."""
+        packed = self.jobs.get(job)
+        try:
+            return unpacked(msgpack.unpackb(packed, strict_map_key=False)) if packed else Baseline()
+        except (ValueError, TypeError, msgpack.exceptions.UnpackException):
+            return Baseline()
+
+    def keep(self, job: str, base: Baseline) -> None:
+        """Replace a job's baseline."""
+        self.jobs.pop(job, None)
+        self.jobs[job] = msgpack.packb(packable(base))
+        while len(self.jobs) > MOST_JOBS:
+            del self.jobs[next(iter(self.jobs))]
+
+
+def encode_record(record: DeviceRecord) -> bytes:
+    """Pack a record behind its version; without its baselines if it would be too large."""
+    packed = msgpack.packb((FORMAT, record.jobs, record.state, record.failing))
+    if len(packed) > MAX_BYTES:
+        packed = msgpack.packb((FORMAT, {}, record.state, record.failing))
+    if len(packed) > MAX_BYTES:
+        packed = msgpack.packb((FORMAT, {}, {}, record.failing))
+    version: bytes = blake2b(packed, digest_size=VERSION_BYTES).digest()
+    return version + bytes(packed)
+
+
+def decode_record(packed: bytes | None) -> DeviceRecord:
+    """Unpack a record; one that can't be read is empty, and is replaced by the next."""
+    if not packed:
+        return DeviceRecord()
+    version = packed[:VERSION_BYTES]
+    try:
+        said = msgpack.unpackb(packed[VERSION_BYTES:], strict_map_key=False)
+    except (ValueError, TypeError, msgpack.exceptions.UnpackException):
+        said = None
+    match said:
+        case [1, dict(jobs), dict(state), bool(failing), *_] if all(isinstance(each, bytes) for each in jobs.values()):
+            return DeviceRecord(jobs, state, failing, version)
+    return DeviceRecord(version=version)

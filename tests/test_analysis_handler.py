@@ -1,0 +1,278 @@
+"""The handler of class analysis: a result is analysed once, on the record that is there, whoever else is at it."""
+
+from collections.abc import Mapping, Sequence
+from itertools import count
+from random import Random
+
+import pytest
+
+from streampoll.analysis import handler as handling
+from streampoll.analysis.baseline import Baseline
+from streampoll.analysis.counters import Counters
+from streampoll.analysis.handler import AnalysisHandler, AnalysisPorts
+from streampoll.analysis.port import Judgement, Sample
+from streampoll.analysis.record import DeviceRecord, decode_record, encode_record
+from streampoll.model import Change, Event, Outcome, QueueClass, Result, Severity, Status, Trace, event_id
+from streampoll.results.codec import encode_payload
+from streampoll.results.rates_codec import decode_rates_payload
+from streampoll.shards.entries import (
+    Delivered,
+    Entry,
+    Kind,
+    decode_event,
+    decode_rates,
+    encode_analyze,
+    encode_result,
+)  # fmt: skip
+from streampoll.shards.facts import DeviceFacts
+from streampoll.shards.memory import MemoryStreams
+from streampoll.shards.memory_server import MemoryServer
+from streampoll.shards.port import Settled
+from streampoll.snmp.plan import CollectPlan, Metric
+from streampoll.snmp.plan import Kind as ValueKind
+from streampoll.worker.port import Bury, Finish, Release
+
+ANALYSIS, RESULTS = QueueClass.ANALYSIS, QueueClass.RESULTS
+SHARD, START = 0, 1_700_000_000
+PROFILES = {"p": CollectPlan("p", (Metric("octets", (1, 3), ValueKind.COUNTER),))}
+
+
+class Judge:
+    """Opens an event each time a device does not answer."""
+
+    def __init__(self) -> None:
+        self.seen: list[Sample] = []
+
+    def judge(self, sample: Sample, state: Mapping[str, object]) -> Judgement:
+        self.seen.append(sample)
+        failing = not sample.outcome.status.answered
+        changes = [event(sample.slot)] if failing else []
+        return Judgement(
+            {"polls": int(str(state.get("polls", 0))) + 1}, failing=failing, changes=changes, notify=changes
+        )
+
+
+def event(slot: int) -> Event:
+    return Event(event_id("down", "r1", "", slot), "down", "r1", "", Severity.ERROR, {}, slot, slot, Change.OPENED)
+
+
+class Bench:
+    """One shard, and processes that analyse."""
+
+    def __init__(self) -> None:
+        self.server = MemoryServer(now_ms=lambda: START * 1000)
+        self.streams = MemoryStreams(self.server)
+        self.facts: dict[str, DeviceFacts] = {}
+        self.judge = Judge()
+
+    def process(self, cache_bytes: int = 1 << 20) -> AnalysisHandler:
+        async def facts(shard: int, names: Sequence[str]) -> dict[str, DeviceFacts]:
+            return {name: self.facts[name] for name in names if name in self.facts}
+
+        return AnalysisHandler(
+            AnalysisPorts(self.streams, facts, Counters(PROFILES), self.judge, lambda: float(START), cache_bytes)
+        )
+
+    async def add(self, *slots: int, device: str = "r1", status: Status = Status.OK, per_s: int = 10) -> None:
+        for slot in slots:
+            values = {"octets": (slot + 100) * per_s, "sysUpTime": (slot + 100) * 100} if status is Status.OK else {}
+            outcome = Outcome(status, values=values, at=START + slot if values else 0.0, profile="p")
+            payload = encode_payload(outcome, Trace(START, START, START, START, START, 1, "w"))
+            result = encode_result(Result("j", device, START + slot, status, 5, payload))
+            await self.streams.add(ANALYSIS, SHARD, [encode_analyze(result)])
+
+    async def take(self, consumer: str = "a", most: int = 100) -> list[Delivered]:
+        await self.streams.make_groups(ANALYSIS, [SHARD])
+        swept = await self.streams.sweep(ANALYSIS, consumer, SHARD, 3_600_000, b"0-0", most)
+        return [*swept.entries, *await self.streams.read(ANALYSIS, [SHARD], consumer, most, 0)]
+
+    async def serve(self, process: AnalysisHandler, taken: Sequence[Delivered], consumer: str = "a") -> int:
+        """Analyse and finish; return how many were handed back."""
+        said = await process.handle(taken)
+        done = []
+        for each, finish in zip(taken, said, strict=True):
+            assert isinstance(finish, Finish)
+            assert each.entry is not None
+            emits = [(emit.queue, emit.entry) for emit in finish.emits if isinstance(emit.queue, QueueClass)]
+            done.append(Settled(each.id, each.entry.job, each.entry.slot, emits, writes=finish.writes))
+        return len(await self.streams.finish(ANALYSIS, consumer, {SHARD: done}))
+
+    async def stored(self, kind: Kind) -> list[Entry]:
+        entries = self.server.shard(SHARD).streams[RESULTS].entries.values()
+        await self.streams.make_groups(RESULTS, [SHARD])
+        read = await self.streams.read(RESULTS, [SHARD], "s", 1000, 0)
+        assert len(read) <= len(entries)
+        return [each.entry for each in read if each.entry and each.entry.kind == kind]
+
+    async def rates(self) -> list[tuple[int, float | None]]:
+        rows = [decode_rates(entry) for entry in await self.stored(Kind.RATES)]
+        return [(row.slot - START, decode_rates_payload(row.payload).scalars["octets"]) for row in rows]
+
+    @property
+    def record(self) -> DeviceRecord:
+        return decode_record(self.server.shard(SHARD).state.get(("device", "r1")))
+
+
+async def test_results_become_rates_of_true_spans() -> None:
+    b = Bench()
+    await b.add(0, 60, 180)
+
+    assert await b.serve(b.process(), await b.take()) == 0
+
+    assert await b.rates() == [(60, 10.0), (180, 10.0)]
+    assert b.record.state == {"polls": 3}
+
+
+async def test_a_baseline_survives_a_change_of_worker() -> None:
+    b = Bench()
+    for slot in (0, 60, 120):
+        await b.add(slot)
+        assert await b.serve(b.process(), await b.take()) == 0
+
+    assert await b.rates() == [(60, 10.0), (120, 10.0)]
+
+
+async def test_a_repeated_and_a_late_slot_change_nothing() -> None:
+    b = Bench()
+    process = b.process()
+    await b.add(0, 60, 60, 30, 120)
+
+    await b.serve(process, await b.take())
+
+    assert await b.rates() == [(60, 10.0), (120, 10.0)]
+    assert len(b.judge.seen) == 3
+    assert process.counted()["analysis_repeated"] == 2
+
+
+async def test_two_homes_at_once_do_no_harm() -> None:
+    b = Bench()
+    one, two = b.process(), b.process()
+    random = Random(7)
+    for slot in range(0, 1200, 60):
+        await b.add(slot)
+        process, consumer = random.choice([(one, "a"), (two, "b")])
+        while taken := await b.take(consumer):
+            await b.serve(process, taken, consumer)
+
+    assert await b.rates() == [(slot, 10.0) for slot in range(60, 1200, 60)]
+    assert b.record.state == {"polls": 20}
+
+
+async def test_what_is_stale_is_read_and_analysed_again() -> None:
+    b = Bench()
+    one, two = b.process(), b.process()
+    await b.add(0)
+    await b.serve(one, await b.take())
+    await b.add(60)
+    await b.serve(two, await b.take("b"), "b")
+    await b.add(120)
+
+    assert await b.serve(one, await b.take()) == 1
+    assert await b.serve(one, await b.take()) == 0
+
+    assert await b.rates() == [(60, 10.0), (120, 10.0)]
+
+
+async def test_redis_is_read_only_where_memory_has_no_record() -> None:
+    b = Bench()
+    reads: list[object] = []
+    recall = b.streams.recall
+
+    async def counted(space: str, names: Mapping[int, Sequence[str]]) -> dict[int, dict[str, bytes]]:
+        reads.append(names)
+        return await recall(space, names)
+
+    b.streams.recall = counted  # type: ignore[method-assign]
+    small, large = b.process(0), b.process()
+    for slot in (0, 60, 120):
+        await b.add(slot)
+        await b.serve(large, await b.take())
+    assert len(reads) == 1
+
+    for slot in (180, 240):
+        await b.add(slot)
+        await b.serve(small, await b.take())
+    assert len(reads) == 3
+    assert [rate for _, rate in await b.rates()] == [10.0] * 4
+
+
+async def test_changes_are_stored_and_told() -> None:
+    b = Bench()
+    await b.add(0)
+    await b.add(60, status=Status.TIMEOUT)
+
+    await b.serve(b.process(), await b.take())
+
+    assert [decode_event(entry) for entry in await b.stored(Kind.EVENT)] == [event(START + 60)]
+    assert len(b.server.shard(SHARD).streams[QueueClass.NOTIFICATIONS].entries) == 1
+    assert b.record.failing
+
+
+async def test_a_device_behind_a_failing_one_is_judged_so() -> None:
+    b = Bench()
+    b.facts = {"r2": DeviceFacts("r2", "10.0.0.2", parent="r1", parent_shard=SHARD)}
+    process = b.process()
+    await b.add(0, status=Status.TIMEOUT)
+    await b.serve(process, await b.take())
+    await b.add(60, device="r2", status=Status.TIMEOUT)
+    await b.serve(process, await b.take())
+
+    assert [sample.parent_down for sample in b.judge.seen] == [False, True]
+
+
+async def test_what_can_not_be_read_is_handed_back_once_then_buried() -> None:
+    b = Bench()
+    await b.streams.add(ANALYSIS, SHARD, [Entry(Kind.ANALYZE, "j", 1, 0, b"\x90"), Entry("novel", "j", 1, 0, b"")])
+    taken = await b.take()
+
+    assert {type(said) for said in await b.process().handle(taken)} == {Release}
+    for each in taken:
+        each.delivery = 2
+    assert {type(said) for said in await b.process().handle(taken)} == {Bury}
+
+
+@pytest.mark.parametrize("packed", [b"", b"12345678", b"12345678\xc1", b"12345678\x90", b"short"])
+def test_a_record_that_can_not_be_read_is_as_if_there_were_none(packed: bytes) -> None:
+    record = decode_record(packed)
+
+    assert (record.jobs, record.state, record.version) == ({}, {}, packed[:8])
+
+
+def test_a_record_is_bounded() -> None:
+    packed = encode_record(DeviceRecord({"j": b"x" * (5 << 20)}, {"a": 1}, True))
+
+    assert len(packed) < 100
+    assert decode_record(packed).state == {"a": 1}
+
+
+async def test_a_stale_record_that_is_not_read_again_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    later = count(0, -1)
+    monkeypatch.setattr(handling, "_order", lambda entry_id: next(later))  # whatever comes was never served before
+
+    with pytest.raises(AssertionError):
+        await test_what_is_stale_is_read_and_analysed_again()
+
+
+async def test_a_repeated_slot_that_is_analysed_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(DeviceRecord, "baseline", lambda self, job: Baseline())
+
+    with pytest.raises(AssertionError):
+        await test_a_repeated_and_a_late_slot_change_nothing()
+
+
+async def test_versions_that_nobody_looks_at_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MemoryServer, "shard", _blind(MemoryServer.shard))
+
+    with pytest.raises(AssertionError):
+        await test_two_homes_at_once_do_no_harm()
+
+
+def _blind(shard):
+    """Let every write hold, as if versions were not looked at."""
+
+    def made(self: MemoryServer, number: int, adds: bool = False):
+        found = shard(self, number, adds)
+        found.hold = lambda writes: True
+        return found
+
+    return made
