@@ -60,6 +60,14 @@ def test_an_acknowledged_event_does_not_escalate() -> None:
     assert story.times == [(30.0, "opened")]
 
 
+def test_what_a_workflow_tells_is_told_once() -> None:
+    story = Story(Route("ops", ("mail",), repeat_s=HOUR, steps=(Step(900, ("boss",)),)))
+    story.happens(event(labels={"workflow": "backup", "run": "7"})).until(5 * HOUR)
+
+    assert story.times == [(30.0, "opened")]
+    assert story.group is None
+
+
 def test_recovery_is_told_to_all_who_heard_of_the_trouble() -> None:
     story = Story(Route("ops", ("mail",), steps=(Step(400, ("oncall",)),))).happens(event()).until(600)
     story.happens(closed()).until(HOUR)

@@ -61,7 +61,7 @@ def explain(known: Sequence[Route], event: Event, now: float) -> list[dict[str, 
 
 def _plan(route: Route, event: Event) -> dict[str, Any]:
     return {
-        "group": ", ".join(route.group_of(event)),
+        "group": Group(route.name, route.group_of(event)).name,
         "channels": list(route.channels),
         "wait_s": route.wait_s,
         "repeat_s": route.repeat_s,

@@ -39,7 +39,12 @@ class Member:
     @property
     def presses(self) -> bool:
         """True while somebody is to be reminded of it."""
-        return not self.closed and not self.acknowledged
+        return not self.closed and not self.acknowledged and not self.once
+
+    @property
+    def once(self) -> bool:
+        """True if it is what a run of a workflow tells: nothing will close it, and nobody is to acknowledge it."""
+        return "workflow" in self.event.labels and "run" in self.event.labels
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,7 +84,7 @@ def flush(group: Group, route: Route, now: float) -> Flushed:
     telling = Telling(reason, _channels(route, due.step, step, reason), members, due.more)
     after = replace(
         due,
-        members={number: _as_told(member) for number, member in due.members.items() if not member.closed},
+        members={number: _as_told(member) for number, member in due.members.items() if _stays(member)},
         news_at=0.0,
         told_at=now,
         began_at=due.began_at or now,
@@ -208,6 +208,11 @@ def _kept_quiet(group: Group, route: Route, now: float) -> bool:
 
 def _breaks_through(group: Group, route: Route) -> bool:
     return any(member.event.severity >= route.through and not member.acknowledged for member in group.members.values())
+
+
+def _stays(member: Member) -> bool:
+    """Tell whether people hear of it again: of what is over, and of what is told once, they do not."""
+    return not member.closed and not member.once
 
 
 def _as_told(member: Member) -> Member:
