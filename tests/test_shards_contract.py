@@ -3,6 +3,7 @@
 import pytest
 
 from tests import (
+    shards_contract_control,
     shards_contract_devices,
     shards_contract_dispatch,
     shards_contract_letters,
@@ -35,6 +36,13 @@ async def test_on_redis(check: Check, fresh_redis: str) -> None:
 @pytest.mark.parametrize("redis_server", REDIS_NAMES, indirect=True)
 @pytest.mark.parametrize("check", checks_of(shards_contract_letters), ids=lambda check: check.__name__)
 async def test_dead_letters_on_redis(check: Check, fresh_redis: str) -> None:
+    async with RedisBench(fresh_redis) as bench:
+        await check(bench)
+
+
+@pytest.mark.parametrize("redis_server", REDIS_NAMES, indirect=True)
+@pytest.mark.parametrize("check", checks_of(shards_contract_control), ids=lambda check: check.__name__)
+async def test_what_operators_ask_on_redis(check: Check, fresh_redis: str) -> None:
     async with RedisBench(fresh_redis) as bench:
         await check(bench)
 

@@ -16,6 +16,7 @@ from streampoll.shards.outputs import RedisOutputStreams
 from streampoll.shards.port import Settled
 from streampoll.shards.streams import RedisStreams
 from streampoll.shards.totals import Totals
+from tests import shards_contract_control as controlling
 from tests import shards_contract_devices as remembering
 from tests import shards_contract_dispatch as dispatching
 from tests import shards_contract_full as full
@@ -197,6 +198,10 @@ BUGS = [
     Bug("adopt", "'FORCE', ", "", recovering.what_a_deleted_consumer_held_is_found_and_claimed),
     Bug("beat", "< now_ms - 60000", "< 0",
         leading.who_is_silent_for_a_minute_is_forgotten),
+    # what operators ask
+    Bug("run", "if last + 2 > tonumber(ARGV[2]) then", NEVER, controlling.a_job_is_run_once_in_two_seconds),
+    Bug("pauses", "redis.call('DEL', KEYS[1])", "", controlling.what_is_paused_stands_in_the_place_of_what_was),
+    Bug("depths", "pending.err and 0 or pending[1]", "0", controlling.depths_are_those_of_the_figures),
     # dead letters
     Bug("requeue", "if redis.call('XDEL', KEYS[1], ARGV[2]) == 0 then", NEVER,
         lettering.a_letter_is_put_back_once_and_is_open_again),
