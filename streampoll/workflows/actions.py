@@ -158,7 +158,7 @@ class Actions:
 
     async def _notify(self, turn: Turn, device: Device) -> Result:
         words = fill(turn.step.spec, turn.context)
-        return Done({}, "", {"notify": words}, emits=[alert(turn, device, words, int(self._ports.now()))])
+        return Done({}, "", {"notify": words}, emits=alert(turn, device, words, int(self._ports.now())))
 
     async def _task(self, turn: Turn, device: Device) -> Result:
         if turn.memo is None:

@@ -1,6 +1,7 @@
 """What a notify step tells people, as an event of its own on the way to the channels."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from streampoll.model import Change, Device, Event, QueueClass, Severity
@@ -11,11 +12,16 @@ from streampoll.workflows.port import Turn
 from streampoll.workflows.reference import Unfilled
 
 _LONGEST: Final = 4_000
+_KNOWN_AFTER_S: Final = 5.0  # it has joined its groups by then
 _LABELS: Final = ("site", "role", "vendor")
 
 
-def alert(turn: Turn, device: Device, words: Mapping[str, Any], now: int) -> Emit:
-    """Return the entry that tells people. Raises Unfilled: there is no such severity."""
+def alert(turn: Turn, device: Device, words: Mapping[str, Any], now: int) -> list[Emit]:
+    """Return the entries that tell people, once: nothing will ever close it, so nobody is to be reminded of it.
+
+    Raises:
+        Unfilled: there is no such severity.
+    """
     try:
         severity = Severity[str(words.get("severity", "warning")).upper()]
     except KeyError:
@@ -27,7 +33,9 @@ def alert(turn: Turn, device: Device, words: Mapping[str, Any], now: int) -> Emi
     row = "" if turn.element < 0 else str(turn.element)
     event_id = hash64(rule, device.name, row, turn.run)
     text = str(words["text"])[:_LONGEST]
-    event = Event(
-        event_id, rule, device.name, row, severity, labels, now, now, Change.OPENED, None, text
-    )  # fmt: skip
-    return Emit(QueueClass.NOTIFICATIONS, encode_event(event))
+    event = Event(event_id, rule, device.name, row, severity, labels, now, now, Change.OPENED, None, text)
+    known = replace(event, change=Change.ACKNOWLEDGED)
+    return [
+        Emit(QueueClass.NOTIFICATIONS, encode_event(event)),
+        Emit(QueueClass.NOTIFICATIONS, encode_event(known), _KNOWN_AFTER_S),
+    ]

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from streampoll.http.expression import compile_expression
 
-_PLACE: Final = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
+_PLACE: Final = re.compile(r"\{\{((?:(?!\}\}).)*)\}\}", re.DOTALL)
 _STEP: Final = re.compile(r"""(?<![\w.@"'])steps\.(?:"([^"]*)"|(\w+))""")
 _LONGEST: Final = 1_000  # characters of one expression
 _DEEPEST: Final = 20
