@@ -6,7 +6,7 @@ import pytest
 
 from streampoll.errors import PostgresUnavailable
 from streampoll.model import Change, Event, Outcome, QueueClass, Severity, Status, Table
-from streampoll.shards.entries import Entry, Kind, decode_event, encode_event
+from streampoll.shards.entries import decode_event, encode_event
 from streampoll.shards.orders import Start, Work, decode_order, encode_order, start_of
 from streampoll.workflows.gave import gave
 from streampoll.workflows.mask import masked
@@ -32,8 +32,7 @@ async def test_a_step_tells_people_once(fresh_database: str) -> None:
 async def test_an_event_starts_one_run_with_what_it_says(fresh_database: str) -> None:
     text = '[steps.tell]\nnotify = { text = "{{ event.rule }}: {{ event.value }}" }'
     async with floor(fresh_database, text) as bench:
-        asked = Entry(Kind.RUN, "w", 60, 0, encode_event(EVENT).body)
-        await bench.carry(asked, encode_order(start_of(EVENT), 60))
+        await bench.carry(encode_event(EVENT), encode_order(start_of(EVENT), 60))
         told = [decode_event(entry) for entry in bench.emitted[QueueClass.NOTIFICATIONS]]
         assert [(each.text, each.device) for each in told[:1]] == [("hot: 71.0", "d1")]
         assert len(told) == 2  # of one run

@@ -4,7 +4,7 @@ Bodies are msgpack arrays that begin with what is asked. Names only; the state o
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
 
@@ -84,19 +84,21 @@ def encode_order(order: Order, slot: int) -> Entry:
 
 
 def decode_order(entry: Entry) -> Order:
-    """Read back what `encode_order` made, or an event (in the form of `encode_event`) that asks for a run.
+    """Read back what `encode_order` made; an event that asks for a run starts one.
 
     Raises:
         EntryError: it is none of these.
     """
+    if entry.kind == Kind.EVENT:
+        asking = decode_event(entry)
+        if not asking.run:
+            raise EntryError("an event that names no workflow")
+        return start_of(asking)
     try:
         fields = msgpack.unpackb(entry.body)
     except (ValueError, msgpack.exceptions.UnpackException) as error:
         raise EntryError(f"a run's body is not msgpack: {error}") from None
     match fields:
-        case [int(), *_]:
-            event = decode_event(entry)
-            return start_of(event if event.run else replace(event, run=entry.job))
         case ["start", str(run), str(workflow), str(cause), list(devices), dict(inputs), dict(event), *_]:
             return Start(run, workflow, cause, tuple(map(str, devices)), inputs, event)
         case [

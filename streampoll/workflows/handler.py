@@ -72,7 +72,7 @@ class RunHandler:
 
     async def _serve(self, delivered: Delivered) -> Disposition:
         entry = delivered.entry
-        if entry is None or entry.kind != Kind.RUN:
+        if entry is None or entry.kind not in (Kind.RUN, Kind.EVENT):
             return _unknown(delivered, "no worker knows such an entry")
         try:
             order = decode_order(entry)
