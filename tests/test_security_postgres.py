@@ -30,6 +30,7 @@ from streampoll.results.reader import Wanted, results
 from streampoll.results.store import Store
 from streampoll.shards.port import Paused
 from streampoll.tasks import results as task_results
+from streampoll.workflows.kept_runs import KeptRuns
 from tests.results_support import NOON, delivered, dispatched, ledger_entry, result_entry
 from tests.security_support import Authority, authority, give, pgbouncer
 from tests.servers_support import run_now
@@ -116,6 +117,13 @@ async def api(postgres: PostgresSettings) -> None:
         assert await control.tokens()
         assert await control.revoke_token(number) == "t"
         assert await control.actions(0, 10)
+        runs = KeptRuns(pool)
+        await runs.runs(0.0, "", "", "", 1)
+        await runs.run("0")
+        async with pool.transaction() as connection:
+            await connection.execute("UPDATE workflow_runs SET error = '' WHERE false")
+            await connection.execute("UPDATE workflow_steps SET error = '' WHERE false")
+            await connection.fetch("SELECT FROM workflow_steps")
         log = EventLog(pool)
         await log.events(EventSearch())
         await log.acknowledge(1, "me", "")

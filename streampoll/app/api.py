@@ -30,6 +30,7 @@ from streampoll.api.series import SeriesRoutes
 from streampoll.api.server import PortTakenError, Server, listen
 from streampoll.api.stats import StatsRoutes
 from streampoll.api.stream import stream_route
+from streampoll.api.workflows import WorkflowRoutes
 from streampoll.app.control import ControlDesk
 from streampoll.app.counting import counted_by
 from streampoll.app.files import Files
@@ -44,6 +45,7 @@ from streampoll.config.load import (
     load_inventory,
     load_jobs,
     load_profiles,
+    load_workflows,
     source_directory,
 )
 from streampoll.config.settings import Settings
@@ -65,6 +67,8 @@ from streampoll.shards.presence import new_worker_id
 from streampoll.shards.ring import shard_of
 from streampoll.shards.telling import Telling
 from streampoll.worker.child import ChildContext
+from streampoll.workflows.control import Starter
+from streampoll.workflows.kept_runs import KeptRuns
 
 log = logging.getLogger(__name__)
 
@@ -127,6 +131,7 @@ class ApiBuild:
         self.settings = settings
         self._files = files
         self._side = side
+        self._postgres = postgres
         self._archive = Archive(postgres)
         self._control = Control(postgres)
         self._gate = Gate(settings.api.trust_loopback, time.time)
@@ -163,8 +168,14 @@ class ApiBuild:
             *Jobs(self._job_ports()).routes(),
             *letters.routes(),
             *self._events.routes(),
+            *self._workflow_routes(),
             *ActionRoutes(self._control).routes(),
         ]
+
+    def _workflow_routes(self) -> list[Route]:
+        workflows = load_workflows(self._files.where, self.settings)
+        starter = Starter(self._side.streams, self.settings.shards.count, workflows)
+        return WorkflowRoutes(workflows, KeptRuns(self._postgres), starter, self._note).routes()
 
     def _job_ports(self) -> JobPorts:
         decisions = Decisions(self._control, self._side.presence)
