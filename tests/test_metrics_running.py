@@ -52,7 +52,14 @@ scrape_configs:
       - {{ source_labels: [__param_target], target_label: instance }}
       - {{ target_label: __address__, replacement: "{address}" }}
 """
-QUIET = {"Skipped, by cause", "Skipped, on the ledger", "Time-outs by cause", "Skipped a second"}
+QUIET = {
+    "Skipped, by cause",
+    "Skipped, on the ledger",
+    "Time-outs by cause",
+    "Skipped a second",
+    "Open events",
+    "Events",
+}
 """What may be empty here: nothing goes wrong, or not that."""
 
 
