@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from streampoll.cli.drawing import table_grids
@@ -21,7 +22,8 @@ from streampoll.embedded.endpoints import read_settings
 from streampoll.errors import ConfigError
 from streampoll.observe.looks import look_by_profile
 from streampoll.results.postgres import connected
-from streampoll.results.reader import StoredPoll, Wanted, results
+from streampoll.results.rates_view import RATES_CSV_COLUMNS, cells, heading, rates_csv, rates_json, shown_rate
+from streampoll.results.reader import StoredPoll, StoredRow, Wanted, results, stored_rates
 from streampoll.results.render import CSV_COLUMNS, Look, as_json, csv_rows, text_lines
 
 
@@ -35,7 +37,8 @@ from streampoll.results.render import CSV_COLUMNS, Look, as_json, csv_rows, text
     "--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True,
     help="json: an object a line; csv: a value a line.",
 )  # fmt: skip
-def command(device: str, config: Path, job: str, since: float, limit: int, form: str) -> int:
+@click.option("--rates", is_flag=True, help="What its counters did a second, in the place of the values.")
+def command(device: str, config: Path, job: str, since: float, limit: int, form: str, rates: bool) -> int:
     """Show what was stored of DEVICE, the newest poll first.
 
     Values are shown with the names and formats of their profile; octets without one as text where they are printable,
@@ -46,10 +49,14 @@ def command(device: str, config: Path, job: str, since: float, limit: int, form:
     Examples:
       streampoll results core-1
       streampoll results core-1 --job interfaces --since 2h --limit 20 --format csv
+      streampoll results core-1 --rates
     """
     settings = read_settings(config, os.environ)
     wanted = Wanted(device, job, int(since), limit=limit)
-    shown = asyncio.run(_show(settings.postgres, wanted, form, look_by_profile(_profiles(config, settings))))
+    if rates:
+        shown = asyncio.run(_show_rates(settings.postgres, wanted, form))
+    else:
+        shown = asyncio.run(_show(settings.postgres, wanted, form, look_by_profile(_profiles(config, settings))))
     if not shown:
         click.echo(f"streampoll: nothing was stored of {device} in that time; try an earlier --since", err=True)
     return 0 if shown else 1
@@ -80,6 +87,34 @@ async def _show(settings: PostgresSettings, wanted: Wanted, form: str, look_of: 
                 _draw(console, poll, look)
             count += 1
     return count
+
+
+async def _show_rates(settings: PostgresSettings, wanted: Wanted, form: str) -> int:
+    """Write the rates as they come; return of how many results there were."""
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    console = Console(highlight=False)
+    count = 0
+    async with connected(settings) as connection:
+        async for row in stored_rates(connection, wanted):
+            if form == "json":
+                click.echo(json.dumps(rates_json(row), ensure_ascii=False))
+            elif form == "csv":
+                writer.writerows([RATES_CSV_COLUMNS, *rates_csv(row)] if not count else rates_csv(row))
+            else:
+                _draw_rates(console, row)
+            count += 1
+    return count
+
+
+def _draw_rates(console: Console, row: StoredRow) -> None:
+    console.print(Text(heading(row)), soft_wrap=True)
+    grid = Table(box=None)
+    for name in ("table", "row", "counter", "rate", "of speed", "over"):
+        grid.add_column(name, justify="right" if name in ("rate", "of speed", "over") else "left", no_wrap=True)
+    for table, key, counter, rate, percent, span_s in cells(row):
+        full, over = "" if percent is None else f"{percent:.2f} %", "" if span_s is None else f"{span_s:.0f} s"
+        grid.add_row(Text(table), Text(key), Text(counter), shown_rate(counter, rate), full, over)
+    console.print(grid)
 
 
 def _draw(console: Console, poll: StoredPoll, look: Look) -> None:

@@ -4,6 +4,7 @@ The table's index begins with the slot (see schema/001_init.sql), so a device's 
 of a span: 3,600 probes for an hour. It goes back in spans that grow, and stops as soon as it has enough.
 """
 
+import logging
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -15,6 +16,9 @@ from streampoll.results.codec import decode_payload
 from streampoll.results.partitions import DAY_S, day_of_partition
 from streampoll.results.postgres import Connection
 from streampoll.results.queries import load_queries
+from streampoll.results.rates_codec import StoredRates, decode_rates_payload
+
+log = logging.getLogger(__name__)
 
 _QUERIES = load_queries("reader.sql")
 _FIRST_SPAN_S, _MOST_SPAN_S = 3600, DAY_S
@@ -50,12 +54,41 @@ class StoredPoll:
     trace: Trace
 
 
+@dataclass(frozen=True, slots=True)
+class StoredRow:
+    """The rates that one result brought, decoded."""
+
+    job: str
+    device: str
+    slot: int
+    rates: StoredRates
+
+
 async def results(connection: Connection, wanted: Wanted) -> AsyncIterator[StoredPoll]:
     """Yield a device's polls, the newest first.
 
     Raises:
         UnknownNameError: nothing was ever stored for this device, or by this job.
     """
+    async for row in _history(connection, wanted, "history"):
+        yield _decoded(wanted.device, row)
+
+
+async def stored_rates(connection: Connection, wanted: Wanted) -> AsyncIterator[StoredRow]:
+    """Yield a device's rates, the newest first; rows that can't be read are left out.
+
+    Raises:
+        UnknownNameError: as `results`.
+    """
+    async for row in _history(connection, wanted, "rates_history"):
+        try:
+            yield StoredRow(row["job"], wanted.device, row["slot"], decode_rates_payload(row["payload"]))
+        except EntryError as error:
+            log.warning("rates of %s at %d: %s", wanted.device, row["slot"], error)
+
+
+async def _history(connection: Connection, wanted: Wanted, query: str) -> AsyncIterator[Mapping[str, Any]]:
+    """Yield rows of a device, going back in spans that grow."""
     device = await _device(connection, wanted.device)
     job = await _job(connection, wanted.job)
     kept = await _kept_days(connection)
@@ -63,9 +96,9 @@ async def results(connection: Connection, wanted: Wanted) -> AsyncIterator[Store
     left, span_s = wanted.limit, _FIRST_SPAN_S
     while left > 0 and first <= last:
         start = max(first, last - span_s + 1)
-        rows = await connection.fetch(_QUERIES["history"], device, start, last, job, left)
+        rows = await connection.fetch(_QUERIES[query], device, start, last, job, left)
         for row in rows:
-            yield _decoded(wanted.device, row)
+            yield row
         left -= len(rows)
         last, span_s = start - 1, min(2 * span_s, _MOST_SPAN_S)
 

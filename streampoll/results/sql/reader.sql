@@ -30,3 +30,16 @@ WHERE p.device = $1
     AND ($4::smallint IS NULL OR p.job = $4)
 ORDER BY p.slot DESC, j.name
 LIMIT $5
+
+-- name: rates_history
+-- One device's rates from $2 to $3, the newest first, as `history`.
+SELECT j.name AS job, extract(epoch FROM r.slot)::bigint AS slot, r.payload
+FROM rates r JOIN jobs j ON j.id = r.job
+WHERE r.device = $1
+    AND r.slot >= to_timestamp($2::bigint) AND r.slot <= to_timestamp($3::bigint)
+    AND r.slot = ANY(ARRAY(
+        SELECT generate_series(to_timestamp($2::bigint), to_timestamp($3::bigint), '1 second')
+    ))
+    AND ($4::smallint IS NULL OR r.job = $4)
+ORDER BY r.slot DESC, j.name
+LIMIT $5
