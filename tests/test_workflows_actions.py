@@ -14,6 +14,8 @@ from streampoll.workflows.reference import Unfilled, fill, holds, plain
 from streampoll.workflows.requests import fill_http
 from streampoll.workflows.schedule import slots_between
 from streampoll.workflows.versions import difference, steady
+from tests.http_support import Device as Server
+from tests.http_support import json_page, polling, serving
 from tests.workflow_support import floor, workflow
 
 EVENT = Event(7, "hot", "d1", "", Severity.ERROR, {"site": "s"}, 60, 60, Change.OPENED, 71.0, "71 C", "w")
@@ -27,6 +29,26 @@ async def test_a_step_tells_people_once(fresh_database: str) -> None:
         assert (first.text, first.severity, first.change) == ("d1 at s", Severity.ERROR, Change.OPENED)
         assert (second.id, second.change) == (first.id, Change.ACKNOWLEDGED)  # so nobody is reminded
         assert first.labels["run"] == run
+
+
+async def test_a_request_goes_to_its_url_and_takes_something_of_the_answer(fresh_database: str) -> None:
+    text = """
+[inputs]
+port = 0
+[steps.open.http]
+url = "http://127.0.0.1:{{ inputs.port }}/tickets/{{ device.name }}"
+method = "POST"
+json = { text = "{{ device.site }} by {{ run.cause }}" }
+scalars = { id = "ticket.id" }
+"""
+    async with floor(fresh_database, text) as bench, serving(Server()) as server, polling() as poller:
+        server.on("/tickets/d1", json_page({"ticket": {"id": 42}}))
+        bench.actions._ports = replace(
+            bench.actions._ports, collect=lambda target, plan, ends, _: poller.poll(target, plan, None, ends)
+        )
+        run = await bench.start("w", "d1", port=server.port)
+        assert (await bench.output(run, "open"))["values"] == {"id": 42}
+        assert server.asked[0].body == b'{"text": "s by cli"}'
 
 
 async def test_an_event_starts_one_run_with_what_it_says(fresh_database: str) -> None:
