@@ -192,7 +192,7 @@ def test_a_changed_file_counts_from_the_next_event_on_and_a_faulty_one_is_refuse
     happens(system, event(1))
     eventually(lambda: receiver.received, START_S)
     write(system.where, more='severity = "critical"')
-    worker.says("changed: notifications.toml")
+    worker.says("notifications: 1 routes, 2 channels from now on")
     write(system.where, more='severity = "crit"')
     worker.says("changed routes and channels are refused, the old ones stay:")
     happens(system, event(2, device="sw2"), event(1, Change.CLOSED, event(1).at + 60, device="sw1"))

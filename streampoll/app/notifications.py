@@ -1,5 +1,6 @@
 """Notifications of a worker process, put together; their file is taken up when it changes."""
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from streampoll.config.rotation import follow_credentials
 from streampoll.config.settings import Settings
 from streampoll.notifications.handler import NotificationHandler
 from streampoll.notifications.ports import NotifyPorts
+
+log = logging.getLogger(__name__)
 
 
 class NotificationFile:
@@ -44,4 +47,5 @@ class NotificationFile:
         """Take up new routes now, and return the new channels, for the old ones to become."""
         fresh = self._read()
         self.known = replace(fresh, channels=self.known.channels)
+        log.info("notifications: %d routes, %d channels from now on", len(fresh.routes), len(fresh.terms))
         return fresh.channels
