@@ -106,7 +106,9 @@ async def test_before_the_tokens_could_be_read_nobody_else_is_served() -> None:
         detail(await client.get("/api/v1/things/a", headers=bearer(READER)), 503)
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:5000", "127.0.0.1.evil.example", "a@127.0.0.1", ""])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:5000", "127.0.0.1.evil.example", "a@127.0.0.1", "[::1", ""]
+)
 async def test_a_name_that_is_not_ours_is_refused(host: str) -> None:
     async with asking(ROUTES) as client:
         assert "api.allowed_hosts" in detail(await client.get("/api/v1/things/a", headers={"host": host}), 421)
@@ -123,6 +125,7 @@ async def test_our_names_and_all_addresses_are_ours(host: str) -> None:
     [
         ({"origin": "http://evil.example"}, 403),
         ({"origin": "null"}, 403),
+        ({"origin": "http://["}, 403),
         ({"sec-fetch-site": "cross-site"}, 403),
         ({"content-type": "text/plain"}, 415),
         ({"content-type": "application/x-www-form-urlencoded"}, 415),

@@ -140,7 +140,7 @@ def check_host(said: str, allowed: Sequence[str]) -> None:
     Raises:
         ProblemError: it is another's.
     """
-    name = urlsplit(f"//{said}").hostname if said.isascii() and "@" not in said else None
+    name = _host_of(said) if said.isascii() and "@" not in said else None
     try:
         ip_address(name or "")
     except ValueError:
@@ -176,4 +176,12 @@ def check_origin(caller: Caller, scheme: str) -> None:
 
 def _same(origin: str, headers: Mapping[str, str]) -> bool:
     """Return True if only the scheme differs, as behind a proxy that ends TLS."""
-    return urlsplit(origin).netloc.lower() == headers.get("host", "").lower()
+    return origin.partition("://")[2].lower() == headers.get("host", "").lower()
+
+
+def _host_of(said: str) -> str | None:
+    """Return the host of a Host header; None if it is none."""
+    try:
+        return urlsplit(f"//{said}").hostname
+    except ValueError:  # a bracket that is not closed
+        return None

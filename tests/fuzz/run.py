@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from random import Random
 
 from tests.fuzz import (
+    api_targets,
     decode_targets,
     file_targets,
     row_targets,
@@ -24,6 +25,7 @@ TARGETS: dict[str, Callable[[Random], None]] = {
     **snmp_v3_targets.TARGETS,
     **file_targets.TARGETS,
     **typed_targets.TARGETS,
+    **api_targets.TARGETS,
 }
 
 
