@@ -120,11 +120,10 @@ def test_a_configuration_is_kept_where_it_changed_and_its_secrets_are_not(
 ) -> None:
     config = tmp_path / "router.conf"
     (deployment.where / "workflows" / "nightly.toml").write_text(BACKUP.format(file=config))
-    for text in ("hostname r1\nenable secret correct-horse\n", "hostname r2\nenable secret correct-horse\n"):
-        config.write_text(text)
-        for _ in range(2):
-            done = deployment.run("workflow", "run", "nightly", "--device", "host", "--wait", "--json")
-            assert done.returncode == 0, done.stdout + done.stderr
+    for name in ("r1", "r1", "r2"):
+        config.write_text(f"hostname {name}\nenable secret correct-horse\n")
+        done = deployment.run("workflow", "run", "nightly", "--device", "host", "--wait", "--json")
+        assert done.returncode == 0, done.stdout + done.stderr
 
     newest = json.loads(deployment.run("workflow", "configs", "host", "--latest", "--json").stdout)
     assert (newest["version"], newest["text"]) == (2, "hostname r2\nenable secret <masked>\n")
@@ -168,9 +167,9 @@ def test_a_schedule_starts_a_run_once_for_each_slot(deployment: Deployment) -> N
 
 
 def test_what_can_not_be_run_is_said_in_one_line(deployment: Deployment) -> None:
-    done = deployment.run("workflow", "run", "nightli")
+    done = deployment.run("workflow", "run", "twise")
     assert done.returncode == 2
-    assert done.stderr.startswith("workflow: no workflow 'nightli'; known:")
+    assert done.stderr.strip() == "workflow: no workflow 'twise'; did you mean 'twice'?"
     done = deployment.run("workflow", "run", "once", "--input", "comand=1")
     assert done.stderr.strip() == "inputs: workflow 'once' has no input 'comand'; did you mean 'command'?"
     listed = json.loads(deployment.run("workflow", "list", "--files", "--json").stdout)
