@@ -31,6 +31,7 @@ from streampoll.results.store import Store
 from streampoll.shards.port import Paused
 from streampoll.tasks import results as task_results
 from streampoll.workflows.kept_runs import KeptRuns
+from streampoll.workflows.reader import read_configs, read_runs
 from tests.results_support import NOON, delivered, dispatched, ledger_entry, result_entry
 from tests.security_support import Authority, authority, give, pgbouncer
 from tests.servers_support import run_now
@@ -99,6 +100,7 @@ async def reader(postgres: PostgresSettings) -> None:
         report = await audit(connection, NOON - 60, NOON + 300, _nothing_open)
         assert report.total.as_json()["ok"] == 2
         assert await task_results.listed(connection, NOON, 10) == []
+        assert await read_runs(connection, NOON) == await read_configs(connection, "", "", 10) == []
 
 
 async def api(postgres: PostgresSettings) -> None:
