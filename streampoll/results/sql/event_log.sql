@@ -26,10 +26,10 @@ WHERE id = $1 AND closed IS NULL AND acknowledged_at IS NULL
 RETURNING id
 
 -- name: windows
--- Maintenance windows that are not over.
+-- Maintenance windows that are not over; one that was ended before it began has no length.
 SELECT id, extract(epoch FROM since)::bigint AS since, extract(epoch FROM until)::bigint AS until,
     selector::text AS selector, by, reason
-FROM maintenance WHERE until > now() ORDER BY since, id
+FROM maintenance WHERE until > now() AND until > since ORDER BY since, id
 
 -- name: add_window
 -- A new one; answers its number.

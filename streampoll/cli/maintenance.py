@@ -1,0 +1,124 @@
+"""`streampoll maintenance`: times in which people know that something is wrong, and are not told."""
+
+import asyncio
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from streampoll.cli.options import config_option, json_option, who
+from streampoll.config.convert import Place
+from streampoll.config.report import Report
+from streampoll.config.selector import read_selector
+from streampoll.config.source import nowhere
+from streampoll.config.units import parse_duration
+from streampoll.errors import ConfigError, Fault
+from streampoll.results.event_log import Window
+from streampoll.results.render import clock
+
+
+@click.group("maintenance")
+def command() -> None:
+    """Announce maintenance: events of these devices are stored meanwhile, and nobody is told.
+
+    Windows that come again and again are written into rules.toml: docs/rules.md.
+
+    \b
+    Examples:
+      streampoll maintenance add --device core-1 --for 2h --reason "new line card"
+      streampoll maintenance add --site zurich --tag lab --for 30m
+      streampoll maintenance list
+      streampoll maintenance end 3
+    """
+
+
+@command.command("add")
+@config_option
+@click.option("--device", "devices", multiple=True, help="A device; may be given again.")
+@click.option("--group", "groups", multiple=True, help="All devices of a group.")
+@click.option("--site", multiple=True, help="All devices of a site.")
+@click.option("--tag", "tags", multiple=True, help="All devices with a tag.")
+@click.option("--all", "everything", is_flag=True, help="Every device.")
+@click.option("--for", "length", default="1h", show_default=True, metavar="TIME", help="How long: 30m, 2h.")
+@click.option("--in", "later", default="0s", metavar="TIME", help="Begin so much later.")
+@click.option("--reason", default="", metavar="TEXT", help="What others should know.")
+def add(
+    config: Path, devices: Sequence[str], groups: Sequence[str], site: Sequence[str], tags: Sequence[str],
+    everything: bool, length: str, later: str, reason: str,
+) -> int:  # fmt: skip
+    """Begin a window; of several kinds of devices those are meant that are of each kind."""
+    select: dict[str, Any] = {"devices": devices, "groups": groups, "site": site, "tags": tags}
+    select = {key: list(value) for key, value in select.items() if value}
+    if bool(select) == everything:
+        raise click.UsageError("name devices (--device, --group, --site, --tag), or say --all")
+    _check(select or {"all": True})
+    since = int(time.time() + _seconds(later, "--in"))
+    window = Window(0, since, since + int(_seconds(length, "--for")), select or {"all": True}, who(), reason)
+    number = asyncio.run(_add(config, window))
+    click.echo(f"maintenance {number}: until {clock(window.until)}")
+    return 0
+
+
+@command.command("list")
+@config_option
+@json_option
+def list_windows(config: Path, as_json: bool) -> int:
+    """List windows that are open or to come."""
+    for window in asyncio.run(_list(config)):
+        if as_json:
+            click.echo(json.dumps({**asdict(window), "selector": dict(window.selector)}))
+            continue
+        of = ", ".join(f"{key} {value}" for key, value in window.selector.items())
+        when = f"{clock(window.since)} to {clock(window.until)}"
+        click.echo(f"{window.id:>4}  {when}  {of}  {window.by} {window.reason}".rstrip())
+    return 0
+
+
+@command.command("end")
+@config_option
+@click.argument("number", type=int)
+def end(config: Path, number: int) -> int:
+    """End window NUMBER now. What is still wrong is told then."""
+    if not asyncio.run(_end(config, number)):
+        fault = Fault("NUMBER", f"no window {number} is open or to come", "`streampoll maintenance list` has them")
+        raise ConfigError([fault])
+    click.echo(f"maintenance {number} has ended")
+    return 0
+
+
+async def _add(config: Path, window: Window) -> int:
+    from streampoll.app.events import open_events  # here: `--help` need not load the clients
+
+    async with open_events(config) as desk:
+        return await desk.log.add_window(window)
+
+
+async def _list(config: Path) -> Sequence[Window]:
+    from streampoll.app.events import open_events
+
+    async with open_events(config) as desk:
+        return await desk.log.windows()
+
+
+async def _end(config: Path, number: int) -> bool:
+    from streampoll.app.events import open_events
+
+    async with open_events(config) as desk:
+        return await desk.log.end_window(number)
+
+
+def _check(select: dict[str, Any]) -> None:
+    report = Report()
+    read_selector(select, Place(nowhere("maintenance"), report))
+    report.refuse()
+
+
+def _seconds(text: str, option: str) -> float:
+    try:
+        return parse_duration(text)
+    except ValueError:
+        raise ConfigError([Fault(option, f"{text!r} is not a time", "write 30m or 2h")]) from None
