@@ -23,8 +23,9 @@ from streampoll.errors import EntryError, UnavailableError
 from streampoll.model import Event, Outcome, QueueClass, RatesRow, Result, Status
 from streampoll.results.codec import decode_payload
 from streampoll.results.rates_codec import StoredRates, TableColumns, encode_rates_payload
-from streampoll.shards.entries import Delivered, Kind, decode_result, encode_event, encode_rates
+from streampoll.shards.entries import Delivered, Kind, decode_result, encode_event, encode_rates, lag_of
 from streampoll.shards.facts import DeviceFacts
+from streampoll.shards.orders import encode_order, start_of
 from streampoll.tally import Counted, field
 from streampoll.worker.port import Bury, Disposition, Emit, Finish, Release, Write
 
@@ -200,7 +201,7 @@ class AnalysisHandler:
         sample = Sample(
             known, result.job, result.slot, self._ports.intervals(result.job, facts), outcome, result.duration_ms,
             {name: TableRates(table.rows, table.per_s, table.percent) for name, table in found.tables.items()},
-            found.scalars,
+            found.scalars, _lag_s(work),
             parent_down=facts is not None and (facts.parent_shard, facts.parent) in failing,
         )  # fmt: skip
         return self._ports.judge.judge(sample, record.state)
@@ -214,6 +215,12 @@ def _read(delivered: Delivered) -> _Work | Disposition:
         return _Work(delivered, decode_result(entry))
     except EntryError as error:
         return _unknown(delivered, str(error))
+
+
+def _lag_s(work: _Work) -> float:
+    """Return how late the poller's loop was; it counts only where a device is said to be silent."""
+    entry = work.delivered.entry
+    return lag_of(entry) if entry is not None and work.result.status is Status.TIMEOUT else 0.0
 
 
 def _unknown(delivered: Delivered, cause: str) -> Disposition:
@@ -240,7 +247,7 @@ def _told(judgement: Judgement) -> list[Emit]:
     return [
         *entries(QueueClass.RESULTS, judgement.changes),
         *entries(QueueClass.NOTIFICATIONS, judgement.notify),
-        *entries(QueueClass.WORKFLOWS, judgement.runs),
+        *(Emit(QueueClass.WORKFLOWS, encode_order(start_of(event), event.at)) for event in judgement.runs),
     ]
 
 

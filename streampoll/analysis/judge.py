@@ -46,6 +46,11 @@ class RuleJudge:
         self.windows: Sequence[Window] = ()
         self._of_device: dict[tuple[str, ...], tuple[Rule, ...]] = {}
 
+    def use(self, rules: RuleSet) -> None:
+        """Judge by other rules from now on."""
+        self.rules = rules
+        self._of_device.clear()
+
     def judge(self, sample: Sample, state: Mapping[str, Any]) -> Judgement:
         """Say what a sample means, given the state that the last one left."""
         kept = _Kept.unpack(state)

@@ -4,20 +4,12 @@ from collections.abc import Callable, Mapping
 
 from streampoll.analysis.counters import Counters
 from streampoll.analysis.handler import AnalysisHandler, AnalysisPorts
-from streampoll.analysis.port import Judge, Judgement, Sample
+from streampoll.analysis.port import Judge
 from streampoll.app.redis_side import RedisSide
 from streampoll.config.jobs import Job
 from streampoll.config.profile_port import PollPlan
 from streampoll.config.settings import Settings
 from streampoll.shards.facts import DeviceFacts
-
-
-class NoRules:
-    """Judges by no rules: nothing is wrong, ever."""
-
-    def judge(self, sample: Sample, state: Mapping[str, object]) -> Judgement:
-        """Keep what is there."""
-        return Judgement(dict(state))
 
 
 def analysis_handler(

@@ -3,17 +3,18 @@
 import asyncio
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from streampoll.app.analysis import NoRules, analysis_handler
+from streampoll.app.analysis import analysis_handler
 from streampoll.app.counting import counted_by
 from streampoll.app.files import Files
 from streampoll.app.loop import run_loop, stop_signal, until_settled, when
 from streampoll.app.notifications import NotificationFile
 from streampoll.app.redis_side import RedisSide, open_redis
+from streampoll.app.rules import RuleFile
 from streampoll.app.task_client import own_tasks
 from streampoll.app.tasks import TaskSide, classes_of, task_side
 from streampoll.app.watches import watch_credentials, watch_profiles, watch_threads, watch_workflows
@@ -48,7 +49,7 @@ from streampoll.worker.crew import Role
 from streampoll.worker.membership import Membership
 from streampoll.worker.policy import Rules
 from streampoll.worker.port import Handler, Limits
-from streampoll.worker.process import Background, ProcessParts, WorkerProcess
+from streampoll.worker.process import Background, LoopLag, ProcessParts, WorkerProcess
 from streampoll.worker.refuse import RefuseHandler
 from streampoll.worker.slots import Slots
 
@@ -78,18 +79,20 @@ def worker_role(files: Files, settings: Settings, name: str, pool: PoolSettings)
     notifications = NotificationFile(files, settings)
     jobs = {job.name: job for job in load_jobs(files.where)}
     workflows = dict(load_workflows(files.where, settings))
+    judging = RuleFile(files, settings)
 
     def run_child(context: ChildContext) -> int:
         router = make_router(settings, profiles, credentials)
-        watches = (
+        watches: tuple[Background, ...] = (
             partial(watch_profiles, files, settings, profiles),
             partial(watch_credentials, files, settings, credentials),
             notifications.watch,
             partial(watch_workflows, files, settings, workflows),
+            *([judging.watch, judging.keep_windows] if QueueClass.ANALYSIS in pool.queues else []),
         )
         side = partial(task_side, settings, files.where, tasks)
         runs = RunFiles(files, settings, workflows, profiles)
-        loaded = _Loaded(router, watches, side, profiles, credentials, notifications, runs, jobs)
+        loaded = _Loaded(router, watches, side, profiles, credentials, notifications, runs, jobs, judging)
         return run_loop(_serve_worker(context, settings, name, pool, loaded))
 
     return Role(f"worker-{name}" if name else "worker", run_child, rules)
@@ -107,6 +110,7 @@ class _Loaded:
     notifications: NotificationFile
     runs: RunFiles
     jobs: Mapping[str, Job]
+    rules: RuleFile
 
     def outputs(
         self, settings: Settings, side: RedisSide, homes: Callable[[], Sequence[int]]
@@ -175,6 +179,7 @@ class _WorkerBuild:
     tasks: TaskSide
     notifications: NotificationFile
     runs: RunSide
+    lag: LoopLag = field(default_factory=LoopLag)
 
     def handlers(self, router: Router, loaded: _Loaded, membership: Membership) -> dict[QueueClass, Handler]:
         """Make the handler of each class that the pool serves."""
@@ -192,6 +197,7 @@ class _WorkerBuild:
                     router.close,
                     self.settings.worker.outputs_kept if enabled_outputs(self.settings) else 0,
                     analysed if self.settings.analysis.enabled else lambda: False,
+                    lambda: self.lag.seconds,
                 )
             )
         if queue is QueueClass.RESULTS:
@@ -202,7 +208,7 @@ class _WorkerBuild:
         if queue is QueueClass.WORKFLOWS:
             return self.runs.handler
         if queue is QueueClass.ANALYSIS:
-            return analysis_handler(self.settings, self.side, loaded.profiles, loaded.jobs, NoRules())
+            return analysis_handler(self.settings, self.side, loaded.profiles, loaded.jobs, loaded.rules.judge)
         return RefuseHandler(queue)
 
     def membership(self) -> Membership:
@@ -235,7 +241,7 @@ class _WorkerBuild:
         ]
         return ProcessParts(
             consumers, membership, self.beat, self.settings.worker.drain_s, index, name,
-            lambda: _published(handlers) | self.tasks.figures(),
+            lambda: _published(handlers) | self.tasks.figures(), lag=self.lag,
         )  # fmt: skip
 
     def _queue(self, queue: QueueClass) -> QueueSettings:

@@ -127,7 +127,7 @@ def _rule_json(rule: Rule) -> dict[str, object]:
 
 def _event_json(event: Event) -> dict[str, object]:
     return {
-        "at": event.at, "change": event.change.value, "id": f"{event.id:016x}", "rule": event.rule,
+        "at": event.at, "change": event.change.value, "id": str(event.id), "rule": event.rule,
         "device": event.device, "row": event.row, "severity": event.severity.word, "value": event.value,
         "text": event.text, "suppressed": event.suppressed or None,
     }  # fmt: skip

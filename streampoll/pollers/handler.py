@@ -39,6 +39,7 @@ class PollPorts:
     close: Callable[[], Awaitable[None]]
     kept_for_outputs: int = 0  # results kept in a shard for outputs besides PostgreSQL; 0: there are none
     analysed: Callable[[], bool] = lambda: False  # whether somebody analyses results
+    lag_s: Callable[[], float] = lambda: 0.0  # how late this process's loop has been lately
 
 
 class PollHandler:
@@ -110,7 +111,8 @@ class PollHandler:
         if kept := self._ports.kept_for_outputs:
             emits.append(Emit(Log.OUTPUTS, encode_result(result, kept)))
         if self._ports.analysed():
-            emits.append(Emit(QueueClass.ANALYSIS, encode_analyze(stored)))
+            lag_ms = int(1000 * self._ports.lag_s()) if outcome.status is Status.TIMEOUT else 0
+            emits.append(Emit(QueueClass.ANALYSIS, encode_analyze(stored, lag_ms)))
         return Finish(emits)
 
     def _unknown(self, delivered: Delivered, why: str = "") -> Disposition:

@@ -186,9 +186,23 @@ def decode_ledger(entry: Entry) -> LedgerEntry:
     raise EntryError("a ledger entry's body is not [shard, tick_to, part, plan, count, hash_sum, skipped, cause]")
 
 
-def encode_analyze(result: Entry) -> Entry:
-    """Make the analysis entry of a finished poll out of its results entry: the body is the same."""
-    return Entry(Kind.ANALYZE, result.job, result.slot, 0, result.body)
+def encode_analyze(result: Entry, lag_ms: int = 0) -> Entry:
+    """Make the analysis entry of a finished poll out of its results entry: the body is the same.
+
+    Behind it stands how late the poller's loop was, where that matters: a starved poller calls no device down.
+    """
+    body = result.body
+    if lag_ms:
+        body = msgpack.packb([*_unpack(body), lag_ms])
+    return Entry(Kind.ANALYZE, result.job, result.slot, 0, body)
+
+
+def lag_of(entry: Entry) -> float:
+    """Return how late the loop of the poller was, in seconds, as an analysis entry says it; 0.0 where it does not."""
+    match _unpack(entry.body):
+        case [_, _, _, _, int(lag_ms), *_] if 0 <= lag_ms < 1 << 32:
+            return lag_ms / 1000
+    return 0.0
 
 
 def encode_rates(rates: RatesRow) -> Entry:

@@ -5,7 +5,7 @@ import logging
 import os
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,17 @@ Background = Callable[[], Coroutine[Any, Any, None]]
 """Something that runs beside the consumers until the process ends."""
 
 
+@dataclass(slots=True)
+class LoopLag:
+    """How late the event loop has been lately: the worst of the last seconds, fading."""
+
+    seconds: float = 0.0
+
+    def note(self, late_s: float) -> None:
+        """Take a measurement."""
+        self.seconds = max(late_s, self.seconds * 0.9)
+
+
 @dataclass(frozen=True, slots=True)
 class ProcessParts:
     """What app/ built for this process."""
@@ -40,6 +51,7 @@ class ProcessParts:
     pool: str
     figures: Callable[[], dict[str, Any]]  # what handlers publish besides (requests, lateness)
     background: Sequence[Background] = ()
+    lag: LoopLag = field(default_factory=LoopLag)
 
 
 class WorkerProcess:
@@ -49,7 +61,6 @@ class WorkerProcess:
         self._parts = parts
         self._stop = asyncio.Event()
         self._started = time.time()
-        self._lag_s = 0.0
         self._rate = Rates()
 
     def stop(self) -> None:
@@ -103,8 +114,7 @@ class WorkerProcess:
         while True:
             before = time.monotonic()
             await asyncio.sleep(_LOOK_S)
-            lag = time.monotonic() - before - _LOOK_S
-            self._lag_s = max(lag, self._lag_s * 0.9)
+            self._parts.lag.note(time.monotonic() - before - _LOOK_S)
             consumers = self._parts.consumers
             for consumer in consumers:
                 consumer.enforce()
@@ -135,7 +145,7 @@ class WorkerProcess:
             "started": self._started,
             "rss_bytes": resident_bytes(),
             "cpu_s": time.process_time(),
-            "loop_lag_s": self._lag_s,
+            "loop_lag_s": parts.lag.seconds,
             "done_per_s": sum(rates.values()) if rates else None,
             "queues": {consumer.queue.value: _consumer_figures(consumer, rates) for consumer in parts.consumers},
             **parts.figures(),
