@@ -151,32 +151,20 @@ def _past(_: Devices, __: Any) -> Any:
 
 
 def _events(devices: Devices, _: Any) -> Any:
-    now = time.time()
+    now = int(time.time())
     kinds = [
         ("device-down", "critical", "no answer to 3 polls in a row"),
         ("interface-utilisation", "warning", "in 94 % of 10 Gbit/s for 5m"),
         ("cpu-high", "error", HOSTILE),
         ("reboot", "info", "up since 42s"),
     ]
-    return {
-        "events": [
-            {
-                "id": str(n),
-                "rule": rule,
-                "device": devices[n * 5]["name"],
-                "row": "Ethernet1" if n == 1 else "",
-                "severity": severity,
-                "opened": now - 400 * n,
-                "text": text,
-                "closed": None,
-                "suppressed": "",
-                "note": "",
-                "acknowledged_at": now - 60 if n == 3 else None,
-                "acknowledged_by": "kim" if n == 3 else "",
-            }
-            for n, (rule, severity, text) in enumerate(kinds)
-        ]
-    }
+    plain = {"labels": {}, "updated": now, "closed": None, "value": None, "suppressed": "", "acknowledged_note": ""}
+    return [
+        {"id": str(n), "rule": rule, "device": devices[n * 5]["name"], "row": "Ethernet1" if n == 1 else "",
+         "severity": severity, "opened": now - 400 * n, "text": text, "acknowledged_at": now - 60 if n == 3 else None,
+         "acknowledged_by": "kim" if n == 3 else "", **plain}
+        for n, (rule, severity, text) in enumerate(kinds)
+    ]  # fmt: skip
 
 
 def _jobs(_: Devices, __: Any) -> Any:

@@ -8,11 +8,11 @@ import asyncio
 import contextlib
 import socket
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import uvicorn
@@ -29,8 +29,8 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from tests import waiting
 from tests.dashboard_answers import OF_DEVICE, OF_FLEET, made_devices, made_stats
-from tests.waiting import eventually
 
 STATIC = Path(__file__).resolve().parent.parent / "streampoll/api/static"
 CSP = (
@@ -38,6 +38,13 @@ CSP = (
     "frame-ancestors 'none'"
 )
 _TICK_S = 0.2
+_PATIENCE_S = 40.0  # a browser beside other tests takes its time
+T = TypeVar("T")
+
+
+def eventually(condition: Callable[[], T], deadline_s: float = _PATIENCE_S) -> T:
+    """Return the condition's first true value, as `waiting.eventually`, with a browser's patience."""
+    return waiting.eventually(condition, deadline_s)
 
 
 @dataclass(slots=True)
@@ -163,8 +170,8 @@ def chromium(profile: Path) -> Iterator[webdriver.Chrome]:
         options.add_argument(f"--{flag}")
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = webdriver.Chrome(options, Service("/usr/bin/chromedriver"))
-    driver.set_page_load_timeout(15)
-    driver.set_script_timeout(20)
+    driver.set_page_load_timeout(60)
+    driver.set_script_timeout(60)
     try:
         yield driver
     finally:

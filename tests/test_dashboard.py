@@ -11,8 +11,7 @@ from selenium import webdriver
 from selenium.webdriver.common.keys import Keys
 
 from tests.dashboard_answers import HOSTILE, made_stats, silent_worker
-from tests.dashboard_support import FakeApi, Page, chromium, served
-from tests.waiting import eventually
+from tests.dashboard_support import FakeApi, Page, chromium, eventually, served
 
 AXE = (Path(__file__).resolve().parent / "axe/axe.min.js").read_text()
 DEVICE = "access-fra-0008"

@@ -8,6 +8,7 @@ import { epoch } from "./format.js";
 
 export const MOST_DEVICES = 5000; // that a browser holds; beyond them the server searches
 const PAGE = 1000;
+const MOST_EVENTS = 500;
 
 export async function listDevices(search, signal) {
   const { lines, next } = await pages("/devices", "devices", { q: search, limit: PAGE }, MOST_DEVICES, signal);
@@ -73,14 +74,10 @@ export async function rates(name, since, signal) {
   return { series: found.map((each) => ({ ...each, bits: /octets|bytes/i.test(each.column) })) };
 }
 
-/** Events; a server whose rules are not evaluated has none, and says so. */
-export async function openEvents(state, signal) {
-  try {
-    return await get("/events", { state, limit: 500 }, signal);
-  } catch (error) {
-    if (error.status === 404) return { events: [], none: true };
-    throw error;
-  }
+/** Events that are open ("open"), or all of the last day ("all"); of one device, or of all (""). */
+export async function listEvents(state, device, signal) {
+  const span = state === "open" ? { open: true, since: "365d" } : { since: "1d" };
+  return { events: await get("/events", { ...span, device, limit: MOST_EVENTS }, signal) };
 }
 export const acknowledge = (id, note) => post(`/events/${part(id)}/acknowledge`, { note });
 

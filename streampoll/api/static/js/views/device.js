@@ -6,6 +6,7 @@ import { clock, count, epoch, span } from "../format.js";
 import { stateOf } from "../parts.js";
 import { refreshed, trouble } from "../refresh.js";
 import { lastValues, oneDevice, polls, rates, runNow } from "../source.js";
+import { eventsOf } from "./events.js";
 import { interfaces } from "./interfaces.js";
 import { pollHistory } from "./polls.js";
 import { rateChart } from "./rates.js";
@@ -18,10 +19,11 @@ const SINCE = "6h";
 export function device(name) {
   const [head, jobs, learned, past, chart, values] = [heading(name), jobsCard(), learnedCard(), pollHistory(), rateChart(), valueCards()];
   const ports = interfaces((row) => chart.choose(row));
+  const happened = eventsOf(name);
   const wrong = trouble();
   const known = { last: null, rates: null };
   const node = h("div", {}, head.node, wrong.node,
-    h("div", { class: "grid" }, past.node, jobs.node, learned.node, ports.node, chart.node, values.node));
+    h("div", { class: "grid" }, past.node, jobs.node, learned.node, happened.node, ports.node, chart.node, values.node));
   const drawTables = () => ports.update(known.last, known.rates);
   const describe = async (signal) => {
     const report = await oneDevice(name, signal);
@@ -39,6 +41,7 @@ export function device(name) {
     title: name,
     end: () => {
       chart.end();
+      happened.end();
       for (const each of asked) each.end();
     },
   };

@@ -5,7 +5,7 @@ import { empty, h, keep, setShown, setText } from "../dom.js";
 import { ago, clock } from "../format.js";
 import { deviceLink, stateOf } from "../parts.js";
 import { refreshed, trouble } from "../refresh.js";
-import { acknowledge, openEvents } from "../source.js";
+import { acknowledge, listEvents } from "../source.js";
 
 const EVERY_MS = 5000;
 const BRIEF = 8;
@@ -19,6 +19,12 @@ export function eventsCard() {
   return { node, end: list.end };
 }
 
+/** The events of a device over the last day. */
+export function eventsOf(device) {
+  const list = eventList("Events", Infinity, device, "all");
+  return { node: h("section", { class: "card", "aria-label": "Events" }, h("h2", {}, "Events of the last day"), list.node), end: list.end };
+}
+
 /** The page. */
 export function events() {
   const filter = h("select", { class: "select", "aria-label": "Which events", onchange: () => list.filter(filter.value) },
@@ -30,22 +36,22 @@ export function events() {
   return { node, title: "Events", end: list.end };
 }
 
-function eventList(label, most) {
+function eventList(label, most, device = "", first = "open") {
   const rows = h("ul", { class: "events", "aria-label": label });
   const [nothing, more, wrong] = [empty("No event is open."), h("p", { class: "muted small", hidden: true }), trouble()];
   const node = h("div", {}, wrong.node, rows, nothing, more);
-  let state = "open";
+  let state = first;
   nothing.hidden = true;
   const show = (data) => {
     wrong.say(null);
     const found = ordered(data.events);
     setShown(nothing, !found.length);
-    setText(nothing, noneIn(data, state));
+    setText(nothing, state === "open" ? "No event is open." : "There was no event in the last day.");
     setShown(more, found.length > most);
     setText(more, `and ${found.length - most} more`);
     keep(rows, found.slice(0, most), (event) => event.id, (event) => eventRow(event, asked));
   };
-  const asked = refreshed((signal) => openEvents(state, signal), show, EVERY_MS, wrong.say);
+  const asked = refreshed((signal) => listEvents(state, device, signal), show, EVERY_MS, wrong.say);
   const heard = () => asked.now();
   document.addEventListener("stream-event", heard);
   return {
@@ -55,15 +61,10 @@ function eventList(label, most) {
   };
 }
 
-function noneIn({ none }, state) {
-  if (none) return "No rules are evaluated here, so there are no events.";
-  return state === "open" ? "No event is open." : "There was no event in the last day.";
-}
-
 /** The open before the closed, the worst first, then the newest. */
 const ordered = (events) =>
   [...events].sort((a, b) => Boolean(a.closed) - Boolean(b.closed) || Boolean(a.acknowledged_at) - Boolean(b.acknowledged_at)
-    || SEVERITIES.indexOf(b.severity) - SEVERITIES.indexOf(a.severity) || String(b.opened).localeCompare(String(a.opened)));
+    || SEVERITIES.indexOf(b.severity) - SEVERITIES.indexOf(a.severity) || b.opened - a.opened);
 
 function eventRow(event, asked) {
   const severity = stateOf(kindOfSeverity(event.severity));
@@ -74,7 +75,7 @@ function eventRow(event, asked) {
   const update = (now) => {
     severity.set(kindOfSeverity(now.severity), now.severity);
     setText(words, now.text || now.rule);
-    setText(about, [now.rule, now.row, now.suppressed && `held back: ${now.suppressed}`, tookNote(now)].filter(Boolean).join(" · "));
+    setText(about, [now.rule, now.row, now.suppressed && `nobody told: ${now.suppressed}`, tookNote(now)].filter(Boolean).join(" · "));
     setText(when, now.closed ? `closed ${ago(now.closed)}` : ago(now.opened));
     when.title = clock(now.opened);
     setShown(act, !now.closed && !now.acknowledged_at);
@@ -84,7 +85,7 @@ function eventRow(event, asked) {
 }
 
 const tookNote = (event) =>
-  event.acknowledged_at && `acknowledged${event.acknowledged_by ? ` by ${event.acknowledged_by}` : ""}${event.note ? `: ${event.note}` : ""}`;
+  event.acknowledged_at && `acknowledged${event.acknowledged_by ? ` by ${event.acknowledged_by}` : ""}${event.acknowledged_note ? `: ${event.acknowledged_note}` : ""}`;
 
 const kindOfSeverity = (severity) => ({ critical: "critical", error: "error", warning: "warning", info: "info" })[severity] ?? "";
 
