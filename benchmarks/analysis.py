@@ -1,4 +1,4 @@
-"""What analysis adds to the CPU of a poll: 48 interfaces with 8 counters each, decoding included.
+"""What analysis adds to the CPU of a poll: 48 interfaces with 8 counters each, decoding included; and 20 rules on it.
 
 One process polls a simulated fleet over SNMP and packs each outcome, then analyses the same results; CPU by the
 process's clock, rounds in turns, a figure is the median round. Redis' scripts and the store are left out on both sides:
@@ -16,8 +16,11 @@ from benchmarks.rig.deployment import fleet_of
 from benchmarks.rig.figures import median, ratio
 from benchmarks.rig.report import Report, Table, emit, parser_of, progress
 from streampoll.analysis.counters import Counters
+from streampoll.analysis.expression import parse
 from streampoll.analysis.handler import AnalysisHandler, AnalysisPorts
-from streampoll.analysis.port import Judgement, Sample
+from streampoll.analysis.judge import RuleJudge
+from streampoll.analysis.port import Judge, Judgement, Sample
+from streampoll.analysis.rule import Rule, RuleSet
 from streampoll.config.secret import Secret
 from streampoll.config.settings import Settings, SnmpSettings
 from streampoll.embedded.fleet import FleetSettings, device_address
@@ -33,6 +36,7 @@ from streampoll.snmp.plan import CollectPlan, Kind, Metric, TableSpec
 from streampoll.worker.port import Disposition, Finish
 
 INTERFACES, DEVICES, MOST_SHARE = 48, 60, 0.60
+MOST_BY_RULES = 0.25
 IFX, IF = (1, 3, 6, 1, 2, 1, 31, 1, 1, 1), (1, 3, 6, 1, 2, 1, 2, 2, 1)
 COUNTERS = (
     ("ifHCInOctets", (*IFX, 6)), ("ifHCInUcastPkts", (*IFX, 7)), ("ifInDiscards", (*IF, 13)), ("ifInErrors", (*IF, 14)),
@@ -54,6 +58,21 @@ PLAN = CollectPlan(
         ),
     ),
 )
+
+
+RULES = tuple(
+    Rule(f"rule-{number}", parse(text), "interfaces")
+    for number, text in enumerate(
+        [f"percent({name}) > 99.9" for name, _ in COUNTERS[:1]] * 2
+        + [f"rate({name}) > 1e15" for name, _ in COUNTERS]
+        + [
+            f"rate({first[0]}) + rate({second[0]}) > 1e15"
+            for first, second in zip(COUNTERS, COUNTERS[4:], strict=False)
+        ]
+        + ["ifHighSpeed == 1 and rate(ifHCInOctets) > 5", "not (ifHighSpeed > 0)", "missing(ifName)"] * 2
+    )
+)
+assert len(RULES) == 20
 
 
 class NoRules:
@@ -96,8 +115,8 @@ async def analyse_round(handler: AnalysisHandler, payloads: Sequence[bytes], slo
     return cpu_s
 
 
-async def measure(port: int, rounds: int) -> tuple[list[float], list[float]]:
-    """Return CPU microseconds a poll, and an analysis, of each round but the first two."""
+async def measure(port: int, rounds: int) -> tuple[list[float], list[float], list[float]]:
+    """Return CPU microseconds a poll, an analysis, and one with rules, of each round but the first two."""
     settings = Settings(snmp=SnmpSettings(port=port))
     router = make_router(settings, {"ports": PLAN}, OneCommunity())
     streams = MemoryStreams(MemoryServer(lambda: int(time.time() * 1000)))
@@ -105,20 +124,24 @@ async def measure(port: int, rounds: int) -> tuple[list[float], list[float]]:
     async def facts(shard: int, names: object) -> dict[str, object]:
         return {}
 
-    ports = AnalysisPorts(streams, facts, Counters({"ports": PLAN}), NoRules(), time.time, 64 << 20)  # type: ignore[arg-type]
-    handler = AnalysisHandler(ports)
-    polls, analyses = [], []
+    def handler_of(judge: Judge) -> AnalysisHandler:
+        ports = AnalysisPorts(streams, facts, Counters({"ports": PLAN}), judge, time.time, 64 << 20)  # type: ignore[arg-type]
+        return AnalysisHandler(ports)
+
+    plain, ruled = handler_of(NoRules()), handler_of(RuleJudge(RuleSet(RULES)))
+    polls, analyses, judged = [], [], []
     try:
         for number in range(rounds + 2):
             progress(f"round {number} of {rounds + 1}")
             slot = int(time.time()) + number
             cpu_s, payloads = await poll_round(router, slot)
             polls.append(1e6 * cpu_s / DEVICES)
-            analyses.append(1e6 * await analyse_round(handler, payloads, slot, number > 0) / DEVICES)
+            analyses.append(1e6 * await analyse_round(plain, payloads, slot, number > 0) / DEVICES)
+            judged.append(1e6 * await analyse_round(ruled, payloads, slot, number > 0) / DEVICES)
             await asyncio.sleep(0.2)  # counters move on
     finally:
         await router.close()
-    return polls[2:], analyses[2:]
+    return polls[2:], analyses[2:], judged[2:]
 
 
 class OneCommunity:
@@ -156,14 +179,18 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--rounds", type=int, default=15)
     options = parser.parse_args(argv)
     with fleet_of(FleetSettings(interfaces=(INTERFACES, INTERFACES), latency_ms=(0, 0)), DEVICES) as (_, port):
-        polls, analyses = uvloop.run(measure(port, options.rounds))
-    poll_us, analysis_us = median(polls), median(analyses)
-    share = ratio(analysis_us, poll_us) or 0.0
-    metrics = {"poll_us": poll_us, "analysis_us": analysis_us, "added": share, "most": MOST_SHARE}
+        polls, analyses, judged = uvloop.run(measure(port, options.rounds))
+    poll_us, analysis_us, judged_us = median(polls), median(analyses), median(judged)
+    share, rules = ratio(analysis_us, poll_us) or 0.0, ratio(judged_us - analysis_us, poll_us) or 0.0
+    metrics = {
+        "poll_us": poll_us, "analysis_us": analysis_us, "added": share, "most": MOST_SHARE, "judged_us": judged_us,
+        "added_by_rules": rules, "most_by_rules": MOST_BY_RULES,
+    }  # fmt: skip
     table = Table("a poll of 48 interfaces with 8 counters each", ["", "CPU us"], [["poll", poll_us],
-                  ["analysis", analysis_us], ["added", f"{100 * share:.0f} %"]])  # fmt: skip
+                  ["analysis", analysis_us], ["added", f"{100 * share:.0f} %"],
+                  ["with 20 rules", judged_us], ["added by them", f"{100 * rules:.0f} %"]])  # fmt: skip
     emit(Report("analysis", metrics, [table]), options)
-    return int(share > MOST_SHARE)
+    return int(share > MOST_SHARE or rules > MOST_BY_RULES)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from tests.fuzz.source import dangers
 
 SEEDS = {
     "entries": 10_000, "payloads": 5_000, "polling": 150, "results": 150, "codec": 20_000, "engine": 300,
-    "engine_v3": 40, "collect": 10, "targets": 1_000, "settings": 40, "profiles": 30, "credentials": 40,
+    "engine_v3": 40, "collect": 10, "targets": 1_000, "settings": 40, "profiles": 30, "credentials": 40, "rules": 40,
     "inventory": 60, "exporter": 60, "times": 5_000, "options": 1_500, "requests": 500, "commands": 250,
 }  # fmt: skip
 PACKAGE = Path(streampoll.__file__).parent

@@ -43,6 +43,18 @@ _CONF = {name: (_TOP / "conf" / name).read_bytes() for name in ("streampoll.toml
 _PROFILES = [
     path.read_bytes() for folder in (BUILTIN, _TOP / "conf/profiles") for path in sorted(folder.glob("*.toml"))
 ]
+_RULES = (
+    (_TOP / "conf/rules.toml").read_bytes()
+    + b"""
+[state]
+down_after = 3
+flap_window = "30m"
+[maintenance.nightly]
+cron = "0 2 * * sun"
+hold = "2h"
+select = { site = "zurich" }
+"""
+)
 _EXPORTERS = [path.read_bytes() for path in sorted((_TOP / "tests/exporter").glob("*.yml"))]
 _ENVIRON = {"COMMUNITY": "public", "A": "12345678"}
 _SETTINGS = """[redis]
@@ -160,6 +172,11 @@ def credentials(random: Random) -> None:
     _refuses(random, "credentials.toml", _bad(random, right, _read_toml, _toml_file))
 
 
+def rules(random: Random) -> None:
+    """rules.toml."""
+    _refuses(random, "rules.toml", _bad(random, _RULES, _read_toml, _toml_file))
+
+
 def exporter(random: Random) -> None:
     """snmp.yml of snmp_exporter: what is made of it are faults, or profiles that can be read."""
     data = _bad(random, random.choice(_EXPORTERS), yaml.safe_load, lambda value: yaml.safe_dump(value).encode())
@@ -236,4 +253,5 @@ TARGETS = {
     "credentials": credentials,
     "inventory": inventory,
     "exporter": exporter,
+    "rules": rules,
 }
