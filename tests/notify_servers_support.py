@@ -57,7 +57,10 @@ def receiving() -> Iterator[Receiver]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            content = self.rfile.read(int(self.headers["Content-Length"]))
+            length = int(self.headers["Content-Length"])
+            content = self.rfile.read(length)
+            if len(content) < length:  # its sender was killed: nothing was received
+                return
             received = Received(self.path, dict(self.headers), content)
             receiver.received.append(received)
             status, headers = receiver.answer(received)

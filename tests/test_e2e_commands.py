@@ -30,7 +30,7 @@ def test_a_running_system_is_shown_by_stats_results_and_audit(system: Deployment
     assert [each["pid"] for each in stats["workers"]] == worker.children
     assert stats["leader"]["id"]
     assert {row["queue"] for row in stats["queues"]} == {
-        "polling", "results", "workflows", "analysis", "notifications",
+        "polling", "results", "workflows", "analysis", "notifications", "urgent",
     }  # fmt: skip
     assert "sysName" in system.run("results", "sim-0000").stdout
     rows = system.rows("sim-0000")

@@ -70,13 +70,13 @@ def test_an_entry_that_nobody_knows_is_handed_back_once_and_then_buried_with_the
         letters = eventually(lambda: len(found := dead(client)) == 7 and found, START_S)
 
     assert sorted(letters) == [
-        ("analysis", "1", "this release of streampoll serves no entries of class analysis"),
-        ("notifications", "1", "this release of streampoll serves no entries of class notifications"),
+        ("analysis", "2", "no worker knows entries of kind 'dance'"),
+        ("notifications", "2", "no worker knows entries of kind 'dance'"),
         ("polling", "2", "no worker can read this entry"),
         ("polling", "2", "no worker can read this entry"),
         ("polling", "2", "no worker knows entries of kind 'dance'"),
         ("results", "2", "unknown kind 'dance'"),
-        ("workflows", "1", "this release of streampoll serves no entries of class workflows"),
+        ("workflows", "2", "no worker knows such an entry"),
     ]
     assert sum(row["dead"] for row in system.stats()["queues"]) == 7
 

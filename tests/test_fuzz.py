@@ -15,8 +15,9 @@ import streampoll
 from streampoll.config.source import Source
 from streampoll.errors import EntryError
 from streampoll.pollers.handler import PollHandler
+from streampoll.results import batch
 from streampoll.results.store import Store
-from streampoll.shards.entries import decode_target
+from streampoll.shards.entries import Kind, decode_target
 from streampoll.worker.port import Finish
 from tests.fuzz import decode_targets, file_targets, snmp_targets
 from tests.fuzz.row_targets import stored
@@ -56,8 +57,8 @@ def _unforeseen(*_: Any, **__: Any) -> Any:
         ("entries", decode_targets, "decode_fields"),
         ("payloads", decode_targets, "decode_payload"),
         ("polling", "streampoll.pollers.handler", "decode_target"),
-        ("results", "streampoll.results.batch", "decode_result"),
-        ("results", "streampoll.results.batch", "decode_ledger"),
+        ("results", batch._DECODE, Kind.RESULT),
+        ("results", batch._DECODE, Kind.LEDGER),
         ("codec", snmp_targets, "read_varbinds"),
         ("engine", "streampoll.snmp.courier", "read_head"),
         ("engine_v3", "streampoll.snmp.courier", "read_head_v3"),
@@ -71,6 +72,8 @@ def test_a_decoder_that_raises_what_nobody_foresaw_is_found(
 ) -> None:
     if isinstance(owner, str):
         monkeypatch.setattr(f"{owner}.{attribute}", _unforeseen)
+    elif isinstance(owner, dict):
+        monkeypatch.setitem(owner, attribute, _unforeseen)
     else:
         monkeypatch.setattr(owner, attribute, _unforeseen)
 

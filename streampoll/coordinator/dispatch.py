@@ -113,10 +113,11 @@ class Coordinator:
             self._standing_by_for = holder
 
     def _outage(self, what: str) -> None:
-        """Say once that something is away."""
-        if what != self._away:
+        """Say once that something is away, though its errors vary while it goes and comes."""
+        server = what.partition(":")[0]
+        if server != self._away:
             log.warning("%s; trying again each second", what)
-            self._away = what
+            self._away = server
 
     async def _pause(self, seconds: float) -> None:
         """Wait, but not past a stop, nor once there are plans to dispatch."""
