@@ -193,3 +193,24 @@ def test_a_device_can_not_drive_the_terminal() -> None:
 def test_two_rows_of_one_name_are_both_kept() -> None:
     table = Table(("ifName",), [(1, "a"), (2, "a"), (3, None), (4, "b")], key="ifName")
     assert [name for name, _ in named_rows(table)] == ["a", "2", "3", "b"]
+
+
+def test_explain_tells_the_story_of_the_newest_poll(
+    place: Path, fresh_database: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _store(fresh_database)
+
+    assert run(["explain", "core-1", "--job", "interfaces", "--config", str(place), "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert (said["slot"], said["status"], said["error"]) == (NOON, "partial", "ifTable: cut by the deadline")
+    assert said["story"][0]["what"] == "dispatched"
+
+
+def test_explain_says_why_there_is_no_such_poll(
+    place: Path, fresh_database: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _store(fresh_database)
+    slot = str(NOON + 7)
+
+    assert run(["explain", "core-1", "--job", "interfaces", "--slot", slot, "--config", str(place)]) == 1
+    assert f"nothing was due at {slot}" in capsys.readouterr().err

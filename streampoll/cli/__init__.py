@@ -31,6 +31,7 @@ COMMANDS = (
     "results",
     "plot",
     "device",
+    "explain",
     "events",
     "rules",
     "maintenance",

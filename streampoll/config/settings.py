@@ -321,6 +321,7 @@ class LogSettings:
     """Logging."""
 
     level: Annotated[Literal["debug", "info", "warning", "error"], _doc("least severe level that is written")] = "info"
+    format: Annotated[Literal["console", "json"], _doc("how a line looks: for people, or one JSON object")] = "console"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,62 @@
+"""`streampoll explain DEVICE`: why a poll was late, or is not there."""
+
+import asyncio
+import json
+import os
+from pathlib import Path
+
+import click
+
+from streampoll.cli.options import Since, config_option, json_option
+from streampoll.config.settings import PostgresSettings
+from streampoll.embedded.endpoints import read_settings
+from streampoll.observe.story import story_json, story_lines, story_of, without_row
+from streampoll.results.ledger import Window
+from streampoll.results.postgres import connected
+from streampoll.results.reader import StoredPoll, Wanted, results
+from streampoll.results.render import clock
+from streampoll.results.slots import read_slots
+
+
+@click.command("explain")
+@click.argument("device")
+@config_option
+@click.option("--job", default="", help="Only this job's polls.")
+@click.option("--slot", type=Since(), help="The poll that was due then; without it, the newest.")
+@json_option
+def command(device: str, config: Path, job: str, slot: float | None, as_json: bool) -> int:
+    """Tell the story of one poll of DEVICE: due, dispatched, delivered, answered, stored, and where the time went.
+
+    Exit code 1 if there is no such poll; with --job and --slot it says what the books have of that slot.
+
+    \b
+    Examples:
+      streampoll explain core-1
+      streampoll explain core-1 --job interfaces --slot 2026-01-31T08:00:00Z
+    """
+    found, why = asyncio.run(_find(read_settings(config, os.environ).postgres, device, job, slot))
+    for poll in found:
+        if as_json:
+            click.echo(json.dumps(story_json(story_of(poll)), ensure_ascii=False))
+            continue
+        click.echo(f"{poll.job} {device}, due {clock(poll.slot)}")
+        for line in story_lines(story_of(poll)):
+            click.echo(f"  {line}")
+    if not found:
+        click.echo(f"streampoll: no poll of {device} is stored{why}", err=True)
+    return 0 if found else 1
+
+
+async def _find(
+    settings: PostgresSettings, device: str, job: str, slot: float | None
+) -> tuple[list[StoredPoll], str]:  # fmt: skip
+    """Return the polls that are asked for, or why there are none."""
+    at = None if slot is None else int(slot)
+    wanted = Wanted(device, job, limit=1) if at is None else Wanted(device, job, at, at, 10)
+    async with connected(settings) as connection:
+        found = [poll async for poll in results(connection, wanted)]
+        if found or at is None or not job:
+            return found, ""
+        tallies = await read_slots(connection, job, Window(at, at), ())
+        tally = next((each for each in tallies or () if each.slot == at), None)
+        return [], f" of {clock(at)}: {without_row(tally, at)}"
