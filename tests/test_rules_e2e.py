@@ -8,6 +8,7 @@ import pytest
 
 from streampoll.embedded.fleet import device_address
 from tests.e2e_support import Deployment, deployed
+from tests.notify_servers_support import KEY, receiving
 from tests.waiting import eventually
 
 RULES = """
@@ -23,6 +24,17 @@ text = "{device} answers"
 
 [state]
 down_after = 2
+"""
+NOTIFICATIONS = """
+[channels.hook]
+type = "webhook"
+url = { env = "HOOK_URL" }
+key = { file = "hook.key" }
+
+[routes.all]
+channels = ["hook"]
+severity = "critical"
+group_wait = "1s"
 """
 NOBODY = 9  # a port (discard) on which no agent answers
 
@@ -88,3 +100,27 @@ def test_rules_are_tried_on_what_is_stored_as_workers_would(fleet: Deployment) -
     [said] = [json.loads(line) for line in done.stdout.splitlines()]
 
     assert (said["id"], said["change"]) == (opened(fleet, "down")["edge"]["id"], "opened")
+
+
+def test_an_event_reaches_a_person_and_starts_its_workflow(fleet: Deployment) -> None:
+    """From a poll without an answer to a signed message, and to the steps of what the rule runs."""
+    (fleet.where / "rules.toml").write_text(
+        RULES.replace('severity = "critical"', 'severity = "critical"\nrun = "look"')
+    )
+    (fleet.where / "workflows").mkdir()
+    (fleet.where / "workflows/look.toml").write_text('[steps.reach]\npoll = "ping"\nallow_failure = true\n')
+    (fleet.where / "hook.key").write_text(KEY)
+    (fleet.where / "hook.key").chmod(0o600)
+    with receiving() as receiver:
+        fleet.environ["HOOK_URL"] = receiver.url
+        (fleet.where / "notifications.toml").write_text(NOTIFICATIONS)
+        fleet.start("worker", "--processes", "1")
+        eventually(lambda: receiver.received, 60)
+        eventually(lambda: fleet.query("SELECT count(*) FROM workflow_runs WHERE state = 'ok'")[0][0], 60)
+        told = [each["text"] for received in receiver.received for each in received.told["events"]]
+
+    assert "edge is down" in told
+    assert not any("unreachable" in text for text in told)
+    assert all(received.is_signed() for received in receiver.received)
+    [(devices, cause)] = fleet.query("SELECT devices::text, cause FROM workflow_runs")
+    assert (json.loads(devices), cause) == (["edge"], "event")
