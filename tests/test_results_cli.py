@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
+import redis
 
 from streampoll.cli import run
 from streampoll.model import Outcome, Result, Status, Table, TableTime
@@ -206,8 +207,33 @@ def test_explain_tells_the_story_of_the_newest_poll(
     assert said["story"][0]["what"] == "dispatched"
 
 
+@pytest.fixture
+def own_redis(fresh_redis: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URL of a Redis with nothing in it, which is the configuration's."""
+    monkeypatch.setenv("STREAMPOLL_REDIS_URL", fresh_redis)
+    return fresh_redis
+
+
+def test_explain_calls_nothing_missing_that_is_still_in_redis(
+    place: Path, own_redis: str, fresh_database: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _store(fresh_database)
+    with redis.Redis.from_url(own_redis) as client:
+        client.hset("sp:{03}:open", f"polling:interfaces:{NOON}", 1)
+    arguments = ["explain", "core-9", "--job", "interfaces", "--slot", str(NOON), "--config", str(place)]
+    asyncio.run(_named(fresh_database, "core-9"))
+
+    assert run(arguments) == 1
+    assert "still in Redis" in capsys.readouterr().err
+
+
+async def _named(dsn: str, device: str) -> None:
+    async with bench(dsn) as b:
+        await b.handle(ledger_entry(dispatched("core-1", "core-9")), result_entry(device, NOON - 3600))
+
+
 def test_explain_says_why_there_is_no_such_poll(
-    place: Path, fresh_database: str, capsys: pytest.CaptureFixture[str]
+    place: Path, own_redis: str, fresh_database: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     _store(fresh_database)
     slot = str(NOON + 7)

@@ -47,6 +47,20 @@ def test_where_the_time_went_is_said(late: StoredPoll, where: str) -> None:
     assert story_json(story)["waited"] == where
 
 
+def test_a_device_that_did_not_answer_is_what_was_waited_for() -> None:
+    trace = Trace(SLOT + 0.1, SLOT + 0.2, SLOT + 0.2, 0.0, SLOT + 6.2, 1, "w-1")
+    silent = StoredPoll("j", "core-1", SLOT, Status.TIMEOUT, 6_000, 6_300, Outcome(Status.TIMEOUT), trace)
+
+    assert story_of(silent).waited == "for the device, which did not answer"
+
+
+def test_a_row_without_a_trace_blames_nobody() -> None:
+    nothing = Trace(0.0, 0.0, 0.0, 0.0, 0.0, 0, "")
+    unread = StoredPoll("j", "core-1", SLOT, Status.OK, 400, 9_000, Outcome(Status.OK), nothing)
+
+    assert story_of(unread).waited == ""
+
+
 def test_what_did_not_happen_is_left_out() -> None:
     story = story_of(poll(first=0.0, status=Status.TIMEOUT))
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
+from streampoll.app.redis_side import open_redis
 from streampoll.cli.options import Since, config_option, json_option
-from streampoll.config.settings import PostgresSettings
+from streampoll.config.settings import Settings
 from streampoll.embedded.endpoints import read_settings
 from streampoll.observe.story import story_json, story_lines, story_of, without_row
 from streampoll.results.ledger import Window
@@ -16,6 +17,7 @@ from streampoll.results.postgres import connected
 from streampoll.results.reader import StoredPoll, Wanted, results
 from streampoll.results.render import clock
 from streampoll.results.slots import read_slots
+from streampoll.shards.finality import unfinished
 
 
 @click.command("explain")
@@ -34,7 +36,7 @@ def command(device: str, config: Path, job: str, slot: float | None, as_json: bo
       streampoll explain core-1
       streampoll explain core-1 --job interfaces --slot 2026-01-31T08:00:00Z
     """
-    found, why = asyncio.run(_find(read_settings(config, os.environ).postgres, device, job, slot))
+    found, why = asyncio.run(_find(read_settings(config, os.environ), device, job, slot))
     for poll in found:
         if as_json:
             click.echo(json.dumps(story_json(story_of(poll)), ensure_ascii=False))
@@ -48,15 +50,23 @@ def command(device: str, config: Path, job: str, slot: float | None, as_json: bo
 
 
 async def _find(
-    settings: PostgresSettings, device: str, job: str, slot: float | None
+    settings: Settings, device: str, job: str, slot: float | None
 ) -> tuple[list[StoredPoll], str]:  # fmt: skip
     """Return the polls that are asked for, or why there are none."""
     at = None if slot is None else int(slot)
     wanted = Wanted(device, job, limit=1) if at is None else Wanted(device, job, at, at, 10)
-    async with connected(settings) as connection:
+    async with connected(settings.postgres) as connection:
         found = [poll async for poll in results(connection, wanted)]
         if found or at is None or not job:
             return found, ""
-        tallies = await read_slots(connection, job, Window(at, at), ())
+        running = await _running(settings, job)  # before the books: what ends in between is in them then
+        tallies = await read_slots(connection, job, Window(at, at), running)
         tally = next((each for each in tallies or () if each.slot == at), None)
         return [], f" of {clock(at)}: {without_row(tally, at)}"
+
+
+async def _running(settings: Settings, job: str) -> set[int]:
+    """Return the slots of a job of which Redis still holds something: nothing of them is missing yet."""
+    async with open_redis(settings) as side:
+        left = await unfinished(side.streams, settings.shards.count)
+    return {slot for name, slot in left if name == job}

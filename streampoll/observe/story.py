@@ -43,6 +43,15 @@ class Story:
         longest = max(self.chapters, key=lambda chapter: chapter.took_s, default=None)
         return longest if longest is not None and longest.took_s >= _LATE_S else None
 
+    @property
+    def waited(self) -> str:
+        """For what it waited the longest; "" if not for long, or if the row has no trace."""
+        slowest = self.slowest
+        if slowest is None or not self.poll.trace.dispatched:
+            return ""
+        answered = any(chapter.what == "first reply" for chapter in self.chapters)
+        return _WAITS[slowest.what] if answered or slowest.what != "done" else "for the device, which did not answer"
+
 
 def story_of(poll: StoredPoll) -> Story:
     """Tell a stored poll's story."""
@@ -69,20 +78,20 @@ def story_lines(story: Story) -> Iterator[str]:
     yield f"{poll.status.word}: {outcome.requests} requests with retries, {outcome.varbinds} values" + (
         f"; {outcome.error}" if outcome.error else ""
     )
-    if (slowest := story.slowest) is not None:
-        yield f"most of the time, {slowest.took_s:.1f} s, it waited {_WAITS[slowest.what]}"
+    if (slowest := story.slowest) is not None and story.waited:
+        yield f"most of the time, {slowest.took_s:.1f} s, it waited {story.waited}"
 
 
 def story_json(story: Story) -> dict[str, Any]:
     """Return the story as one object."""
-    poll, slowest = story.poll, story.slowest
+    poll = story.poll
     return {
         "device": poll.device, "job": poll.job, "slot": poll.slot, "status": poll.status.word,
         "error": poll.outcome.error or None, "requests": poll.outcome.requests, "values": poll.outcome.varbinds,
         "consumer": poll.trace.consumer or None, "delivery": poll.trace.delivery,
         "story": [{"what": each.what, "after_s": round(each.after_s, 3), "took_s": round(each.took_s, 3)}
                   for each in story.chapters],
-        "waited": _WAITS[slowest.what] if slowest else None,
+        "waited": story.waited or None,
     }  # fmt: skip
 
 
