@@ -10,7 +10,7 @@ from streampoll.analysis import handler as handling
 from streampoll.analysis.baseline import Baseline
 from streampoll.analysis.counters import Counters
 from streampoll.analysis.handler import AnalysisHandler, AnalysisPorts
-from streampoll.analysis.port import Judgement, Sample
+from streampoll.analysis.port import Above, Judgement, Sample
 from streampoll.analysis.record import DeviceRecord, decode_record, encode_record
 from streampoll.model import Change, Event, Outcome, QueueClass, Result, Severity, Status, Trace, event_id
 from streampoll.results.codec import encode_payload
@@ -47,9 +47,8 @@ class Judge:
         self.seen.append(sample)
         failing = not sample.outcome.status.answered
         changes = [event(sample.slot)] if failing else []
-        return Judgement(
-            {"polls": int(str(state.get("polls", 0))) + 1}, failing=failing, changes=changes, notify=changes
-        )
+        polls, above = int(str(state.get("polls", 0))) + 1, Above(failing, 0 if failing else sample.slot)
+        return Judgement({"polls": polls}, above=above, changes=changes, notify=changes)
 
 
 def event(slot: int) -> Event:
@@ -205,19 +204,36 @@ async def test_changes_are_stored_and_told() -> None:
 
     assert [decode_event(entry) for entry in await b.stored(Kind.EVENT)] == [event(START + 60)]
     assert len(b.server.shard(SHARD).streams[QueueClass.NOTIFICATIONS].entries) == 1
-    assert b.record.failing
+    assert b.record.above.failing
 
 
 async def test_a_device_behind_a_failing_one_is_judged_so() -> None:
     b = Bench()
     b.facts = {"r2": DeviceFacts("r2", "10.0.0.2", parent="r1", parent_shard=SHARD)}
     process = b.process()
-    await b.add(0, status=Status.TIMEOUT)
+    await b.add(60, device="r2", status=Status.TIMEOUT)  # nothing is known of the parent
     await b.serve(process, await b.take())
-    await b.add(60, device="r2", status=Status.TIMEOUT)
+    await b.add(60)
+    await b.serve(process, await b.take())
+    await b.add(120, device="r2", status=Status.TIMEOUT)
+    await b.serve(process, await b.take())
+    await b.add(180, device="r2", status=Status.TIMEOUT)
+    await b.add(150, status=Status.TIMEOUT)  # of the same batch, and behind it in the stream
     await b.serve(process, await b.take())
 
-    assert [sample.parent_down for sample in b.judge.seen] == [False, True]
+    known = [sample.parent for sample in b.judge.seen if sample.facts.name == "r2"]
+    assert known == [Above(), Above(False, START + 60), Above(True, 0)]
+
+
+async def test_a_device_that_the_coordinator_told_nothing_of_yet_may_be_behind_another() -> None:
+    b = Bench()
+    await b.add(0, status=Status.TIMEOUT)
+    await b.serve(b.process(), await b.take())
+    b.facts = {"r1": DeviceFacts("r1", "10.0.0.1")}
+    await b.add(60, status=Status.TIMEOUT)
+    await b.serve(b.process(), await b.take())
+
+    assert [sample.parent for sample in b.judge.seen] == [Above(), None]
 
 
 async def test_what_can_not_be_read_is_handed_back_once_then_buried() -> None:
@@ -239,7 +255,7 @@ def test_a_record_that_can_not_be_read_is_as_if_there_were_none(packed: bytes) -
 
 
 def test_a_record_is_bounded() -> None:
-    packed = encode_record(DeviceRecord({"j": b"x" * (5 << 20)}, {"a": 1}, True))
+    packed = encode_record(DeviceRecord({"j": b"x" * (5 << 20)}, {"a": 1}, Above(True, 60)))
 
     assert len(packed) < 100
     assert decode_record(packed).state == {"a": 1}

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streampoll.analysis.judge import RuleJudge
+from streampoll.analysis.port import Above
 from streampoll.analysis.rule import Window
 from streampoll.config.selector import Selector
 from streampoll.model import Severity, Status
@@ -18,6 +19,7 @@ when = 'state == "down" or state == "unreachable"'
 severity = "critical"
 text = "{device} in {site} is {state}: {error}"
 """
+FAILING = Above(failing=True)
 PORT = '[rules.port]\ntable = "interfaces"\nwhen = "ifOperStatus == 2"\ntext = "{row} of {device} is down"\n'
 HOT = '[rules.hot]\nwhen = "temperature > 70"\nclear = "temperature < 60"\nhold = "2m"\ncritical = "temperature > 90"\n'
 
@@ -163,17 +165,20 @@ def test_windows_come_by_cron_for_the_devices_they_are_for(tmp_path: Path) -> No
 def test_a_device_behind_a_dead_one_is_unreachable_and_nobody_is_told(tmp_path: Path) -> None:
     device = story(DOWN, tmp_path)
     device.poll()
-    found = device.silence(3, parent_down=True)
-    back = device.silence()  # the parent is there again, and this one is not
+    found = device.silence(3, parent=FAILING)
+    here = Above(False, device.slot)
+    returned = device.silence(2, parent=here)  # the parent is there again; this one may be on its way
+    back = device.silence(parent=here)
 
     assert (told(found), found.standing, found.changes[0].suppressed) == ([], "unreachable", "parent")
+    assert (told(returned), returned.standing) == ([], "unreachable")
     assert (told(back), back.standing) == ([("down", "", "updated")], "down")
 
 
 def test_what_was_never_told_closes_in_silence(tmp_path: Path) -> None:
     device = story(DOWN, tmp_path)
     device.poll()
-    device.silence(3, parent_down=True)
+    device.silence(3, parent=FAILING)
     found = device.poll()
 
     assert (told(found), [each.change.value for each in found.changes]) == ([], ["closed"])

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streampoll.analysis.port import Above
 from streampoll.analysis.rule import StateRules
 from streampoll.analysis.standing import DeviceState, Look, Standing, stand
 from streampoll.model import Status
@@ -13,12 +14,26 @@ WORDS = {"o": Status.OK, "p": Status.PARTIAL, "t": Status.TIMEOUT, "u": Status.U
          "a": Status.AUTH, "c": Status.CONFIG}  # fmt: skip
 
 
-def after(polls: str, rules: StateRules = RULES, parent_down: bool = False, lag_s: float = 0.0) -> DeviceState:
+def after(polls: str, rules: StateRules = RULES, lag_s: float = 0.0) -> DeviceState:
     state = DeviceState()
     for number, letter in enumerate(polls):
-        look = Look("j", 60 * (number + 1), 60, WORDS[letter], lag_s, parent_down)
+        look = Look("j", 60 * (number + 1), 60, WORDS[letter], lag_s, None)
         state = DeviceState.unpack(stand(state, look, rules).packable())
     return state
+
+
+def behind(polls: str, parents: str) -> list[Standing]:
+    """Return how a device stood after each poll: `parents` is what was known then of its parent's poll before.
+
+    `o`: it answered; `t`: it did not; `.`: nothing was heard of it yet.
+    """
+    state, above, stood = DeviceState(), Above(), []
+    for number, (letter, parent) in enumerate(zip(polls, parents, strict=True)):
+        slot = 60 * (number + 1)
+        above = {"o": Above(False, slot - 10), "t": Above(True, above.answered), ".": above}[parent]
+        state = DeviceState.unpack(stand(state, Look("j", slot, 60, WORDS[letter], 0.0, above), RULES).packable())
+        stood.append(state.standing)
+    return stood
 
 
 @pytest.mark.parametrize(
@@ -52,8 +67,30 @@ def test_a_device_that_is_to_answer_twice_stays_down_at_the_first_answer() -> No
     assert after("ottoo", rules).standing is Standing.UP
 
 
-def test_a_device_behind_one_that_is_down_is_unreachable() -> None:
-    assert after("ttt", parent_down=True).standing is Standing.UNREACHABLE
+@pytest.mark.parametrize(
+    ("polls", "parents", "letters"),
+    [
+        ("otttt", "ooooo", "uddDD"),  # its parent answers: it is down by itself
+        ("otttt", "ottto", "uddUU"),  # its parent fails, and one answer of it does not make the silence the device's
+        ("otttttt", "otttooo", "uddUUUD"),  # as many polls as it takes, after the parent is back
+        ("ottto", "ottto", "uddUu"),
+        ("otttttt", "oooottt", "uddDUUU"),  # down by itself, and then the parent went
+        ("ottttttt", "o.......", "udddddDD"),  # nothing is heard of the parent: as many polls again
+        ("otttttt", "o..tttt", "uddUUUU"),  # heard of late
+        ("otttt", "o..oo", "uddDD"),
+        ("ottototttt", "oooooooooo", "uddududdDD"),
+    ],
+)
+def test_silence_behind_a_parent_that_fails_is_the_parents(polls: str, parents: str, letters: str) -> None:
+    words = {"u": Standing.UP, "d": Standing.DEGRADED, "D": Standing.DOWN, "U": Standing.UNREACHABLE}
+
+    assert behind(polls, parents) == [words[letter] for letter in letters]
+
+
+@given(st.text("opt", min_size=1, max_size=30), st.text("ot.", min_size=30, max_size=30))
+def test_nobody_is_down_by_himself_whose_parent_failed_at_each_poll(polls: str, parents: str) -> None:
+    assert Standing.DOWN not in behind(polls, "t" * len(polls))
+    assert Standing.UNREACHABLE not in behind(polls, parents[: len(polls)].replace("t", "o"))
 
 
 def test_a_starved_poller_calls_no_device_down() -> None:
@@ -64,16 +101,16 @@ def test_a_starved_poller_calls_no_device_down() -> None:
 def test_a_device_is_down_only_when_all_its_jobs_say_so() -> None:
     state = DeviceState()
     for number in range(6):
-        state = stand(state, Look("ssh", 60 * number + 60, 60, Status.TIMEOUT, 0.0, False), RULES)
-        state = stand(state, Look("snmp", 60 * number + 61, 60, Status.OK, 0.0, False), RULES)
+        state = stand(state, Look("ssh", 60 * number + 60, 60, Status.TIMEOUT, 0.0, None), RULES)
+        state = stand(state, Look("snmp", 60 * number + 61, 60, Status.OK, 0.0, None), RULES)
 
     assert state.standing is Standing.DEGRADED
 
 
 def test_a_job_that_polls_no_more_holds_nobody_up() -> None:
-    state = stand(DeviceState(), Look("old", 60, 60, Status.OK, 0.0, False), RULES)
+    state = stand(DeviceState(), Look("old", 60, 60, Status.OK, 0.0, None), RULES)
     for number in range(5):
-        state = stand(state, Look("new", 120 + 60 * number, 60, Status.TIMEOUT, 0.0, False), RULES)
+        state = stand(state, Look("new", 120 + 60 * number, 60, Status.TIMEOUT, 0.0, None), RULES)
 
     assert state.standing is Standing.DOWN
 

@@ -56,7 +56,8 @@ def fleet(tmp_path: Path, fresh_redis: str, fresh_database: str) -> Any:
         lines = [f"sim-{n},{device_address(n)},system,," for n in range(3)]
         lines += [f"edge,127.9.9.9,system,,{NOBODY}", f"behind,127.9.9.10,system,edge,{NOBODY}"]
         made.inventory(lines, "name,address,profile,parent,port")
-        made.start("coordinator")
+        coordinator = made.start("coordinator")
+        eventually(lambda: "told the fleet" in coordinator.log.read_text(), 30)  # who is behind whom
         yield made
 
 

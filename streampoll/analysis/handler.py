@@ -12,11 +12,11 @@ import asyncio
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from streampoll.analysis.counters import Counters
-from streampoll.analysis.port import Facts, Judge, Judgement, Sample, TableRates
+from streampoll.analysis.port import Above, Facts, Judge, Judgement, Sample, TableRates
 from streampoll.analysis.rates import Found, rates_of
 from streampoll.analysis.record import DeviceRecord, decode_record, encode_record
 from streampoll.errors import EntryError, UnavailableError
@@ -26,7 +26,8 @@ from streampoll.results.rates_codec import StoredRates, TableColumns, encode_rat
 from streampoll.shards.entries import Delivered, Kind, decode_result, encode_event, encode_rates, lag_of
 from streampoll.shards.facts import DeviceFacts
 from streampoll.shards.orders import encode_order, start_of
-from streampoll.tally import Counted, field
+from streampoll.tally import Counted
+from streampoll.tally import field as counted_as
 from streampoll.worker.port import Bury, Disposition, Emit, Finish, Release, Write
 
 log = logging.getLogger(__name__)
@@ -66,10 +67,16 @@ class _Work:
 
     delivered: Delivered
     result: Result
+    said: Disposition = field(default_factory=Finish)
+
+    @property
+    def key(self) -> Key:
+        """Whose record it changes."""
+        return self.delivered.shard, self.result.device
 
 
 class AnalysisHandler:
-    """Analyses results, one after the other: those of one device in the order in which they came."""
+    """Analyses results one after the other: a device's in the order they came, a parent's before its children's."""
 
     def __init__(self, ports: AnalysisPorts) -> None:
         self._ports = ports
@@ -104,12 +111,11 @@ class AnalysisHandler:
                 parents = await self._parents(good)
             except UnavailableError as error:
                 return [Release(str(error))] * len(batch)
-            said: list[Disposition] = []
-            for number, each in enumerate(work):
-                said.append(self._analyse(each, parents) if isinstance(each, _Work) else each)
+            for number, each in enumerate(sorted(good, key=lambda each: each.key not in parents)):
+                each.said = self._analyse(each, parents)
                 if number % _BREATH == _BREATH - 1:
                     await asyncio.sleep(0)
-            return said
+            return [each.said if isinstance(each, _Work) else each for each in work]
 
     # -- what is known
 
@@ -117,16 +123,15 @@ class AnalysisHandler:
         """Have the record and the facts of each device; what was served before is read anew."""
         wanted: dict[int, set[str]] = defaultdict(set)
         for each in work:
-            key = each.delivered.shard, each.result.device
-            held = self._cache.get(key)
+            held = self._cache.get(each.key)
             if held is None or _order(each.delivered.id) <= _order(held[1]):
-                wanted[key[0]].add(key[1])
+                wanted[each.delivered.shard].add(each.result.device)
         if wanted:
             found = await self._ports.records.recall(SPACE, {shard: sorted(names) for shard, names in wanted.items()})
             for shard, names in wanted.items():
                 for name in names:
                     self._remember((shard, name), found[shard].get(name, b""), b"0-0")
-        await self._learn({(each.delivered.shard, each.result.device) for each in work})
+        await self._learn({each.key for each in work})
 
     async def _learn(self, keys: Iterable[Key]) -> None:
         now = self._ports.now()
@@ -141,20 +146,20 @@ class AnalysisHandler:
             found = await self._ports.facts(shard, names)
             self._facts.update({(shard, name): facts for name, facts in found.items()})
 
-    async def _parents(self, work: Iterable[_Work]) -> frozenset[Key]:
-        """Return the parents that fail, of devices that do."""
+    async def _parents(self, work: Iterable[_Work]) -> dict[Key, Above]:
+        """Return what is known of the parents of devices that do not answer."""
         asked: dict[int, set[str]] = defaultdict(set)
         for each in work:
-            facts = self._facts.get((each.delivered.shard, each.result.device))
+            facts = self._facts.get(each.key)
             if facts is not None and facts.parent_shard >= 0 and not each.result.status.answered:
                 asked[facts.parent_shard].add(facts.parent)
         if not asked:
-            return frozenset()
+            return {}
         found = await self._ports.records.recall(SPACE, {shard: sorted(names) for shard, names in asked.items()})
-        return frozenset(
-            (shard, name) for shard, records in found.items() for name, packed in records.items()
-            if decode_record(packed).failing
-        )  # fmt: skip
+        return {
+            (shard, name): decode_record(found.get(shard, {}).get(name)).above
+            for shard, names in asked.items() for name in names
+        }  # fmt: skip
 
     def _remember(self, key: Key, packed: bytes, entry_id: bytes) -> None:
         """Keep a record; when memory is full new ones are not, for devices come round in a fixed order."""
@@ -168,11 +173,9 @@ class AnalysisHandler:
 
     # -- one result
 
-    def _analyse(self, work: _Work, failing: frozenset[Key]) -> Disposition:
-        delivered, result = work.delivered, work.result
-        key = delivered.shard, result.device
-        packed = self._cache[key][0] if key in self._cache else None
-        record = decode_record(packed)
+    def _analyse(self, work: _Work, parents: dict[Key, Above]) -> Disposition:
+        delivered, result, key = work.delivered, work.result, work.key
+        record = decode_record(self._cache[key][0] if key in self._cache else None)
         base = record.baseline(result.job)
         if result.slot <= base.slot:
             self.counts["analysis_repeated"] += 1
@@ -182,27 +185,29 @@ class AnalysisHandler:
         except EntryError as error:
             return _unknown(delivered, str(error))
         found = rates_of(result.slot, outcome, self._ports.counters.of(outcome.profile), base)
-        judgement = self._judge(work, outcome, found, record, failing)
+        judgement = self._judge(work, outcome, found, record, parents)
         emits = [Emit(QueueClass.RESULTS, encode_rates(_row(result, outcome, found)))] if found.any else []
         emits += _told(judgement)
         record.keep(result.job, found.base)
-        record.state, record.failing = judgement.state, judgement.failing
+        record.state, record.above = judgement.state, judgement.above
+        if key in parents:
+            parents[key] = record.above  # devices behind it may come later in this batch
         after = encode_record(record)
         self._remember(key, after, delivered.id)
         self._trim(key)
-        self.counts[field("analysed", result.job)] += 1
+        self.counts[counted_as("analysed", result.job)] += 1
         return Finish(emits, [Write(SPACE, result.device, record.version, after)])
 
     def _judge(
-        self, work: _Work, outcome: Outcome, found: Found, record: DeviceRecord, failing: frozenset[Key]
+        self, work: _Work, outcome: Outcome, found: Found, record: DeviceRecord, parents: Mapping[Key, Above]
     ) -> Judgement:
-        result, facts = work.result, self._facts.get((work.delivered.shard, work.result.device))
+        result, facts = work.result, self._facts.get(work.key)
         known: Facts = facts or DeviceFacts(result.device, "")
         sample = Sample(
             known, result.job, result.slot, self._ports.intervals(result.job, facts), outcome, result.duration_ms,
             {name: TableRates(table.rows, table.per_s, table.percent) for name, table in found.tables.items()},
             found.scalars, _lag_s(work),
-            parent_down=facts is not None and (facts.parent_shard, facts.parent) in failing,
+            parent=parents.get((facts.parent_shard, facts.parent)) if facts else Above(),
         )  # fmt: skip
         return self._ports.judge.judge(sample, record.state)
 

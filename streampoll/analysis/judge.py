@@ -56,9 +56,9 @@ class RuleJudge:
         kept = _Kept.unpack(state)
         before = kept.device
         if sample.slot <= kept.slots.get(sample.job, 0):
-            return Judgement(dict(state), before.standing.value, before.failing)
+            return Judgement(dict(state), before.standing.value, before.above)
         kept.slots[sample.job] = sample.slot
-        look = Look(sample.job, sample.slot, sample.interval_s, sample.outcome.status, sample.lag_s, sample.parent_down)
+        look = Look(sample.job, sample.slot, sample.interval_s, sample.outcome.status, sample.lag_s, sample.parent)
         kept.device = stand(before, look, self.rules.state)
         turn = _Turn(sample, kept, self._why_quiet(sample, kept.device))
         rules = self._rules_for(sample.facts)
@@ -66,7 +66,7 @@ class RuleJudge:
             turn.apply(rule)
         turn.end_of_others(rules)
         return Judgement(
-            kept.packable(), kept.device.standing.value, kept.device.failing, turn.changes, turn.notify, turn.runs
+            kept.packable(), kept.device.standing.value, kept.device.above, turn.changes, turn.notify, turn.runs
         )
 
     def _rules_for(self, facts: Facts) -> tuple[Rule, ...]:
@@ -83,7 +83,8 @@ class RuleJudge:
         """Say why nobody is told of this device now; "": they are."""
         if any_open(self.rules.windows, sample.facts, sample.slot) or any_open(self.windows, sample.facts, sample.slot):
             return "maintenance"
-        if sample.parent_down and device.standing is not Standing.UP:
+        fails = sample.parent is not None and sample.parent.failing
+        if device.standing is Standing.UNREACHABLE or (fails and device.standing is not Standing.UP):
             return "parent"
         return "flapping" if device.flapping else ""
 

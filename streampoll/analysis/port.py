@@ -45,6 +45,14 @@ class TableRates:
 
 
 @dataclass(slots=True)
+class Above:
+    """What is known of the device that another is behind."""
+
+    failing: bool = False  # it is down, or its last poll went without an answer
+    answered: int = 0  # the slot of the last poll that it answered; 0: none is known
+
+
+@dataclass(slots=True)
 class Sample:
     """One analysed poll."""
 
@@ -57,7 +65,7 @@ class Sample:
     tables: Mapping[str, TableRates] = field(default_factory=dict)
     rates: Mapping[str, Rate] = field(default_factory=dict)  # of scalars
     lag_s: float = 0.0  # of the poller's event loop when it gave up waiting: a starved poller calls no device down
-    parent_down: bool = False  # the device that this one is behind is down, or has just begun to fail
+    parent: Above | None = None  # where there was no answer; None: it is behind none, or that was not asked
 
 
 @dataclass(slots=True)
@@ -66,7 +74,7 @@ class Judgement:
 
     state: dict[str, Any]  # to be kept, in the place of what was given
     standing: str = "unknown"  # up, degraded, down, unreachable, unknown
-    failing: bool = False  # it is down or has begun to fail: what its children ask for
+    above: Above = field(default_factory=Above)  # what the devices behind it ask for
     changes: Sequence[Event] = ()  # to be stored
     notify: Sequence[Event] = ()  # of those, what people are to be told
     runs: Sequence[Event] = ()  # of those, what starts the workflow `event.run`

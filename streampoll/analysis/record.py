@@ -1,6 +1,6 @@
 """A device's record in Redis: 8 bytes of version, then msgpack. It holds the baseline of each job and the rules' state.
 
-    [1, {job: baseline, packed}, state, failing]
+    [1, {job: baseline, packed}, state, failing, answered]
 
 The version is a hash of the rest: equal versions are equal records, so what a writer read is what it replaces. A record
 that can't be read, or that would be too large, counts as none: the next poll is the first.
@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgpack
 
 from streampoll.analysis.baseline import Baseline, packable, unpacked
+from streampoll.analysis.port import Above
 from streampoll.shards.port import VERSION_BYTES
 
 FORMAT: Final = 1
@@ -26,7 +27,7 @@ class DeviceRecord:
 
     jobs: dict[str, bytes] = field(default_factory=dict)  # job -> its baseline, packed: others' are not looked at
     state: dict[str, Any] = field(default_factory=dict)  # of the rules
-    failing: bool = False  # it is down, or has begun to fail: what the devices behind it ask for
+    above: Above = field(default_factory=Above)  # what the devices behind it ask for
     version: bytes = b""  # as read; b"": there was none
 
     def baseline(self, job: str) -> Baseline:
@@ -47,11 +48,12 @@ class DeviceRecord:
 
 def encode_record(record: DeviceRecord) -> bytes:
     """Pack a record behind its version; without its baselines if it would be too large."""
-    packed = msgpack.packb((FORMAT, record.jobs, record.state, record.failing))
+    above = record.above.failing, record.above.answered
+    packed = msgpack.packb((FORMAT, record.jobs, record.state, *above))
     if len(packed) > MAX_BYTES:
-        packed = msgpack.packb((FORMAT, {}, record.state, record.failing))
+        packed = msgpack.packb((FORMAT, {}, record.state, *above))
     if len(packed) > MAX_BYTES:
-        packed = msgpack.packb((FORMAT, {}, {}, record.failing))
+        packed = msgpack.packb((FORMAT, {}, {}, *above))
     version: bytes = blake2b(packed, digest_size=VERSION_BYTES).digest()
     return version + bytes(packed)
 
@@ -66,6 +68,8 @@ def decode_record(packed: bytes | None) -> DeviceRecord:
     except (ValueError, TypeError, msgpack.exceptions.UnpackException):
         said = None
     match said:
-        case [1, dict(jobs), dict(state), bool(failing), *_] if all(isinstance(each, bytes) for each in jobs.values()):
-            return DeviceRecord(jobs, state, failing, version)
+        case [1, dict(jobs), dict(state), bool(failing), int(answered), *_] if all(
+            isinstance(each, bytes) for each in jobs.values()
+        ):
+            return DeviceRecord(jobs, state, Above(failing, answered), version)
     return DeviceRecord(version=version)

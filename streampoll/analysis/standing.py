@@ -1,16 +1,20 @@
 """The state of a device, poll by poll: up, degraded, down, unreachable, unknown; and whether it flaps. Pure.
 
 A device is down when every job that polls it has gone without an answer `down_after` times in a row, and up again after
-`up_after` answered polls. One that began to fail, or answers in part, is degraded; down behind a parent that is down,
-or has begun to fail, is unreachable. What says nothing of the device (expired, config, a bug of ours) changes nothing,
-and so does a time-out of a poller that was starved itself.
+`up_after` answered polls. One that began to fail, or answers in part, is degraded. What says nothing of the device
+(expired, config, a bug of ours) changes nothing, and so does a time-out of a poller that was starved itself.
+
+Silence behind a parent that fails is the parent's: the device is unreachable, and down by itself only after
+`down_after` more polls in which the parent answered. As results come in any order, a parent that nothing was heard of
+since the device fell silent is waited for: for as many polls again.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final
 
+from streampoll.analysis.port import Above
 from streampoll.analysis.rule import StateRules
 from streampoll.model import Status
 
@@ -41,7 +45,7 @@ class Look:
     interval_s: int  # 0: unknown
     status: Status
     lag_s: float
-    parent_down: bool
+    parent: Above | None  # None: it is behind no other
 
 
 @dataclass(slots=True)
@@ -54,25 +58,31 @@ class DeviceState:
     answers: int = 0  # answered polls in a row
     changes: list[int] = field(default_factory=list)  # slots of changes between up and down
     flapping: bool = False
+    answered: int = 0  # the slot of the last poll that it answered
+    silent_since: int = 0  # the slot of the first poll since then that it did not; 0: it answers
+    excused: int = 0  # polls in a row without an answer that its parent is to blame for
 
     def packable(self) -> list[Any]:
         """Return it as plain data."""
         failures = {job: list(of) for job, of in self.failures.items()}
-        return [self.standing.value, self.since, failures, self.answers, self.changes, self.flapping]
+        return [
+            self.standing.value, self.since, failures, self.answers, self.changes, self.flapping,
+            self.answered, self.silent_since, self.excused,
+        ]  # fmt: skip
 
     @classmethod
     def unpack(cls, data: Any) -> "DeviceState":
         """Read back what `packable` made; anything else is a device that nothing is known of."""
         match data:
-            case [str(standing), int(since), dict(failures), int(answers), list(changes), bool(flapping)]:
+            case [str(standing), int(since), dict(failures), int(answers), list(changes), bool(flapping), *more]:
                 counts = {job: (of[0], of[1], of[2]) for job, of in failures.items()}
-                return cls(Standing(standing), since, counts, answers, list(changes), flapping)
+                return cls(Standing(standing), since, counts, answers, list(changes), flapping, *more[:3])
         return cls()
 
     @property
-    def failing(self) -> bool:
-        """True if it is down, or its last poll went without an answer: what its children ask for."""
-        return self.standing in (Standing.DOWN, Standing.UNREACHABLE) or any(of[0] for of in self.failures.values())
+    def above(self) -> Above:
+        """What the devices behind it ask for."""
+        return Above(_is_down(self.standing) or any(of[0] for of in self.failures.values()), self.answered)
 
 
 def stand(before: DeviceState, look: Look, rules: StateRules) -> DeviceState:
@@ -83,11 +93,20 @@ def stand(before: DeviceState, look: Look, rules: StateRules) -> DeviceState:
         return before
     silent = look.status in _SILENCES
     failures = _counted(before.failures, look, silent)
-    answers = 0 if silent else before.answers + 1
-    standing = _standing(before, look, rules, failures, answers)
-    changes = _changes(before, standing, look.slot, rules)
-    since = before.since if standing is before.standing else look.slot
-    return DeviceState(standing, since, failures, answers, changes, _flaps(before, changes, rules))
+    least = min(count for count, _, _ in failures.values())
+    after = replace(
+        before,
+        failures=failures,
+        answers=0 if silent else before.answers + 1,
+        answered=before.answered if silent else look.slot,
+        silent_since=(before.silent_since or look.slot) if silent else 0,
+        excused=least if silent and look.parent and look.parent.failing else min(before.excused, least),
+    )
+    after.standing = _standing(after, look, rules, least)
+    after.changes = _changes(before, after.standing, look.slot, rules)
+    after.since = before.since if after.standing is before.standing else look.slot
+    after.flapping = _flaps(before, after.changes, rules)
+    return after
 
 
 def _counted(failures: Mapping[str, tuple[int, int, int]], look: Look, silent: bool) -> dict[str, tuple[int, int, int]]:
@@ -98,18 +117,20 @@ def _counted(failures: Mapping[str, tuple[int, int, int]], look: Look, silent: b
     return kept
 
 
-def _standing(
-    before: DeviceState,
-    look: Look,
-    rules: StateRules,
-    failures: Mapping[str, tuple[int, int, int]],
-    answers: int,
-) -> Standing:
-    least = min(count for count, _, _ in failures.values())
-    was_down = before.standing in (Standing.DOWN, Standing.UNREACHABLE)
-    if least >= rules.down_after or (was_down and answers < rules.up_after):
-        return Standing.UNREACHABLE if look.parent_down else Standing.DOWN
-    troubled = look.status is not Status.OK or any(count for count, _, _ in failures.values())
+def _standing(state: DeviceState, look: Look, rules: StateRules, least: int) -> Standing:
+    """Return how a device stands whose polls are counted in `state`, which says how it stood before."""
+    if least >= rules.down_after:
+        heard = look.parent is None or look.parent.failing or look.parent.answered >= state.silent_since
+        if least - state.excused >= (rules.down_after if heard else 2 * rules.down_after):
+            return Standing.DOWN
+        if state.excused:
+            return Standing.UNREACHABLE
+        if not heard and not _is_down(state.standing):
+            return Standing.DEGRADED
+        return state.standing
+    if _is_down(state.standing) and state.answers < rules.up_after:
+        return state.standing
+    troubled = look.status is not Status.OK or any(count for count, _, _ in state.failures.values())
     return Standing.DEGRADED if troubled else Standing.UP
 
 
