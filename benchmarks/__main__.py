@@ -4,6 +4,7 @@ Options go to each of the benchmarks named: `--json` to all, others to one at a 
 """
 
 import ast
+import os
 import pkgutil
 import subprocess
 import sys
@@ -50,7 +51,8 @@ def show(names: list[str]) -> None:
 
 def run(name: str, argv: list[str]) -> int:
     """Run one benchmark in a process of its own, so that none warms another; its exit code."""
-    return subprocess.call([sys.executable, "-m", f"benchmarks.{name}", *argv])
+    tied = [sys.executable, "-m", "benchmarks.rig.tied", str(os.getpid()), f"benchmarks.{name}"]
+    return subprocess.call([*tied, *argv])
 
 
 def _is_main(node: ast.stmt) -> bool:

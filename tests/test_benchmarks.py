@@ -1,8 +1,12 @@
 """The benchmarks: each says what it is, and tiny runs give the figures that are promised under `--json`."""
 
 import json
+import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -13,6 +17,7 @@ from benchmarks.contenders.ground import Sample
 from benchmarks.peers import ratios
 from benchmarks.rig.environments import MissingPeer, peer_environment
 from benchmarks.rig.roles import Roles, spent
+from tests.waiting import eventually
 
 TOP = Path(__file__).resolve().parent.parent
 OURS = ("codec", "endtoend", "peers", "queue", "scale", "silent", "soak", "store")
@@ -33,6 +38,34 @@ def test_a_benchmark_says_what_it_is_and_takes_json(name: str) -> None:
 
     assert done.returncode == 0, done.stderr
     assert {"--json", "--plots"} <= set(done.stdout.replace(",", " ").split())
+
+
+@pytest.fixture
+def open_directory() -> Iterator[Path]:
+    """A directory that the user of an embedded PostgreSQL may enter; pytest's are closed."""
+    with tempfile.TemporaryDirectory() as made:
+        Path(made).chmod(0o711)
+        yield Path(made)
+
+
+def test_a_benchmark_that_is_killed_leaves_nothing_behind(open_directory: Path) -> None:
+    command = [sys.executable, "-m", "benchmarks", "endtoend", "--load", "get10", "--rate", "50"]
+    environ = {**os.environ, "TMPDIR": str(open_directory), "BENCHMARK": str(open_directory)}
+    with subprocess.Popen(command, cwd=TOP, stdout=subprocess.DEVNULL, env=environ) as process:
+        eventually(lambda: any("streampoll worker" in each for each in processes_of(open_directory)), 60)
+        process.kill()
+    eventually(lambda: not processes_of(open_directory), 60)
+    assert not list(open_directory.iterdir())
+
+
+def processes_of(mark: Path) -> list[str]:
+    """Return the commands of processes that have this in their environment."""
+    found = []
+    for each in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if f"BENCHMARK={mark}\0".encode() in (each / "environ").read_bytes():
+                found.append((each / "cmdline").read_text().replace("\0", " "))
+    return found
 
 
 def test_a_name_that_is_none_is_refused_with_those_there_are() -> None:

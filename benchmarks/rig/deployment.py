@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 
 import asyncpg
 
-from benchmarks.rig.processes import Ended, end, tail, wait_until
+from benchmarks.rig.processes import Ended, end, tail, tied, wait_until
 from benchmarks.rig.roles import Memory, Roles, spent
 from benchmarks.rig.servers import Servers, servers
 from streampoll.app.redis_side import open_redis
@@ -43,6 +43,9 @@ count = {shards}
 
 [coordinator]
 grace_s = {grace_s}
+
+[analysis]
+enabled = {analysis}
 
 [worker]
 drain_s = 10
@@ -72,6 +75,7 @@ class Shape:
     concurrency: int = 1_000
     shards: int = 16
     coordinators: int = 1
+    analysis: bool = False  # rates and rules of each poll too: work that no peer does
     fleet: FleetSettings = field(default_factory=lambda: FleetSettings(interfaces=(10, 10), latency_ms=(5, 250)))
     site: int = 0  # of the devices, so many (the last) are in a fleet of their own, which can be silenced
 
@@ -135,7 +139,7 @@ class Deployment:
         number = len(self.coordinators) + len(self.workers)
         with (self._where / f"{number}-{arguments[0]}.log").open("wb") as log:
             return subprocess.Popen(
-                self._command(*arguments), env=self._environ, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                tied(self._command(*arguments)), env=self._environ, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 start_new_session=True,
             )  # fmt: skip
 
@@ -319,8 +323,9 @@ def _fields(settings: FleetSettings) -> dict[str, Any]:
 def configure(where: Path, shape: Shape, counts: Sequence[int], ports: Sequence[int]) -> None:
     """Write the configuration of a fleet whose parts answer on these ports."""
     toml = _TOML.format(
-        interval_s=shape.interval_s, shards=shape.shards, grace_s=min(10, shape.interval_s), profiles=PROFILES
-    )
+        interval_s=shape.interval_s, shards=shape.shards, grace_s=min(10, shape.interval_s), profiles=PROFILES,
+        analysis=str(shape.analysis).lower(),
+    )  # fmt: skip
     (where / "streampoll.toml").write_text(toml)
     (where / "credentials.toml").write_text(_CREDENTIALS)
     of_device = [port for count, port in zip(counts, ports, strict=True) for _ in range(count)]
