@@ -97,7 +97,7 @@ async def test_what_it_does_not_know_is_handed_back_once_and_then_buried_with_a_
     it = handler()
     [first] = await it.handle([delivered(kind="dance")])
     [second] = await it.handle([delivered(kind="dance", delivery=2)])
-    assert first == Release("unknown here", counted=True)
+    assert first == Release("no worker knows entries of kind 'dance'", counted=True)
     assert isinstance(second, Bury)
     assert row_of(second)[2:] == (Status.ERROR, "no worker knows entries of kind 'dance'")
 

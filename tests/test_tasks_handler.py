@@ -167,7 +167,7 @@ async def test_an_unknown_name_is_handed_back_once_and_then_buried_with_a_result
     first = await served(Call("01-a", "gone"))
     second = await served(Call("01-a", "gone"), delivery=2)
 
-    assert first == Release("no task of this name here", counted=True)
+    assert first == Release("no worker here can run 'task:gone': no task of this name here", counted=True)
     assert isinstance(second, Bury)
     assert [end.state for end in ends(second.emits)] == [State.FAILED]
 

@@ -29,6 +29,7 @@ from streampoll.shards.orders import encode_order, start_of
 from streampoll.tally import Counted
 from streampoll.tally import field as counted_as
 from streampoll.worker.port import Bury, Disposition, Emit, Finish, Release, Write
+from streampoll.worker.unknown import not_known
 
 log = logging.getLogger(__name__)
 
@@ -183,7 +184,7 @@ class AnalysisHandler:
         try:
             outcome, _ = decode_payload(result.payload)
         except EntryError as error:
-            return _unknown(delivered, str(error))
+            return not_known(delivered, str(error))
         found = rates_of(result.slot, outcome, self._ports.counters.of(outcome.profile), base)
         judgement = self._judge(work, outcome, found, record, parents)
         emits = [Emit(QueueClass.RESULTS, encode_rates(_row(result, outcome, found)))] if found.any else []
@@ -215,22 +216,17 @@ class AnalysisHandler:
 def _read(delivered: Delivered) -> _Work | Disposition:
     entry = delivered.entry
     if entry is None or entry.kind != Kind.ANALYZE:
-        return _unknown(delivered, f"no worker knows entries of kind {entry.kind[:40] if entry else '?'!r}")
+        return not_known(delivered)
     try:
         return _Work(delivered, decode_result(entry))
     except EntryError as error:
-        return _unknown(delivered, str(error))
+        return not_known(delivered, str(error))
 
 
 def _lag_s(work: _Work) -> float:
     """Return how late the poller's loop was; it counts only where a device is said to be silent."""
     entry = work.delivered.entry
     return lag_of(entry) if entry is not None and work.result.status is Status.TIMEOUT else 0.0
-
-
-def _unknown(delivered: Delivered, cause: str) -> Disposition:
-    """Hand back once what another release may know; then bury it."""
-    return Release("unknown here", counted=True) if delivered.delivery == 1 else Bury(cause)
 
 
 def _row(result: Result, outcome: Outcome, found: Found) -> RatesRow:

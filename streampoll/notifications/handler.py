@@ -27,6 +27,7 @@ from streampoll.shards.entries import Delivered, Entry, Kind, decode_event
 from streampoll.shards.ring import shard_of
 from streampoll.tally import Counted
 from streampoll.worker.port import Bury, Disposition, Finish, Release
+from streampoll.worker.unknown import not_known
 
 log = logging.getLogger(__name__)
 
@@ -68,11 +69,11 @@ class NotificationHandler:
         entry = delivered.entry
         serve = self._serves.get(entry.kind) if entry else None
         if entry is None or serve is None:
-            return self._unknown(delivered, f"no worker knows entries of kind {entry.kind[:40]!r}" if entry else "?")
+            return not_known(delivered)
         try:
             return await serve(delivered.shard, entry)
         except EntryError as error:
-            return self._unknown(delivered, str(error))
+            return not_known(delivered, str(error))
         except UnavailableError as error:
             log.debug("notifications: %s", error)
             return Release("Redis is away")
@@ -89,11 +90,6 @@ class NotificationHandler:
                 QueueClass.NOTIFICATIONS, shard, [encode_alert(alert)], unique=[alert_key(alert)]
             )
         return Finish()
-
-    @staticmethod
-    def _unknown(delivered: Delivered, cause: str) -> Disposition:
-        """Hand back once what another release may know; then bury it."""
-        return Release("unknown here", counted=True) if delivered.delivery == 1 else Bury(cause)
 
     def fail(self, delivered: Delivered, status: Status, cause: str) -> Disposition:
         """End an attempt that did not run to its end: a message is tried again, all else is buried with the cause."""

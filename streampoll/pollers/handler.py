@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from streampoll.errors import EntryError
 from streampoll.model import Outcome, QueueClass, Result, Status, Target, Trace
@@ -18,7 +19,8 @@ from streampoll.pollers.counts import PollCounts
 from streampoll.pollers.wraps import WrapWarnings
 from streampoll.shards.entries import Delivered, Entry, Kind, Log, decode_target, encode_analyze, encode_result
 from streampoll.tally import Counted
-from streampoll.worker.port import Bury, Disposition, Emit, Finish, Release
+from streampoll.worker.port import Bury, Disposition, Emit, Finish
+from streampoll.worker.unknown import not_known
 
 log = logging.getLogger(__name__)
 
@@ -69,11 +71,11 @@ class PollHandler:
     async def _serve(self, delivered: Delivered) -> Disposition:
         entry = delivered.entry
         if entry is None or entry.kind != Kind.POLL:
-            return self._unknown(delivered)
+            return not_known(delivered, "", partial(self.fail, delivered, Status.ERROR))
         try:
             target, _ = decode_target(entry.body)
         except EntryError as error:
-            return self._unknown(delivered, str(error))
+            return not_known(delivered, str(error), partial(self.fail, delivered, Status.ERROR))
         started = self._ports.now()
         if entry.expiry and started >= entry.expiry:
             outcome = Outcome(Status.EXPIRED, f"not polled: its next slot began {started - entry.expiry:.1f} s before")
@@ -114,18 +116,6 @@ class PollHandler:
             lag_ms = int(1000 * self._ports.lag_s()) if outcome.status is Status.TIMEOUT else 0
             emits.append(Emit(QueueClass.ANALYSIS, encode_analyze(stored, lag_ms)))
         return Finish(emits)
-
-    def _unknown(self, delivered: Delivered, why: str = "") -> Disposition:
-        """Hand back once what another release may know; then bury it, its poll booked as an error if it can be."""
-        if delivered.delivery == 1:
-            return Release("unknown here", counted=True)
-        kind = delivered.entry.kind if delivered.entry else "?"
-        cause = why or f"no worker knows entries of kind {kind[:40]!r}"
-        match self.fail(delivered, Status.ERROR, cause):
-            case Finish(emits):
-                return Bury(cause, emits)
-            case other:
-                return other
 
     def fail(self, delivered: Delivered, status: Status, cause: str) -> Disposition:
         """End a poll whose attempt did not: its row says why."""

@@ -12,6 +12,7 @@ import random
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from streampoll.errors import ConfigError, EntryError
@@ -21,14 +22,13 @@ from streampoll.tally import Counted, by_label
 from streampoll.tasks.message import decode_call, encode_call, encode_end, encode_value, next_attempt
 from streampoll.tasks.port import Call, Failure, RunIn, State, Task, TaskResult, Tasks
 from streampoll.tasks.runner import Ran, Runner
-from streampoll.worker.port import Bury, Disposition, Emit, Finish, Release, Retry
+from streampoll.worker.port import Bury, Disposition, Emit, Finish, Retry
+from streampoll.worker.unknown import not_known
 
 log = logging.getLogger(__name__)
 
 current_call: ContextVar[Call | None] = ContextVar("streampoll_call", default=None)
 """The call that runs here."""
-
-_NO_TASK = "no task of this name here"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,9 @@ class TaskHandler:
             call = decode_call(entry)
             task = self._ports.tasks[call.name]
         except (EntryError, KeyError) as error:
-            return self._unknown(delivered, str(error) if isinstance(error, EntryError) else _NO_TASK)
+            why = str(error) if isinstance(error, EntryError) else "no task of this name here"
+            cause = f"no worker here can run {entry.job[:140]!r}: {why}"
+            return not_known(delivered, cause, partial(self.fail, delivered, Status.CONFIG))
         began = self._ports.now()
         if entry.expiry and began >= entry.expiry:
             return self._end(task, call, State.EXPIRED, Failure("Expired", f"{began - entry.expiry:.1f} s late"))
@@ -181,18 +183,6 @@ class TaskHandler:
 
     def _count(self, state: State) -> None:
         self.counts.by_state[state.word] = self.counts.by_state.get(state.word, 0) + 1
-
-    def _unknown(self, delivered: Delivered, why: str) -> Disposition:
-        """Hand back once what another release may know; then bury it, with a result that says so."""
-        if delivered.delivery == 1:
-            return Release(why, counted=True)
-        name = delivered.entry.job if delivered.entry else "?"
-        cause = f"no worker here can run {name[:140]!r}: {why}"
-        match self.fail(delivered, Status.CONFIG, cause):
-            case Finish(emits):
-                return Bury(cause, emits)
-            case other:
-                return other
 
     def fail(self, delivered: Delivered, status: Status, cause: str) -> Disposition:
         """End, or try again, a task whose attempt did not come to its end."""

@@ -18,10 +18,11 @@ from streampoll.shards.entries import VERSION, Delivered
 from streampoll.shards.port import Swept
 from streampoll.tally import Counted, field
 from streampoll.worker.attempt import Attempt, Counts, Ended, Surroundings
-from streampoll.worker.port import Bury, Disposition, Finish, Handler, Limits, Release
+from streampoll.worker.port import Bury, Disposition, Handler, Limits, Release
 from streampoll.worker.quarantine import QUARANTINE_FROM, Care, Suspects
 from streampoll.worker.settle import Settler
 from streampoll.worker.sweep import Sweeper
+from streampoll.worker.unknown import buried
 
 log = logging.getLogger(__name__)
 
@@ -214,10 +215,7 @@ class Consumer:
         log.error("%s: burying %s of shard %d: %s", self.queue, delivered.id.decode(), delivered.shard, cause)
         if delivered.entry is None:
             return Bury(cause)
-        match self._handler.fail(delivered, status, cause):
-            case Finish(emits) | Bury(_, emits):
-                return Bury(cause, emits)
-        return Bury(cause)
+        return buried(cause, self._handler.fail(delivered, status, cause))
 
     # -- attempt
 

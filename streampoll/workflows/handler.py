@@ -22,6 +22,7 @@ from streampoll.shards.ring import device_hash
 from streampoll.shards.runs import ad_hoc_ledger
 from streampoll.tally import Counted, field
 from streampoll.worker.port import Bury, Disposition, Emit, Finish, Release, Retry
+from streampoll.worker.unknown import not_known
 from streampoll.workflows.journal import Journal, Settled, poll_job
 from streampoll.workflows.plan import Workflow
 from streampoll.workflows.port import Done, Doubt, Later, Nothing, Polled, Turn
@@ -73,11 +74,11 @@ class RunHandler:
     async def _serve(self, delivered: Delivered) -> Disposition:
         entry = delivered.entry
         if entry is None or entry.kind not in (Kind.RUN, Kind.EVENT):
-            return _unknown(delivered, "no worker knows such an entry")
+            return not_known(delivered, "no worker knows such an entry")
         try:
             order = decode_order(entry)
         except EntryError as error:
-            return _unknown(delivered, str(error))
+            return not_known(delivered, str(error))
         try:
             disposition = await self._obey(delivered, order)
         except PostgresUnavailable as error:
@@ -224,8 +225,3 @@ def _unbegun(entry: Entry, order: Order, delivered: Delivered) -> Entry:
     held = order.held or f"{delivered.shard}:{delivered.id.decode()}"
     begun = (order.begun and bool(order.held)) or delivered.delivery > 1
     return encode_order(replace(order, held=held, begun=begun), entry.slot)
-
-
-def _unknown(delivered: Delivered, why: str) -> Disposition:
-    """Hand back once what another release may know, then bury it."""
-    return Release(why, counted=True) if delivered.delivery == 1 else Bury(why)
