@@ -16,8 +16,9 @@ from typing import Any, Final
 from streampoll.analysis.baseline import Baseline, TableBase
 from streampoll.analysis.columns import Rate, narrow, narrow_rate, percent, wide
 from streampoll.analysis.counters import ProfileCounters, TableCounters, of_table
+from streampoll.analysis.rows import columns_of, row_keys
 from streampoll.analysis.span import REBOOTED, span_of, tolerance_s
-from streampoll.model import ColumnRows, Outcome, Table
+from streampoll.model import Outcome, Table
 
 UPTIME: Final = "sysUpTime"
 BOOTS: Final = "snmpEngineBoots"
@@ -89,7 +90,7 @@ def _table(name: str, table: Table, counters: TableCounters, found: Found) -> No
     if not names or not rows or len(rows) * len(names) > MOST_CELLS:
         return
     at, uptime = _times(table)
-    data = _columns(table)
+    data = columns_of(table)
     places = {each: place + 1 for place, each in enumerate(table.columns)}
     jumped = list(data[places[counters.jumped]]) if counters.jumped in places else []
     new = TableBase(
@@ -213,25 +214,6 @@ def _merged(new: TableBase, before: TableBase) -> TableBase:
     )  # fmt: skip
 
 
-def row_keys(table: Table) -> list[str]:
-    """Return what knows rows for good: the text of the key's column, else the index; what stands twice, with both."""
-    data = _columns(table)
-    indexes = [_text(index) for index in data[0]] if data else []
-    if not data or not table.key or table.key not in table.columns:
-        return indexes
-    column = data[table.columns.index(table.key) + 1]
-    keys = [(key if type(key) is str else _text(key)) or index for key, index in zip(column, indexes, strict=True)]
-    if len(set(keys)) == len(keys):
-        return keys
-    twice = {key for key in keys if keys.count(key) > 1}
-    return [f"{key}#{index}" if key in twice else key for key, index in zip(keys, indexes, strict=True)]
-
-
-def _columns(table: Table) -> Sequence[Sequence[Any]]:
-    """Return a table's columns, the index first."""
-    return table.rows.data if isinstance(table.rows, ColumnRows) else list(zip(*table.rows, strict=True))
-
-
 def _times(table: Table) -> tuple[list[float], list[int | None]]:
     """Return for each row when it arrived, and sysUpTime in the same reply."""
     at: list[float] = []
@@ -258,12 +240,6 @@ def _speeds(
                 for value, speed in zip(data[places[name]], speeds, strict=True)
             ]
     return speeds
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
-    return "" if value is None else str(value)
 
 
 def _integer(value: Any) -> int | None:

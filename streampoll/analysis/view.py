@@ -5,8 +5,9 @@ from typing import Any
 
 from streampoll.analysis.expression import Cell, Column
 from streampoll.analysis.port import Sample, TableRates
+from streampoll.analysis.rows import column_of, row_keys
 from streampoll.analysis.season import HOUR_S, deviation, learn, pack, unpack
-from streampoll.model import ColumnRows, Table
+from streampoll.model import Table
 
 Past = dict[str, Any]
 """What is kept of a device for this: `changed` -> name -> row -> value; `usual` -> name -> row -> [hour, season]."""
@@ -40,7 +41,7 @@ class View:
             return ("",)
         if len(self._rates.rows) == len(self._table.rows):
             return self._rates.rows
-        return stable_keys(self._table)
+        return row_keys(self._table)
 
     def values(self, name: str) -> Column:
         """Return a column, or what is the same in all rows."""
@@ -99,30 +100,3 @@ _MAKE = {
     "changed": View._changed,
     "deviation": View._deviation,
 }
-
-
-def column_of(table: Table, name: str) -> Column:
-    """Return a column of a table, without making rows where there are none."""
-    place = table.columns.index(name) + 1
-    if isinstance(table.rows, ColumnRows):
-        return table.rows.data[place]
-    return [row[place] for row in table.rows]
-
-
-def stable_keys(table: Table) -> Sequence[str]:
-    """Return what names rows from poll to poll: the key column's text, else the index."""
-    indexes = table.rows.data[0] if isinstance(table.rows, ColumnRows) and table.rows.data else None
-    indexes = [row[0] for row in table.rows] if indexes is None else indexes
-    if not table.key or table.key not in table.columns:
-        return [_text(index) for index in indexes]
-    keys = [_text(key) or _text(index) for key, index in zip(column_of(table, table.key), indexes, strict=True)]
-    if len(set(keys)) == len(keys):
-        return keys
-    twice = {key for key in keys if keys.count(key) > 1}
-    return [f"{key}#{_text(index)}" if key in twice else key for key, index in zip(keys, indexes, strict=True)]
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
-    return "" if value is None else str(value)
