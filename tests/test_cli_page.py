@@ -1,6 +1,7 @@
 """docs/cli.md, and completion, are of the commands that there are."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -38,3 +39,13 @@ def test_what_is_typed_is_completed(typed: str, offered: str) -> None:
     command = [sys.executable, "-m", "streampoll"]
     done = subprocess.run(command, env={**os.environ, **words}, capture_output=True, text=True, timeout=30, check=False)
     assert offered in done.stdout.splitlines()
+
+
+def test_a_command_that_has_commands_of_its_own_has_its_options_on_it() -> None:
+    [events] = re.findall(r"(?ms)^## events$.*?^### ", page())
+    assert "| `--open` | Only what is wrong now. |" in events
+    assert "```sh\nstreampoll events --open" in events
+
+
+def test_the_page_has_nothing_that_belongs_to_help() -> None:
+    assert "\b" not in page()

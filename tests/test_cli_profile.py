@@ -37,6 +37,10 @@ def answer(capsys: Capture) -> Any:
     return json.loads(capsys.readouterr().out)
 
 
+def answers(capsys: Capture) -> list[Any]:
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
 # -- list, show
 
 
@@ -44,7 +48,7 @@ def test_every_profile_is_listed_with_where_it_is_from(here: Path, capsys: Captu
     (here / "profiles/mine.toml").write_text('extends = ["system"]\n')
     (here / "profiles/ucd.toml").write_text('extends = ["system"]\n')
     assert profile("list", "--json") == 0
-    rows = {row["profile"]: row for row in answer(capsys)}
+    rows = {row["profile"]: row for row in answers(capsys)}
     assert rows["interfaces"]["origin"] == "built-in"
     assert rows["mine"] == {"profile": "mine", "protocol": "snmp", "collects": "7 scalars", "origin": "configuration"}
     assert rows["ucd"]["origin"] == "configuration, in the place of the built-in"
@@ -101,10 +105,13 @@ def test_a_compiled_profile_goes_to_stdout_or_to_a_file(here: Path, capsys: Capt
     assert 'oid = "1.3.6.1.4.1.99999.7.1.1.0"' in text
 
 
-def test_several_are_written_to_a_directory(here: Path) -> None:
+def test_several_are_written_to_a_directory(here: Path, capsys: Capture) -> None:
     for name in ("a.toml", "b.toml"):
         (here / name).write_text("[scalars]\noldName = {}\n")
-    assert profile("compile", "a.toml", "b.toml", "--mibs", MIBS, "-o", "profiles") == 0
+    assert profile("compile", "a.toml", "b.toml", "--mibs", MIBS, "-o", "profiles", "--json") == 0
+    assert [(each["source"], each["wrote"]) for each in answers(capsys)] == [
+        ("a.toml", "profiles/a.toml"), ("b.toml", "profiles/b.toml"),
+    ]  # fmt: skip
     assert sorted(path.name for path in (here / "profiles").iterdir()) == ["a.toml", "b.toml"]
 
 
@@ -162,6 +169,19 @@ def test_one_module_may_be_chosen_and_printed(here: Path, capsys: Capture) -> No
     assert "bsnAPName" in output.out
     assert "ifName" not in output.out
     assert output.err == ""
+
+
+def test_json_has_what_was_made_and_what_could_not_be_taken_over(here: Path, capsys: Capture) -> None:
+    chosen = ("--module", "if_mib", "--json")
+    assert profile("import", FILES / "modules.yml", "-o", "-", *chosen) == 0
+    printed = answer(capsys)
+    assert profile("import", FILES / "modules.yml", "-o", "made", *chosen) == 0
+    written = answer(capsys)
+    [made] = written["profiles"]
+    assert made == {"module": "if_mib", "wrote": "made/if_mib.toml", "text": None}
+    assert (here / "made/if_mib.toml").read_text() == printed["profiles"][0]["text"]
+    assert any("modules.if_mib.max_repetitions" in note for note in written["notes"])
+    assert "# [credentials.public_v2]" in written["credentials"]
 
 
 def test_a_file_that_is_there_is_not_replaced_unless_asked_to(here: Path, capsys: Capture) -> None:

@@ -78,9 +78,9 @@ def test_an_event_is_acknowledged_in_postgres_and_where_people_are_reminded(
     with redis.Redis.from_url(fresh_redis) as client:
         client.hset(keys.facts, DEVICE.name, encode_facts(DEVICE))
         name = str(event().id)
-        assert run(["events", "ack", name, "--note", "on it"]) == 0
+        assert json.loads(said(capsys, "events", "ack", name, "--note", "on it", "--json"))["taken"] is True
         assert run(["events", "ack", name]) == 1  # somebody has it already
-        shown = json.loads(said(capsys, "events", "show", name))
+        [shown] = map(json.loads, said(capsys, "events", "show", name, "--json").splitlines())
         [(_, fields)] = client.xrange(keys.stream(QueueClass.NOTIFICATIONS))
 
     assert (shown["acknowledged_note"], shown["closed"]) == ("on it", None)

@@ -223,11 +223,11 @@ async def test_a_task_that_waits_or_runs_can_be_cancelled(tasks: Deployment) -> 
     async with client_of(tasks) as client:
         running = await client.send("sleep", 60)
         listed = await eventually_async(lambda: in_state(tasks, "running", running), WITHIN)
-        done = tasks.run("task", "cancel", running)
+        done = tasks.run("task", "cancel", running, "--json")
         result = await client.result(running, WITHIN)
 
     assert listed["name"] == "sleep"
-    assert done.stdout == "cancelled 1\n"
+    assert done.stdout == '{"cancelled": 1}\n'
     assert (result.state, result.failure.text) == (State.CANCELLED, "while it ran")
 
 

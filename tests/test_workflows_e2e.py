@@ -107,7 +107,8 @@ def test_a_step_that_runs_once_is_left_unknown_until_a_person_says(deployment: D
     waited = deployment.run("workflow", "show", run, "--watch")
     assert waited.returncode == 1
     assert "`streampoll workflow resolve` tells what became of it" in waited.stdout
-    assert deployment.run("workflow", "resolve", run, "work", "--done").returncode == 0
+    resolved = json.loads(deployment.run("workflow", "resolve", run, "work", "--done", "--json").stdout)
+    assert resolved == {"run": run, "step": "work", "element": None, "said": "done"}
     eventually(lambda: states(deployment, run) == {"work": "ok", "after": "ok"}, START_S)
     assert lines(log) == 1
 
@@ -172,5 +173,5 @@ def test_what_can_not_be_run_is_said_in_one_line(deployment: Deployment) -> None
     assert done.stderr.strip() == "workflow: no workflow 'twise'; did you mean 'twice'?"
     done = deployment.run("workflow", "run", "once", "--input", "comand=1")
     assert done.stderr.strip() == "inputs: workflow 'once' has no input 'comand'; did you mean 'command'?"
-    listed = json.loads(deployment.run("workflow", "list", "--files", "--json").stdout)
+    listed = map(json.loads, deployment.run("workflow", "list", "--files", "--json").stdout.splitlines())
     assert {"backup-config", "diagnose", "rediscover", "once", "twice"} <= {each["name"] for each in listed}

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from streampoll.cli.options import config_option, json_option
+from streampoll.cli.options import answer, config_option, json_option
 from streampoll.cli.progress import followed
 from streampoll.embedded.endpoints import read_settings
 from streampoll.model import QueueClass
@@ -61,10 +61,11 @@ def list_letters(config: Path, queue: str | None, as_json: bool) -> int:
 @command.command("show")
 @config_option
 @click.argument("name")
-def show(config: Path, name: str) -> int:
-    """Show one letter whole, as JSON."""
+@json_option
+def show(config: Path, name: str, as_json: bool) -> int:
+    """Show one letter whole, as JSON; with --json on one line."""
     letter = asyncio.run(_find(config, name))
-    click.echo(json.dumps(_as_json(letter) | {"fields": _fields(letter)}, indent=2))
+    click.echo(json.dumps(_as_json(letter) | {"fields": _fields(letter)}, indent=None if as_json else 2))
     return 0
 
 
@@ -79,7 +80,7 @@ def requeue(config: Path, queue: str | None, everything: bool, names: Sequence[s
     if bool(names) == everything:
         raise click.UsageError("name letters, or say --all")
     done, asked = asyncio.run(_requeue(config, queue, names))
-    click.echo(json.dumps({"requeued": done, "asked": asked}) if as_json else f"put back {done} of {asked}")
+    answer(as_json, {"requeued": done, "asked": asked}, f"put back {done} of {asked}")
     return 0 if done == asked else 1
 
 
@@ -95,7 +96,7 @@ def purge(config: Path, queue: str | None, yes: bool, names: Sequence[str], as_j
     if not yes:
         click.confirm(f"delete {len(letters)} dead letters for good?", abort=True)
     deleted = asyncio.run(_purge(config, letters))
-    click.echo(json.dumps({"deleted": deleted}) if as_json else f"deleted {deleted}")
+    answer(as_json, {"deleted": deleted}, f"deleted {deleted}")
     return 0
 
 

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from streampoll.cli.options import config_option, json_option, since_option, who
+from streampoll.cli.options import answer, config_option, json_option, since_option, who
 from streampoll.errors import ConfigError, Fault
 from streampoll.model import Severity
 from streampoll.observe import words
@@ -62,10 +62,11 @@ def command(
 @command.command("show")
 @config_option
 @click.argument("name", metavar="ID")
-def show(config: Path, name: str) -> int:
-    """Show one event whole, as JSON."""
+@json_option
+def show(config: Path, name: str, as_json: bool) -> int:
+    """Show one event whole, as JSON; with --json on one line."""
     [event] = asyncio.run(_found(config, [name]))
-    click.echo(json.dumps(_as_json(event), indent=2))
+    click.echo(json.dumps(_as_json(event), indent=None if as_json else 2))
     return 0
 
 
@@ -73,12 +74,13 @@ def show(config: Path, name: str) -> int:
 @config_option
 @click.option("--note", default="", metavar="TEXT", help="What others should know.")
 @click.argument("names", metavar="ID…", nargs=-1, required=True)
-def acknowledge(config: Path, note: str, names: Sequence[str]) -> int:
+@json_option
+def acknowledge(config: Path, note: str, names: Sequence[str], as_json: bool) -> int:
     """Take events in hand: no more reminders, no escalation; recovery is still told."""
     done = asyncio.run(_acknowledge(config, names, note))
     for event, ours in done:
         why = "acknowledged" if ours else "is over" if event.closed else f"{event.acknowledged_by} has it already"
-        click.echo(f"{event.id}: {why}: {event.text}")
+        answer(as_json, {**_as_json(event), "taken": ours}, f"{event.id}: {why}: {event.text}")
     return 0 if all(ours for _, ours in done) else 1
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from streampoll.cli.options import answer, json_option
 from streampoll.errors import ConfigError, Fault
 
 STARTER = Path(__file__).parent / "starter"
@@ -15,7 +16,8 @@ GUARDED = "credentials.toml"  # mode 0600 from the start, for the day somebody w
 @click.command("init")
 @click.argument("directory", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--force", is_flag=True, help="Write into a directory that isn't empty, over files of the same name.")
-def command(directory: Path, force: bool) -> None:
+@json_option
+def command(directory: Path, force: bool, as_json: bool) -> None:
     """Write a commented configuration with three example devices into DIR.
 
     \b
@@ -31,8 +33,8 @@ def command(directory: Path, force: bool) -> None:
     except OSError as error:
         fault = Fault(str(error.filename or directory), f"can't be written: {error.strerror}", "name another directory")
         raise ConfigError([fault]) from None
-    click.echo("\n".join([f"wrote {directory / file}" for file in files]))
-    click.echo(_next_steps(directory))
+    written = [str(directory / file) for file in files]
+    answer(as_json, {"wrote": written}, "\n".join([*(f"wrote {path}" for path in written), _next_steps(directory)]))
 
 
 def write_starter(directory: Path, files: Iterable[Path]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from streampoll.cli.options import config_option, json_option, reason_option, who
+from streampoll.cli.options import answer, config_option, json_option, reason_option, who
 from streampoll.cli.run_now import command as run_command
 from streampoll.config.report import nearest
 from streampoll.errors import ConfigError, Fault
@@ -45,31 +45,35 @@ def list_jobs(config: Path, as_json: bool) -> int:
 @config_option
 @reason_option
 @click.argument("name")
-def pause(config: Path, name: str, reason: str) -> int:
+@json_option
+def pause(config: Path, name: str, reason: str, as_json: bool) -> int:
     """Dispatch nothing of job NAME from in a few seconds on, until it is resumed."""
     asyncio.run(_decide(config, name, reason, pausing=True))
-    click.echo(f"job {name} is paused")
+    answer(as_json, {"kind": "job", "name": name, "paused": True}, f"job {name} is paused")
     return 0
 
 
 @command.command("resume")
 @config_option
 @click.argument("name")
-def resume(config: Path, name: str) -> int:
+@json_option
+def resume(config: Path, name: str, as_json: bool) -> int:
     """Dispatch job NAME again. Exit code 1 if it was not paused."""
     found = asyncio.run(_decide(config, name, "", pausing=False))
-    click.echo(f"job {name} goes on" if found else f"job {name} is not paused")
+    text = f"job {name} goes on" if found else f"job {name} is not paused"
+    answer(as_json, {"kind": "job", "name": name, "paused": False}, text)
     return 0 if found else 1
 
 
 @command.command("run")
 @config_option
 @click.argument("name")
+@json_option
 @click.pass_context
-def run(context: click.Context, config: Path, name: str) -> int:
+def run(context: click.Context, config: Path, name: str, as_json: bool) -> int:
     """Poll all devices of job NAME now."""
-    answer: int = context.invoke(run_command, config=config, job=name, devices=())
-    return answer
+    code: int = context.invoke(run_command, config=config, job=name, devices=(), as_json=as_json)
+    return code
 
 
 async def _jobs(config: Path) -> list[dict[str, Any]]:

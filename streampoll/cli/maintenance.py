@@ -1,16 +1,15 @@
 """`streampoll maintenance`: times in which people know that something is wrong, and are not told."""
 
 import asyncio
-import json
 import time
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import click
 
-from streampoll.cli.options import config_option, json_option, who
+from streampoll.cli.options import answer, config_option, json_option, who
 from streampoll.config.convert import Place
 from streampoll.config.report import Report
 from streampoll.config.selector import read_selector
@@ -46,20 +45,16 @@ def command() -> None:
 @click.option("--for", "length", default="1h", show_default=True, metavar="TIME", help="How long: 30m, 2h.")
 @click.option("--in", "later", default="0s", metavar="TIME", help="Begin so much later.")
 @click.option("--reason", default="", metavar="TEXT", help="What others should know.")
+@json_option
 def add(
-    config: Path, devices: Sequence[str], groups: Sequence[str], site: Sequence[str], tags: Sequence[str],
-    everything: bool, length: str, later: str, reason: str,
-) -> int:  # fmt: skip
+    config: Path, everything: bool, length: str, later: str, reason: str, as_json: bool, **kinds: Sequence[str]
+) -> int:
     """Begin a window; of several kinds of devices those are meant that are of each kind."""
-    select: dict[str, Any] = {"devices": devices, "groups": groups, "site": site, "tags": tags}
-    select = {key: list(value) for key, value in select.items() if value}
-    if bool(select) == everything:
-        raise click.UsageError("name devices (--device, --group, --site, --tag), or say --all")
-    _check(select or {"all": True})
+    select = _select(everything, kinds)
     since = int(time.time() + _seconds(later, "--in"))
-    window = Window(0, since, since + int(_seconds(length, "--for")), select or {"all": True}, who(), reason)
-    number = asyncio.run(_add(config, window))
-    click.echo(f"maintenance {number}: until {clock(window.until)}")
+    window = Window(0, since, since + int(_seconds(length, "--for")), select, who(), reason)
+    window = replace(window, id=asyncio.run(_add(config, window)))
+    answer(as_json, _as_json(window), f"maintenance {window.id}: until {clock(window.until)}")
     return 0
 
 
@@ -69,24 +64,23 @@ def add(
 def list_windows(config: Path, as_json: bool) -> int:
     """List windows that are open or to come."""
     for window in asyncio.run(_list(config)):
-        if as_json:
-            click.echo(json.dumps({**asdict(window), "selector": dict(window.selector)}))
-            continue
         of = ", ".join(f"{key} {value}" for key, value in window.selector.items())
         when = f"{clock(window.since)} to {clock(window.until)}"
-        click.echo(f"{window.id:>4}  {when}  {of}  {window.by} {window.reason}".rstrip())
+        text = f"{window.id:>4}  {when}  {of}  {window.by} {window.reason}".rstrip()
+        answer(as_json, _as_json(window), text)
     return 0
 
 
 @command.command("end")
 @config_option
 @click.argument("number", type=int)
-def end(config: Path, number: int) -> int:
+@json_option
+def end(config: Path, number: int, as_json: bool) -> int:
     """End window NUMBER now. What is still wrong is told then."""
     if not asyncio.run(_end(config, number)):
         fault = Fault("NUMBER", f"no window {number} is open or to come", "`streampoll maintenance list` has them")
         raise ConfigError([fault])
-    click.echo(f"maintenance {number} has ended")
+    answer(as_json, {"id": number, "ended": True}, f"maintenance {number} has ended")
     return 0
 
 
@@ -111,10 +105,19 @@ async def _end(config: Path, number: int) -> bool:
         return await desk.log.end_window(number)
 
 
-def _check(select: dict[str, Any]) -> None:
-    report = Report()
+def _select(everything: bool, kinds: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """Return the selector of what was named, checked as one in a file is."""
+    select: dict[str, Any] = {kind: list(names) for kind, names in kinds.items() if names}
+    if bool(select) == everything:
+        raise click.UsageError("name devices (--device, --group, --site, --tag), or say --all")
+    report, select = Report(), select or {"all": True}
     read_selector(select, Place(nowhere("maintenance"), report))
     report.refuse()
+    return select
+
+
+def _as_json(window: Window) -> dict[str, Any]:
+    return {**asdict(window), "selector": dict(window.selector)}
 
 
 def _seconds(text: str, option: str) -> float:

@@ -1,9 +1,11 @@
-"""Options that several commands have, so that they are called and behave the same everywhere."""
+"""What several commands have, so that it is called and behaves the same everywhere: options, the answer as JSON."""
 
 import getpass
+import json
+import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -51,12 +53,21 @@ def reason_option(command: Command) -> Command:
 
 def who() -> str:
     """Return who is at this command line, for records: user@host."""
-    return f"{getpass.getuser()}@{socket.gethostname()}"
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a user without a name, as in some containers
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"
 
 
 def json_option(command: Command) -> Command:
     """Add `--json`, handed on as `as_json`: the answer as JSON on stdout."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
+
+
+def answer(as_json: bool, facts: Mapping[str, Any], text: str) -> None:
+    """Print what a command has to say: as one object a line, or as text for people."""
+    click.echo(json.dumps(facts) if as_json else text)
 
 
 class Since(click.ParamType[float]):

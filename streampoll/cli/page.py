@@ -32,12 +32,18 @@ def _command(path: tuple[str, ...], command: click.Command, depth: int) -> Itera
     """Yield a heading, the help, and a table of options; those of its own commands below it."""
     yield f"{'#' * depth} {' '.join(path[1:])}\n"
     yield from _help(command)
-    if isinstance(command, click.Group):
-        for name in command.list_commands(click.Context(command)):
-            yield from _command((*path, name), _get(command, name), depth + 1)
+    if not isinstance(command, click.Group):
+        context = click.Context(command, info_name=" ".join(path))
+        yield f"`{' '.join([*path, *command.collect_usage_pieces(context)])}`\n"
+        yield from _options(command)
         return
-    context = click.Context(command, info_name=" ".join(path))
-    yield f"`{' '.join([*path, *command.collect_usage_pieces(context)])}`\n"
+    if command.invoke_without_command:
+        yield from _options(command)
+    for name in command.list_commands(click.Context(command)):
+        yield from _command((*path, name), _get(command, name), depth + 1)
+
+
+def _options(command: click.Command) -> Iterator[str]:
     options = [each for each in command.params if isinstance(each, click.Option) and not each.hidden]
     if options:
         yield "| option | what |"
@@ -47,14 +53,17 @@ def _command(path: tuple[str, ...], command: click.Command, depth: int) -> Itera
 
 
 def _help(command: click.Command) -> Iterator[str]:
-    """Yield the help as text, its examples as code."""
-    text, _, examples = inspect.cleandoc(command.help or "").partition("\n\n\b\n")
-    for paragraph in text.split("\n\n"):
-        yield _escaped(paragraph) + "\n"
-    title, _, lines = examples.partition("\n")
-    if lines:
-        yield f"{title}\n\n```sh"
-        yield from (line.strip() for line in lines.splitlines())
+    """Yield the help as text; what stands in lines of its own, as examples do, as code."""
+    for paragraph in inspect.cleandoc(command.help or "").split("\n\n"):
+        lines = paragraph.splitlines()
+        if lines[0] != "\b":
+            yield _escaped(paragraph) + "\n"
+            continue
+        has_title = lines[1].endswith(":")
+        if has_title:
+            yield f"{lines[1]}\n"
+        yield "```sh" if has_title else "```text"
+        yield from (line.strip() for line in lines[2 if has_title else 1 :])
         yield "```\n"
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 from rich.text import Text
 
-from streampoll.cli.options import config_option, json_option, since_option
+from streampoll.cli.options import answer, config_option, json_option, since_option
 from streampoll.config.load import load_profiles
 from streampoll.config.report import nearest
 from streampoll.config.settings import PostgresSettings, Settings
@@ -98,7 +98,8 @@ async def _polls(settings: PostgresSettings, wanted: Wanted) -> list[StoredPoll]
 
 def _list(polls: Sequence[StoredPoll], as_json: bool) -> int:
     found = list(dict.fromkeys(str(path) for poll in polls[-20:] for path in paths_of(poll.outcome)))
-    click.echo(json.dumps(found) if as_json else "\n".join(found))
+    for metric in found:
+        answer(as_json, {"metric": metric}, metric)
     return 0
 
 

@@ -55,7 +55,8 @@ def list_profiles(config: Path, as_json: bool) -> int:
     plans, own = _profiles(config)
     rows = [_row(name, plan, name in own) for name, plan in sorted(plans.items())]
     if as_json:
-        click.echo(json.dumps(rows))
+        for row in rows:
+            click.echo(json.dumps(row))
         return 0
     grid = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for title in ("profile", "protocol", "collects", "where from"):
@@ -116,7 +117,8 @@ def _summary(plan: PollPlan) -> str:
     "--mibs", multiple=True, metavar="DIR", type=click.Path(path_type=Path), help="Where to look for MIBs first."
 )
 @click.option("-o", "--output", metavar="PATH", help="File to write, or directory if there are several; - is stdout.")
-def compile_files(files: Sequence[Path], mibs: Sequence[Path], output: str | None) -> int:
+@json_option
+def compile_files(files: Sequence[Path], mibs: Sequence[Path], output: str | None, as_json: bool) -> int:
     """Turn the MIB names in profiles into OIDs, so that no MIB is needed where they are used.
 
     MIBs are looked for in --mibs, in MIBDIRS, and where the system has them; never on a network. What the MIB knows and
@@ -141,7 +143,11 @@ def compile_files(files: Sequence[Path], mibs: Sequence[Path], output: str | Non
     made = [(path, compile_profile(Place(source, report), resolver)) for path, source in sources if source is not None]
     report.refuse()
     for path, text in made:
-        _write(_target(path, output, len(files)), text)
+        target = _target(path, output, len(files))
+        if as_json:
+            click.echo(json.dumps({"source": str(path), **_written(target, text)}))
+        else:
+            _write(target, text)
     return 0
 
 
@@ -151,7 +157,10 @@ def compile_files(files: Sequence[Path], mibs: Sequence[Path], output: str | Non
 @click.option("-o", "--output", metavar="DIR", help="Directory to write to, or - for stdout.  [default: the profiles']")
 @click.option("--force", is_flag=True, help="Replace files that are there.")
 @config_option
-def import_file(file: Path, modules: Sequence[str], output: str | None, force: bool, config: Path) -> int:
+@json_option
+def import_file(
+    file: Path, modules: Sequence[str], output: str | None, force: bool, config: Path, as_json: bool
+) -> int:
     """Make profiles of the modules in an snmp.yml of snmp_exporter.
 
     What a profile can't say is named, line by line, and stands in the profile too. Secrets are not copied: for auths,
@@ -165,36 +174,47 @@ def import_file(file: Path, modules: Sequence[str], output: str | None, force: b
     """
     from streampoll.config.exporter.auths import credentials_text
     from streampoll.config.exporter.profile import make_profiles
-    from streampoll.config.exporter.read import read_exporter
 
     report = Report()
-    exporter = read_exporter(file, str(file), report)
-    report.refuse()
-    assert exporter is not None
-    known = [module.name for module in exporter.modules]
-    for name in set(modules) - set(known):
-        report.fault("--module", f"{file} has no module {name!r}", nearest(name, known))
-    report.refuse()
+    exporter = _exporter(file, modules, report)
     made = make_profiles(exporter, modules, str(file), report)
     directory = None if output == STDOUT else Path(output) if output else _directory(config)
     targets = {each.name: directory / f"{each.name}.toml" if directory else None for each in made}
     _refuse_existing([path for path in targets.values() if path and path.exists() and not force])
-    _show_notes(exporter, modules, report)
+    notes = _notes(exporter, modules, report)
+    for note in notes:
+        click.echo(f"note: {note}", err=True)
+    credentials = credentials_text(exporter.auths) if directory else ""
+    if as_json:
+        written = [{"module": each.module, **_written(targets[each.name], each.text)} for each in made]
+        click.echo(json.dumps({"profiles": written, "notes": notes, "credentials": credentials}))
+        return 0
     for each in followed("import", made):
         _write(targets[each.name], each.text)
-    if directory:
-        click.echo(credentials_text(exporter.auths), nl=False)
+    click.echo(credentials, nl=False)
     return 0
 
 
-def _show_notes(exporter: "Exporter", chosen: Sequence[str], report: Report) -> None:
-    """Say what is not taken over of the modules that were chosen (all if none)."""
+def _exporter(file: Path, chosen: Sequence[str], report: Report) -> "Exporter":
+    """Read an snmp.yml; refuse one that has not the modules that were chosen."""
+    from streampoll.config.exporter.read import read_exporter
+
+    exporter = read_exporter(file, str(file), report)
+    report.refuse()
+    assert exporter is not None
+    known = [module.name for module in exporter.modules]
+    for name in set(chosen) - set(known):
+        report.fault("--module", f"{file} has no module {name!r}", nearest(name, known))
+    report.refuse()
+    return exporter
+
+
+def _notes(exporter: "Exporter", chosen: Sequence[str], report: Report) -> list[str]:
+    """Return what is not taken over of the modules that were chosen (all if none)."""
     from streampoll.config.exporter.profile import concerns
 
     others = [module for module in exporter.modules if chosen and module.name not in chosen]
-    for notice in report.notices:
-        if not any(concerns(notice, other) for other in others):
-            click.echo(f"note: {notice}", err=True)
+    return [str(each) for each in report.notices if not any(concerns(each, other) for other in others)]
 
 
 def _directory(config: Path) -> Path:
@@ -228,6 +248,14 @@ def _target(path: Path, output: str | None, count: int) -> Path | None:
     if output is None or output == STDOUT:
         return None
     return Path(output) / path.name if count > 1 or Path(output).is_dir() else Path(output)
+
+
+def _written(path: Path | None, text: str) -> dict[str, str | None]:
+    """Write a text to its file; return which that is, or the text where there is none."""
+    if path is None:
+        return {"wrote": None, "text": text}
+    _write(path, text)
+    return {"wrote": str(path), "text": None}
 
 
 def _write(path: Path | None, text: str) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from streampoll.cli.options import config_option, reason_option, who
+from streampoll.cli.options import answer, config_option, json_option, reason_option, who
 from streampoll.model import QueueClass
 
 queue_argument = click.argument("name", metavar="CLASS", type=click.Choice([queue.value for queue in QueueClass]))
@@ -26,20 +26,23 @@ def command() -> None:
 @config_option
 @reason_option
 @queue_argument
-def pause(config: Path, name: str, reason: str) -> int:
+@json_option
+def pause(config: Path, name: str, reason: str, as_json: bool) -> int:
     """Have workers read nothing of CLASS, within two seconds; what they have in hand is finished."""
     asyncio.run(_decide(config, name, reason, pausing=True))
-    click.echo(f"{name} is paused")
+    answer(as_json, {"kind": "queue", "name": name, "paused": True}, f"{name} is paused")
     return 0
 
 
 @command.command("resume")
 @config_option
 @queue_argument
-def resume(config: Path, name: str) -> int:
+@json_option
+def resume(config: Path, name: str, as_json: bool) -> int:
     """Have workers read CLASS again. Exit code 1 if it was not paused."""
     found = asyncio.run(_decide(config, name, "", pausing=False))
-    click.echo(f"{name} goes on" if found else f"{name} is not paused")
+    text = f"{name} goes on" if found else f"{name} is not paused"
+    answer(as_json, {"kind": "queue", "name": name, "paused": False}, text)
     return 0 if found else 1
 
 

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from streampoll.cli.drawing import table_grids
-from streampoll.cli.options import config_option, since_option
+from streampoll.cli.options import config_option, json_option, since_option
 from streampoll.config.load import load_profiles
 from streampoll.config.profile_port import PollPlan
 from streampoll.config.settings import PostgresSettings, Settings
@@ -38,7 +38,10 @@ from streampoll.results.render import CSV_COLUMNS, Look, as_json, csv_rows, text
     help="json: an object a line; csv: a value a line.",
 )  # fmt: skip
 @click.option("--rates", is_flag=True, help="What its counters did a second, in the place of the values.")
-def command(device: str, config: Path, job: str, since: float, limit: int, form: str, rates: bool) -> int:
+@json_option
+def command(
+    device: str, config: Path, job: str, since: float, limit: int, form: str, rates: bool, as_json: bool
+) -> int:
     """Show what was stored of DEVICE, the newest poll first.
 
     Values are shown with the names and formats of their profile; octets without one as text where they are printable,
@@ -53,6 +56,7 @@ def command(device: str, config: Path, job: str, since: float, limit: int, form:
     """
     settings = read_settings(config, os.environ)
     wanted = Wanted(device, job, int(since), limit=limit)
+    form = "json" if as_json else form
     if rates:
         shown = asyncio.run(_show_rates(settings.postgres, wanted, form))
     else:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from streampoll.cli.options import config_option, who
+from streampoll.cli.options import answer, config_option, json_option, who
 from streampoll.config.report import nearest
 from streampoll.errors import ConfigError, Fault
 
@@ -15,7 +15,8 @@ from streampoll.errors import ConfigError, Fault
 @config_option
 @click.option("--job", metavar="NAME", help="Only by this job; without devices: all that it polls.")
 @click.argument("devices", nargs=-1)
-def command(config: Path, job: str | None, devices: Sequence[str]) -> int:
+@json_option
+def command(config: Path, job: str | None, devices: Sequence[str], as_json: bool) -> int:
     """Poll DEVICES now, by every job that polls them, or all devices of a job.
 
     The workers poll them as always, and results are stored; `audit` counts them as ad hoc. Exit code 1 if some were not
@@ -29,7 +30,7 @@ def command(config: Path, job: str | None, devices: Sequence[str]) -> int:
     if not devices and not job:
         raise click.UsageError("name devices, or a job by --job")
     added, asked = asyncio.run(_run(config, job, devices))
-    click.echo(f"added {added} of {asked} polls")
+    answer(as_json, {"added": added, "asked": asked}, f"added {added} of {asked} polls")
     return 0 if added == asked and asked else 1
 
 

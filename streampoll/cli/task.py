@@ -10,7 +10,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from streampoll.cli.options import config_option, json_option, since_option
+from streampoll.cli.options import answer, config_option, json_option, since_option
 from streampoll.cli.task_view import as_json, task_table, text_lines, unfinished_json
 from streampoll.embedded.endpoints import read_settings
 from streampoll.model import QueueClass
@@ -75,10 +75,11 @@ def result(config: Path, task_id: str, within: str, as_json: bool) -> int:
 @command.command("cancel")
 @config_option
 @click.argument("ids", metavar="ID…", nargs=-1, required=True)
-def cancel(config: Path, ids: tuple[str, ...]) -> int:
+@json_option
+def cancel(config: Path, ids: tuple[str, ...], as_json: bool) -> int:
     """Cancel tasks: one that waits is not run, one that runs in the loop or a process ends within a second."""
     asyncio.run(_cancel(config, ids))
-    click.echo(f"cancelled {len(ids)}")
+    answer(as_json, {"cancelled": len(ids)}, f"cancelled {len(ids)}")
     return 0
 
 

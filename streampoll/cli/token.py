@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from streampoll.cli.options import config_option, json_option
+from streampoll.cli.options import answer, config_option, json_option
 from streampoll.config.units import parse_duration
 from streampoll.results.render import clock
 
@@ -46,10 +46,11 @@ class Life(click.ParamType[int]):
               help="What it allows: to see, or to act too.")  # fmt: skip
 @click.option("--name", default="", help="What lists and records call it.  [default: its role]")
 @click.option("--expires", type=Life(), help="After how long it ends: 90d, 12h.  [default: never]")
-def create(config: Path, role: str, name: str, expires: int | None) -> int:
+@json_option
+def create(config: Path, role: str, name: str, expires: int | None, as_json: bool) -> int:
     """Make a token and print it, this once."""
     token, number = asyncio.run(_create(config, role, name or role, expires))
-    click.echo(token)
+    answer(as_json, {"id": number, "name": name or role, "role": role, "token": token}, token)
     click.echo(f"token {number}, role {role}: it is not shown again", err=True)
     return 0
 
@@ -72,12 +73,12 @@ def list_tokens(config: Path, as_json: bool) -> int:
 @command.command("revoke")
 @config_option
 @click.argument("number", type=int)
-def revoke(config: Path, number: int) -> int:
+@json_option
+def revoke(config: Path, number: int, as_json: bool) -> int:
     """End token NUMBER, within a few seconds. Exit code 1 if there is none."""
     name = asyncio.run(_revoke(config, number))
-    click.echo(
-        f"token {number} ({name}) is revoked" if name else f"there is no token {number}; `streampoll token list`"
-    )
+    text = f"token {number} ({name}) is revoked" if name else f"there is no token {number}; `streampoll token list`"
+    answer(as_json, {"id": number, "name": name, "revoked": bool(name)}, text)
     return 0 if name else 1
 
 

@@ -1,7 +1,6 @@
 """`streampoll workflow`: runs of workflows started, watched, cancelled; what they keep of devices."""
 
 import asyncio
-import getpass
 import json
 import os
 from collections.abc import Sequence
@@ -11,7 +10,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from streampoll.cli.options import config_option, json_option, since_option
+from streampoll.cli.options import answer, config_option, json_option, since_option, who
 from streampoll.cli.workflow_view import (
     Progress,
     config_table,
@@ -71,7 +70,7 @@ def list_runs(
     if files:
         known = load_workflows(config, settings)
         if as_json:
-            click.echo(json.dumps([_as_json(each) for each in known.values()]))
+            _print_lines([_as_json(each) for each in known.values()])
         else:
             Console(highlight=False).print(workflow_table(known))
         return 0
@@ -82,7 +81,7 @@ def list_runs(
 
     found = asyncio.run(read())
     if as_json:
-        click.echo(json.dumps(found))
+        _print_lines(found)
     elif found:
         Console(highlight=False).print(run_table(found))
     else:
@@ -111,12 +110,13 @@ def show(config: Path, run_id: str, whole: bool, watch: bool, as_json: bool) -> 
 @command.command("cancel")
 @config_option
 @click.argument("run_id", metavar="RUN")
-def cancel(config: Path, run_id: str) -> int:
+@json_option
+def cancel(config: Path, run_id: str, as_json: bool) -> int:
     """Cancel a run: nothing more of it is begun."""
     from streampoll.app.workflow_control import cancel_run  # here: `--help` need not load the clients
 
-    if asyncio.run(cancel_run(config, run_id, _who())):
-        click.echo(f"run {run_id} is cancelled")
+    if asyncio.run(cancel_run(config, run_id, who())):
+        answer(as_json, {"run": run_id, "cancelled": True}, f"run {run_id} is cancelled")
         return 0
     click.echo(f"streampoll: run {run_id} has ended, or there is none of that id", err=True)
     return EXIT_FAILED
@@ -129,15 +129,17 @@ def cancel(config: Path, run_id: str) -> int:
 @click.option("--element", type=click.IntRange(min=0), help="Which element, of a step done for each of a list.")
 @click.option("--done", "done", is_flag=True, help="It is done: the run goes on.")
 @click.option("--retry", "retry", is_flag=True, help="It is not: have it done again.")
-def resolve(config: Path, run_id: str, step: str, element: int | None, done: bool, retry: bool) -> int:
+@json_option
+def resolve(config: Path, run_id: str, step: str, element: int | None, done: bool, retry: bool, as_json: bool) -> int:
     """Say what became of a step that runs once and whose process died: nobody else knows."""
     from streampoll.app.workflow_control import resolve_step
 
     if done == retry:
         raise click.UsageError("say either --done or --retry")
     which = -1 if element is None else element
-    if asyncio.run(resolve_step(config, (run_id, step, which), done, _who())):
-        click.echo(f"step {step} of run {run_id}: {'done' if done else 'is done again'}")
+    if asyncio.run(resolve_step(config, (run_id, step, which), done, who())):
+        text = f"step {step} of run {run_id}: {'done' if done else 'is done again'}"
+        answer(as_json, {"run": run_id, "step": step, "element": element, "said": "done" if done else "retry"}, text)
         return 0
     click.echo(f"streampoll: step {step} of run {run_id} is not unknown; `streampoll workflow show {run_id}`", err=True)
     return EXIT_FAILED
@@ -172,7 +174,7 @@ def configs(
         click.echo("streampoll: nothing of that is kept", err=True)
         return EXIT_FAILED
     if as_json:
-        click.echo(json.dumps(found))
+        _print_lines([found] if one else found)
     elif one:
         click.echo(found["diff"] if diff else found["text"])
     else:
@@ -188,7 +190,7 @@ async def _run(
     async with open_starter(config) as (starter, _, _):
         run_id = await starter.start(name, devices, inputs, cause="cli")
     if not wait:
-        click.echo(json.dumps({"run": run_id}) if as_json else run_id)
+        answer(as_json, {"run": run_id}, run_id)
         return 0
     return await _watch(config, run_id, as_json)
 
@@ -222,11 +224,10 @@ def _input(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _who() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a user without a name
-        return str(os.getuid())
+def _print_lines(found: Sequence[dict[str, Any]]) -> None:
+    """Print an object a line."""
+    for each in found:
+        click.echo(json.dumps(each))
 
 
 def _as_json(workflow: Any) -> dict[str, Any]:
