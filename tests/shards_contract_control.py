@@ -28,6 +28,19 @@ async def depths_are_those_of_the_figures(bench: Bench) -> None:
     await bench.streams.make_groups(POLLING, [SHARD])
     await dispatch(bench, part_of(3))
     await read(bench, count=2)
-    [depths], [figures] = await bench.streams.depths([SHARD]), await bench.streams.figures([SHARD])
-    assert depths == figures.queues
-    assert depths[POLLING].pending == 2
+    shards = range(2 * SHARD + 5)  # more than one script looks at
+    depths, figures = await bench.streams.depths(shards), await bench.streams.figures(shards)
+    assert depths == [each.queues for each in figures]
+    assert depths[SHARD][POLLING].pending == 2
+
+
+async def briefs_are_of_the_worker_that_was_asked_for(bench: Bench) -> None:
+    assert isinstance(bench, RedisBench)
+    presence = Presence(bench.topology, bench.keys, Clock())
+    brief = {"state": "running", "active": 1 << 40, "unread_s": 0.25}
+    names = [f"w{n}" for n in range(130)]  # more than one script looks at
+    await presence.publish("w7", brief | {"store": "x" * 10_000})
+    await presence.publish("w129", brief | {"active": 3})
+    await presence.publish("w8", {"of": "another release", **brief})
+    found = dict(zip(names, await presence.briefs(names), strict=True))
+    assert {name: said for name, said in found.items() if said} == {"w7": brief, "w129": brief | {"active": 3}}

@@ -83,7 +83,7 @@ class QueuesAnswer:
 
 
 class Queues:
-    """Reads queues and workers: one script a shard and one read a worker, in two round trips."""
+    """Reads queues and workers in three round trips, with work for Redis by shard and by worker."""
 
     def __init__(
         self, streams: Depths, presence: Present, now: Callable[[], float], shards: int, dead_after_s: float

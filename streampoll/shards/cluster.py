@@ -39,6 +39,8 @@ _READ_PAUSES_S = (0.005, 0.1)  # first and longest
 class Cluster:
     """Keys spread over masters."""
 
+    one_server = False
+
     def __init__(self, dialer: Dialer) -> None:
         self._dialer = dialer
         self._slots = SlotMap()

@@ -338,7 +338,7 @@ class Presence(Protocol):
         """Read the figures of workers; None where there are none."""
 
     async def briefs(self, worker_ids: Sequence[str]) -> list[Mapping[str, Any] | None]:
-        """Read of `figures` only how a worker is: `state`, `active`, `unread_s`, at a tenth of the cost."""
+        """Read of `figures` only how a worker is: `state`, `active`, `unread_s`, at a fraction of the cost."""
 
     async def leader(self) -> tuple[str, int] | None:
         """Return the leader's (id, epoch), or None while nobody leads."""

@@ -24,7 +24,9 @@ from streampoll.shards.scripts import Scripts
 from streampoll.shards.topology import Command, Topology
 
 _FIGURES_KEPT_MS = 60_000
-_BRIEF = ("state", "active", "unread_s")
+_BRIEF = ("state", "active", "unread_s")  # a worker writes them first
+_BRIEF_BYTES = 96
+_BRIEFS_AT_ONCE = 100
 
 
 def new_worker_id() -> str:
@@ -79,9 +81,9 @@ class Presence:
         return [msgpack.unpackb(reply, strict_map_key=False) if reply else None for reply in replies]
 
     async def briefs(self, worker_ids: Sequence[str]) -> list[Mapping[str, Any] | None]:
-        """Read of `figures` only how a worker is: `state`, `active`, `unread_s`, at a tenth of the cost."""
-        keys = map(self._keys.worker, worker_ids)
-        replies = raise_errors(await self._topology.run([Command(key, ("GET", key)) for key in keys]))
+        """Read of `figures` only how a worker is: `state`, `active`, `unread_s`, at a fraction of the cost."""
+        keys = [(self._keys.worker(worker_id),) for worker_id in worker_ids]
+        replies = await self._scripts.each("briefs", keys, [_BRIEF_BYTES], _BRIEFS_AT_ONCE)
         return [_brief(reply) if reply else None for reply in replies]
 
     async def leader(self) -> tuple[str, int] | None:
@@ -114,19 +116,16 @@ def _worker(name: bytes, said: bytes) -> Worker:
     return Worker(name.decode(), frozenset(queues.split(",")), int(beat_ms) / 1000)
 
 
-def _brief(packed: bytes) -> Mapping[str, Any]:
-    """Unpack the first members of a map; of the others the figures of stores are large."""
-    unpacker = msgpack.Unpacker(strict_map_key=False, max_buffer_size=len(packed))
-    unpacker.feed(packed)
-    said: dict[str, Any] = {}
-    for _ in range(unpacker.read_map_header()):
-        if (name := unpacker.unpack()) in _BRIEF:
-            said[name] = unpacker.unpack()
-            if len(said) == len(_BRIEF):
-                break
-        else:
-            unpacker.skip()
-    return said
+def _brief(begun: bytes) -> Mapping[str, Any] | None:
+    """Unpack the first members of a map that is cut; None if they are others."""
+    unpacker = msgpack.Unpacker(strict_map_key=False)
+    unpacker.feed(begun)
+    try:
+        unpacker.read_map_header()
+        said = {unpacker.unpack(): unpacker.unpack() for _ in _BRIEF}
+    except msgpack.exceptions.OutOfData:
+        return None
+    return said if said.keys() == set(_BRIEF) else None
 
 
 def _said(pause: Pause) -> tuple[str, bytes]:

@@ -43,6 +43,19 @@ class Scripts:
         """Run one script; an error it answers is raised."""
         return raise_errors(await self.run([(script, keys, arguments)]))[0]
 
+    async def each(
+        self, script: str, items: Sequence[Sequence[str]], arguments: Sequence[Any], at_once: int
+    ) -> list[Any]:
+        """Run a script that answers item by item, of which each has keys of its own; an error it answers is raised.
+
+        Where one server has all keys a call is of `at_once` items: that many fewer commands and replies to handle, and
+        the server is held up no longer than by so many. Elsewhere the keys of two items may be in two slots.
+        """
+        step = at_once if self._topology.one_server else 1
+        some = [items[first : first + step] for first in range(0, len(items), step)]
+        calls = [(script, [key for keys in part for key in keys], arguments) for part in some]
+        return [answer for reply in raise_errors(await self.run(calls)) for answer in reply]
+
 
 def _by_digest(call: Call) -> Command:
     script, keys, arguments = call

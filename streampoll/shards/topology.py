@@ -56,6 +56,10 @@ class Read:
 class Topology(Protocol):
     """Where the keys are."""
 
+    @property
+    def one_server(self) -> bool:
+        """True if one server has all keys: then a command may have keys of different slots."""
+
     async def run(self, commands: Sequence[Command]) -> list[Any]:
         """Run commands, pipelined, in order where they have the same key; the replies as they came.
 
@@ -109,6 +113,8 @@ class FixedLink:
 
 class Single:
     """All keys on one server."""
+
+    one_server = True
 
     def __init__(self, link: Callable[[], Link]) -> None:
         """`link` makes one for the commands, and one for each blocking reader."""

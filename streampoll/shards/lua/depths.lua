@@ -1,16 +1,21 @@
--- depths: how much one shard holds by class, read at one moment, whatever the number of its jobs and slots.
--- KEYS  per class: stream, delayed, dead
+-- depths: how much shards hold by class, read at one moment, whatever the number of their jobs and slots.
+-- KEYS  per shard and class: stream, delayed, dead
 -- ARGV  the classes, in the order of their keys
--- Answers per class {length, pending, oldest id, delayed, dead}.
-local queues = {}
-for n, class in ipairs(ARGV) do
-  local stream, delayed, dead = KEYS[3 * n - 2], KEYS[3 * n - 1], KEYS[3 * n]
-  local pending = redis.pcall('XPENDING', stream, class)
-  if pending.err and not string.find(pending.err, 'NOGROUP', 1, true) then
-    return pending
+-- Answers per shard, per class {length, pending, oldest id, delayed, dead}.
+local shards = {}
+for first = 1, #KEYS, 3 * #ARGV do
+  local queues = {}
+  for n, class in ipairs(ARGV) do
+    local at = first + 3 * (n - 1)
+    local stream, delayed, dead = KEYS[at], KEYS[at + 1], KEYS[at + 2]
+    local pending = redis.pcall('XPENDING', stream, class)
+    if pending.err and not string.find(pending.err, 'NOGROUP', 1, true) then
+      return pending
+    end
+    local length = redis.call('XLEN', stream)
+    local oldest = length > 0 and redis.call('XRANGE', stream, '-', '+', 'COUNT', 1)[1][1] or ''
+    queues[n] = { length, pending.err and 0 or pending[1], oldest, redis.call('ZCARD', delayed), redis.call('XLEN', dead) }
   end
-  local oldest = redis.call('XRANGE', stream, '-', '+', 'COUNT', 1)[1]
-  queues[n] = { redis.call('XLEN', stream), pending.err and 0 or pending[1], oldest and oldest[1] or '',
-    redis.call('ZCARD', delayed), redis.call('XLEN', dead) }
+  shards[#shards + 1] = queues
 end
-return queues
+return shards
