@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from streampoll import RetryLater, task
@@ -170,6 +171,13 @@ async def test_an_unknown_name_is_handed_back_once_and_then_buried_with_a_result
     assert first == Release("no worker here can run 'task:gone': no task of this name here", counted=True)
     assert isinstance(second, Bury)
     assert [end.state for end in ends(second.emits)] == [State.FAILED]
+
+
+async def test_an_entry_that_is_no_task_is_not_run_as_one_where_a_class_has_nothing_but_tasks() -> None:
+    call = delivered(Call("01-a", "double", [4]), delivery=2)
+    call.entry = replace(call.entry, kind="dance")
+
+    assert await handler().handle([call]) == [Bury("no worker knows entries of kind 'dance'")]
 
 
 async def test_an_attempt_that_was_ended_is_tried_again_but_not_beside_its_thread() -> None:

@@ -12,8 +12,8 @@ _UNUSABLE = {"late": "late", "foreign": "foreign", "decode_errors": "undecodable
 
 
 def counted_by(pool: str, parts: Iterable[object], router: Router | None = None) -> Callable[[], Counted]:
-    """Return what lays a process's counts out; of the parts, those that count are asked."""
-    counting = [part for part in parts if isinstance(part, Counting)]
+    """Return what lays a process's counts out; of the parts, those that count are asked, each once."""
+    counting = {id(part): part for part in parts if isinstance(part, Counting)}.values()
 
     def lay_out() -> Counted:
         return together([_cpu(pool), _snmp(router), *(part.counted() for part in counting)])

@@ -58,7 +58,7 @@ class TaskSide:
         """Return a class's handler with tasks, or their ends, beside its own work."""
         if queue is QueueClass.RESULTS:
             return ByKind(own, {Kind.DONE: self.store})
-        return ByKind(own, {Kind.TASK: self.handler})
+        return own if own is self.handler else ByKind(own, {Kind.TASK: self.handler})
 
     def figures(self) -> dict[str, Any]:
         """What the process publishes: how many tasks ended how."""

@@ -50,7 +50,6 @@ from streampoll.worker.membership import Membership
 from streampoll.worker.policy import Rules
 from streampoll.worker.port import Handler, Limits
 from streampoll.worker.process import Background, LoopLag, ProcessParts, WorkerProcess
-from streampoll.worker.refuse import RefuseHandler
 from streampoll.worker.slots import Slots
 
 if TYPE_CHECKING:
@@ -209,7 +208,7 @@ class _WorkerBuild:
             return self.runs.handler
         if queue is QueueClass.ANALYSIS:
             return analysis_handler(self.settings, self.side, loaded.profiles, loaded.jobs, loaded.rules.judge)
-        return RefuseHandler(queue)
+        return self.tasks.handler  # urgent: it has nothing but tasks
 
     def membership(self) -> Membership:
         """Make the process's heartbeat and homes."""

@@ -17,7 +17,7 @@ from typing import Any
 
 from streampoll.errors import ConfigError, EntryError
 from streampoll.model import QueueClass, Status
-from streampoll.shards.entries import Delivered
+from streampoll.shards.entries import Delivered, Kind
 from streampoll.tally import Counted, by_label
 from streampoll.tasks.message import decode_call, encode_call, encode_end, encode_value, next_attempt
 from streampoll.tasks.port import Call, Failure, RunIn, State, Task, TaskResult, Tasks
@@ -84,7 +84,8 @@ class TaskHandler:
 
     async def _serve(self, delivered: Delivered) -> Disposition:
         entry = delivered.entry
-        assert entry is not None
+        if entry is None or entry.kind != Kind.TASK:
+            return not_known(delivered)
         try:
             call = decode_call(entry)
             task = self._ports.tasks[call.name]
