@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from hashlib import blake2b
-from typing import overload
+from typing import Final, overload
 
 import msgspec
 
@@ -160,6 +160,40 @@ class Table:
     counter32: Mapping[str, Rows] = field(default_factory=dict)  # rows whose counter came as a Counter32, by column
 
 
+RETRIES_TIMED: Final = 6
+"""Of so many retries of a poll it is kept when each was; the rest is only counted."""
+
+
+@dataclass(slots=True)  # one is made for every poll
+class Asked:
+    """When a device was asked in one poll, and asked again: wall-clock seconds, 0.0 where it is not known."""
+
+    first: float = 0.0  # the first request was sent
+    last_reply: float = 0.0  # the last reply that was used came
+    retries: int = 0  # requests sent again, since no answer came or the connection was lost
+    retried: tuple[float, ...] = ()  # when, the first RETRIES_TIMED of them
+
+    def note_retry(self, at: float) -> None:
+        """Note that a request is sent again."""
+        self.retries += 1
+        if len(self.retried) < RETRIES_TIMED:
+            self.retried += (at,)
+
+    def shift(self, by_s: float) -> None:
+        """Tell all times by another clock."""
+        self.first = self.first and self.first + by_s
+        self.last_reply = self.last_reply and self.last_reply + by_s
+        if self.retried:
+            self.retried = tuple(at + by_s for at in self.retried)
+
+    def go_on_from(self, before: "Asked") -> None:
+        """Take in what came before in the same poll."""
+        self.first = before.first or self.first
+        self.last_reply = self.last_reply or before.last_reply
+        self.retries += before.retries
+        self.retried = (*before.retried, *self.retried)[:RETRIES_TIMED]
+
+
 @dataclass(slots=True)
 class Outcome:
     """What became of one poll of one device: data, also when it failed."""
@@ -177,6 +211,7 @@ class Outcome:
     counter32: tuple[str, ...] = ()  # scalars that came as a Counter32
     half_wrap_s: float = 0.0  # half the time in which its fastest 32-bit octet counter wraps; 0.0: none; not stored
     protocol: str = ""  # over which it was polled; "": it was not; not stored
+    asked: Asked = field(default_factory=Asked, compare=False)  # stored in its trace
 
 
 @dataclass(slots=True)  # one is made for every poll: frozen, that takes four times as long
@@ -190,6 +225,7 @@ class Trace:
     done: float
     delivery: int  # 1 for the first delivery
     consumer: str
+    asked: Asked = field(default_factory=Asked)
 
 
 @dataclass(slots=True)  # one is made for every poll: frozen, that takes four times as long

@@ -222,6 +222,7 @@ def _polls(device: dict[str, Any]) -> Any:
             "duration_ms": 2000 if n % 19 == 4 else 90 + n * 53 % 130,
             "stored_after_ms": 310,
             "requests": 4,
+            "retries": 1,
             "error": HOSTILE if n % 19 == 4 else "",
         }
         for n in range(90)

@@ -2,10 +2,11 @@
 
 import asyncio
 import math
+import time
 
 import pytest
 
-from streampoll.model import Outcome, QueueClass, Status, Target
+from streampoll.model import Asked, Outcome, QueueClass, Status, Target
 from streampoll.pollers.handler import Poll, PollHandler, PollPorts
 from streampoll.results.codec import decode_payload, encode_payload
 from streampoll.shards.entries import Delivered, Entry, Kind, decode_result, encode_target
@@ -48,6 +49,22 @@ async def test_a_poll_becomes_a_row_with_its_outcome_and_trace() -> None:
     trace = decode_payload(decode_result(finish.emits[0].entry).payload)[1]
     assert (trace.delivery, trace.consumer, trace.dispatched) == (2, "w1", 999_960.0)
     assert (it.counts.by_status, it.counts.requests, it.counts.varbinds) == ({"ok": 1}, 2, 7)
+
+
+async def test_when_a_device_was_asked_is_told_by_the_clock_of_redis() -> None:
+    """A poller tells the time by its host's clock, which is decades ahead here."""
+    at = time.time()
+
+    async def poll(_: Target, __: float) -> Outcome:
+        return Outcome(Status.OK, first_reply=at, requests=2, asked=Asked(at - 3, at, 1, (at - 2,)))
+
+    [finish] = await handler(poll).handle([delivered()])
+
+    assert isinstance(finish, Finish)
+    trace = decode_payload(decode_result(finish.emits[0].entry).payload)[1]
+    times = trace.asked.first, trace.asked.retried[0], trace.first_reply, trace.asked.last_reply
+    assert times == pytest.approx((NOW - 3, NOW - 2, NOW, NOW), abs=2.0)
+    assert trace.asked.retries == 1
 
 
 async def test_an_entry_whose_next_slot_has_begun_is_not_polled() -> None:

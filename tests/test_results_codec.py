@@ -2,6 +2,7 @@
 
 import math
 import zlib
+from dataclasses import replace
 from typing import Any
 
 import msgpack
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streampoll.errors import EntryError
-from streampoll.model import Outcome, Rows, Status, Table, TableTime, Trace
+from streampoll.model import Asked, Outcome, Rows, Status, Table, TableTime, Trace
 from streampoll.results import codec
 from streampoll.results.codec import VERSION, decode_payload, encode_payload
 
@@ -61,7 +62,11 @@ outcomes = st.builds(
     names,
     st.lists(names, max_size=3).map(tuple),
 )
-traces = st.builds(Trace, times, times, times, times, times, st.integers(1, 99), names)
+sent = st.integers(1, 1 << 52).map(lambda micros: micros / 1e6)
+asked = st.just(Asked()) | st.builds(Asked, sent, times) | st.builds(
+    Asked, sent, times, st.integers(1, 99), st.lists(sent, max_size=3).map(tuple)
+)  # fmt: skip
+traces = st.builds(Trace, times, times, times, times, times, st.integers(1, 99), names, asked)
 
 
 @given(outcomes, traces)
@@ -111,6 +116,23 @@ def test_a_reader_of_the_first_release_finds_everything_where_it_was() -> None:
     assert (len(before), len(before[4]["t"])) == (10, 5)
     assert written[:4] + written[5:10] == before[:4] + before[5:]
     assert written[4]["t"][:5] == before[4]["t"]
+
+
+def test_when_a_device_was_asked_costs_few_bytes_and_stands_where_older_readers_do_not_look() -> None:
+    polled = replace(TRACE, first_reply=1_700_000_000.875)
+    told = replace(polled, asked=Asked(1_700_000_000.7503, 1_700_000_000.875))
+    before, after = (encode_payload(Outcome(Status.OK), trace) for trace in (polled, told))
+
+    assert fields_of(after)[9][:7] == fields_of(before)[9]
+    assert len(after) - len(before) <= 5
+
+
+@pytest.mark.parametrize("asked", [7, [], [1], [1, 2.5], [1, None, "3"], [1, None, 1, None], {"a": 1}])
+def test_times_of_requests_that_are_none_are_refused(asked: object) -> None:
+    fields = fields_of(encode_payload(Outcome(Status.OK), TRACE))
+    fields[9].append(asked)
+    with pytest.raises(EntryError):
+        decode_payload(VERSION + zlib.compress(msgpack.packb(fields), 1, 31))
 
 
 def fields_of(payload: bytes) -> list[Any]:

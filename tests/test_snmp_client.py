@@ -150,19 +150,25 @@ async def test_a_late_reply_does_not_answer_the_retry(engine: WireEngine) -> Non
 @on_both_loops
 async def test_each_retry_has_a_new_request_id_and_the_number_is_bounded(engine: WireEngine) -> None:
     async with ScriptedPeer(silent) as peer:
-        result = await engine.request(peer.agent(timeout_s=0.02, retries=3), GET, soon())
+        agent = peer.agent(timeout_s=0.02, retries=3)
+        result = await engine.request(agent, GET, soon())
         await eventually_async(lambda: len(peer.asked) == 4)
         ids = {asked.request_id for asked in peer.asked}
     assert isinstance(result, Failure)
     assert (result.status, result.sent, len(ids), engine.counters.retries) == (Status.TIMEOUT, 4, 4, 3)
+    assert agent.asked.retries == len(agent.asked.retried) == 3
 
 
 @on_both_loops
 async def test_a_retry_is_answered(engine: WireEngine) -> None:
     async with ScriptedPeer(in_turn(silent, always(SEVEN))) as peer:
-        result = await engine.request(peer.agent(retries=1), GET, soon())
+        agent = peer.agent(retries=1)
+        result = await engine.request(agent, GET, soon())
     assert seven(result)
     assert result.sent == 2
+    noted = agent.asked
+    assert (noted.retries, len(noted.retried)) == (1, 1)
+    assert 0 < noted.first < noted.retried[0] <= result.at
 
 
 @on_both_loops

@@ -42,6 +42,7 @@ async def test_a_session_that_died_between_polls_is_replaced_within_the_poll(tmp
         outcome = await polls.poll(r1, plan)
 
     assert (outcome.status, r1.logins) == (Status.OK, 2)
+    assert 0 < outcome.asked.first <= outcome.first_reply <= outcome.asked.last_reply
 
 
 @pytest.mark.parametrize("plan", [IOS, LINUX])
@@ -52,7 +53,7 @@ async def test_a_session_that_is_silent_between_polls_is_replaced_too(tmp_path: 
         r1.connections[0]._transport.pause_reading()
         outcome = await polls.poll(r1, plan)
 
-    assert (outcome.status, r1.logins) == (Status.OK, 2)
+    assert (outcome.status, r1.logins, outcome.asked.retries) == (Status.OK, 2, 1)
 
 
 @pytest.mark.parametrize("platform", ["cisco_ios", "linux"])

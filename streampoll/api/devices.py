@@ -136,7 +136,8 @@ class PollRow:
     stored_after_ms: int
     error: str
     profile: str
-    requests: int
+    requests: int  # retries included
+    retries: int
     varbinds: int
     trace: Mapping[str, Any]
     values: Mapping[str, Any] = field(default_factory=dict)
@@ -244,7 +245,7 @@ def _poll(poll: StoredPoll, look: Look | None) -> PollRow:
     outcome, trace = poll.outcome, poll.trace
     row = PollRow(
         poll.device, poll.job, clock(poll.slot), poll.status.word, poll.duration_ms, poll.stored_ms, outcome.error,
-        outcome.profile, outcome.requests, outcome.varbinds, trace_json(trace),
+        outcome.profile, outcome.requests, trace.asked.retries, outcome.varbinds, trace_json(trace),
     )  # fmt: skip
     if look is None:
         return row

@@ -11,7 +11,7 @@ from streampoll.app.redis_side import open_redis
 from streampoll.cli.options import Since, config_option, json_option
 from streampoll.config.settings import Settings
 from streampoll.embedded.endpoints import read_settings
-from streampoll.observe.story import story_json, story_lines, story_of, without_row
+from streampoll.observe.story import Story, chapter_line, conclusion, heading, story_json, story_of, without_row
 from streampoll.results.ledger import Window
 from streampoll.results.postgres import connected
 from streampoll.results.reader import StoredPoll, Wanted, results
@@ -41,12 +41,18 @@ def command(device: str, config: Path, job: str, slot: float | None, as_json: bo
         if as_json:
             click.echo(json.dumps(story_json(story_of(poll)), ensure_ascii=False))
             continue
-        click.echo(f"{poll.job} {device}, due {clock(poll.slot)}")
-        for line in story_lines(story_of(poll)):
-            click.echo(f"  {line}")
+        _show(story_of(poll))
     if not found:
         click.echo(f"streampoll: no poll of {device} is stored{why}", err=True)
     return 0 if found else 1
+
+
+def _show(story: Story) -> None:
+    click.echo(heading(story))
+    for chapter in story.chapters:
+        click.echo(f"  {chapter_line(chapter)}")
+    if said := conclusion(story):
+        click.echo(f"  {said}")
 
 
 async def _find(

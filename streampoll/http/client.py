@@ -71,6 +71,7 @@ class HttpxClient:
                 except _BROKEN:
                     if not kept:
                         raise
+                    tally.asked.note_retry(time.time())
                     return await self._proven(ask, tally)
         except TimeoutError:
             raise Failure(Status.TIMEOUT, f"no whole answer within {self._limits.request_s:g} s", True) from None
@@ -131,6 +132,7 @@ class HttpxClient:
     ) -> tuple[httpx.Response, Answer]:
         """Send a request as it is and read the whole answer."""
         tally.requests += 1
+        tally.asked.first = tally.asked.first or time.time()
         response = await client.send(request, stream=True, auth=None, follow_redirects=False)
         tally.first_reply = tally.first_reply or time.time()
         try:
@@ -143,7 +145,8 @@ class HttpxClient:
         self._has_answered = True
         if len(self._lines.cookies) > _COOKIES:
             self.forget_cookies()
-        return response, Answer(response.status_code, _joined(response.headers), body, time.time())
+        tally.asked.last_reply = time.time()
+        return response, Answer(response.status_code, _joined(response.headers), body, tally.asked.last_reply)
 
     def _failure(self, error: Exception) -> Failure:
         """Return what an error of httpx means. Its text is not used: it may quote a header."""

@@ -208,6 +208,7 @@ def _outcome(plan: HttpPlan, visit: Visit, harvest: Harvest) -> Outcome:
         at=visit.tally.at,
         first_reply=visit.tally.first_reply,
         requests=visit.tally.requests,
+        asked=visit.tally.asked,
     )
     if harvest.answered and any(request.conditional for request in plan.requests):
         outcome.values = {**outcome.values, NOT_MODIFIED: ", ".join(harvest.unchanged)}

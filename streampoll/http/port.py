@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from streampoll.model import Status
+from streampoll.model import Asked, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,7 @@ class Tally:
     requests: int = 0
     first_reply: float = 0.0  # wall clock; 0.0: none yet
     at: float = 0.0  # wall clock of the last answer that was used
+    asked: Asked = field(default_factory=Asked)
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,9 +101,12 @@ class PollHandler:
         done = self._ports.now()
         self.counts.note(outcome, done - started, started - entry.slot)
         read = done - (time.monotonic() - delivered.leased)
+        ahead_s = done - time.time()  # of Redis' clock before this host's, by which pollers tell the time
+        outcome.asked.shift(ahead_s)
         trace = Trace(
-            delivered.dispatched, read, started, outcome.first_reply, done, delivered.delivery, self._ports.consumer
-        )
+            delivered.dispatched, read, started, outcome.first_reply and outcome.first_reply + ahead_s, done,
+            delivered.delivery, self._ports.consumer, outcome.asked,
+        )  # fmt: skip
         result = Result(
             entry.job, device, entry.slot, outcome.status, int((done - started) * 1000),
             self._ports.encode(outcome, trace),

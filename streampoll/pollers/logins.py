@@ -6,12 +6,12 @@ A device with one credential that works, which is nearly every one, costs two lo
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from streampoll.config.credentials import names_of
 from streampoll.errors import ConfigError
-from streampoll.model import Outcome, Status, Target
+from streampoll.model import Asked, Outcome, Status, Target
 from streampoll.pollers import fallback
 from streampoll.pollers.fallback import UNKNOWN, Standing, Verdict
 from streampoll.pollers.learned import DeviceMemory
@@ -33,6 +33,13 @@ class _Round:
     tried: dict[str, Any]  # name -> the credential that was not accepted
     causes: list[str]
     requests: int = 0
+    asked: Asked = field(default_factory=Asked)
+
+    def count(self, outcome: Outcome) -> None:
+        """Have an outcome speak for the attempts before it too."""
+        outcome.requests += self.requests
+        outcome.asked.go_on_from(self.asked)
+        self.requests, self.asked = outcome.requests, outcome.asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,15 +133,14 @@ class Logins:
                 round_.causes.append(credential.error)
                 continue
             outcome = await ask(credential)
-            outcome.requests += round_.requests
+            round_.count(outcome)
             said = fallback.verdict(outcome)
             if said is Verdict.SILENT and self._eager and protocol.silence_refuses:
-                round_.requests = outcome.requests
                 continue
             if said is not Verdict.REFUSED:
                 self._note(protocol, target, names, name, said)
                 return outcome
-            round_.tried[name], round_.requests = credential, outcome.requests
+            round_.tried[name] = credential
             round_.causes.append(f"{name}: {outcome.error}")
             if asyncio.get_running_loop().time() > deadline - _LEAST_S:
                 break

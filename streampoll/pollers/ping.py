@@ -9,7 +9,7 @@ from typing import Final
 
 from streampoll.config.settings import PingSettings
 from streampoll.errors import want_of
-from streampoll.model import Outcome, Status, Target, Value
+from streampoll.model import Asked, Outcome, Status, Target, Value
 from streampoll.ping.icmp import IcmpPinger, may_ping
 from streampoll.ping.plan import Method, PingPlan
 from streampoll.ping.port import Echo, Pinger
@@ -41,14 +41,16 @@ class PingPoller:
         try:
             address = await self._resolver.resolve(target.address)
             pinger = self._pinger(plan)
-            echoes, first_reply = await self._ask(pinger, address, plan, deadline)
+            echoes, asked, first_reply = await self._ask(pinger, address, plan, deadline)
         except PermissionError:
             return Outcome(Status.CONFIG, _NOT_ALLOWED)
         except OSError as error:
             if want := want_of(error):
                 return Outcome(Status.ERROR, want)
             return Outcome(Status.UNREACHABLE, f"{target.address!r} has no address: {error.strerror or error}")
-        return _outcome(pinger.method, echoes, first_reply)
+        outcome = _outcome(pinger.method, echoes, first_reply)
+        outcome.asked = asked
+        return outcome
 
     async def close(self) -> None:
         """Close the sockets."""
@@ -61,11 +63,13 @@ class PingPoller:
             self._pingers[plan] = make_pinger(plan)
         return self._pingers[plan]
 
-    async def _ask(self, pinger: Pinger, address: str, plan: PingPlan, deadline: float) -> tuple[list[Echo], float]:
-        """Return what came of each echo, and the wall clock of the first reply (0.0: none)."""
+    async def _ask(
+        self, pinger: Pinger, address: str, plan: PingPlan, deadline: float
+    ) -> tuple[list[Echo], Asked, float]:
+        """Return what came of each echo, when they were sent, and the wall clock of the first reply (0.0: none)."""
         loop = asyncio.get_running_loop()
         echoes: list[Echo] = []
-        first_reply = 0.0
+        asked, first_reply = Asked(time.time()), 0.0
         for n in range(plan.count):
             if n:
                 await asyncio.sleep(min(plan.interval_s, max(0.0, deadline - loop.time())))
@@ -73,9 +77,10 @@ class PingPoller:
             if remaining_s <= 0:
                 break
             echoes.append(await pinger.ask(address, min(self._settings.timeout_s, remaining_s)))
-            if not first_reply and echoes[-1].rtt_s is not None:
-                first_reply = time.time()
-        return echoes, first_reply
+            if echoes[-1].rtt_s is not None:
+                asked.last_reply = time.time()
+                first_reply = first_reply or asked.last_reply
+        return echoes, asked, first_reply
 
 
 def make_pinger(plan: PingPlan) -> Pinger:

@@ -21,7 +21,7 @@ from typing import Any
 import msgpack
 
 from streampoll.errors import EntryError
-from streampoll.model import ColumnRows, Outcome, Rows, Status, Table, TableTime, Trace, Value
+from streampoll.model import Asked, ColumnRows, Outcome, Rows, Status, Table, TableTime, Trace, Value
 
 deflate: ModuleType
 try:
@@ -91,13 +91,14 @@ def _layout(outcome: Outcome, trace: Trace) -> tuple[Any, ...]:
     def after(at: float) -> int | None:
         return None if at == 0.0 else _micros(at) - start
 
+    started, replied = after(trace.started), after(trace.first_reply)
     return (
         int(outcome.status), outcome.error, _scalars(dict(outcome.values)), dict(outcome.missing),
         {name: _table_layout(table, after) for name, table in outcome.tables.items()},
         after(outcome.at), after(outcome.first_reply), outcome.requests, outcome.varbinds,
         (
-            start, after(trace.read), after(trace.started), after(trace.first_reply), after(trace.done),
-            trace.delivery, trace.consumer,
+            start, after(trace.read), started, replied, after(trace.done),
+            trace.delivery, trace.consumer, *_asked_layout(trace.asked, started, replied, after),
         ),
         *_newer_layout(outcome),
     )  # fmt: skip
@@ -108,6 +109,22 @@ def _newer_layout(outcome: Outcome) -> tuple[Any, ...]:
     if outcome.counter32:
         return outcome.profile, outcome.counter32
     return (outcome.profile,) if outcome.profile else ()
+
+
+def _asked_layout(
+    asked: Asked, started: int | None, replied: int | None, after: Callable[[float], int | None]
+) -> tuple[Any, ...]:
+    """Return when the device was asked: [first request, last reply, retries, time of each], in a few bytes.
+
+    Each is counted from what is likely near: from `started`, from the first reply, and retries from the first request.
+    """
+    first, last = after(asked.first), after(asked.last_reply)
+    if first is None:
+        return ()
+    said = first - (started or 0), None if last is None else last - (replied or 0)
+    if not asked.retries:
+        return (said,)
+    return ((*said, asked.retries, *((after(at) or 0) - first for at in asked.retried)),)
 
 
 def _table_layout(table: Table, after: Callable[[float], int | None]) -> tuple[Any, ...]:
@@ -166,7 +183,7 @@ def _read(fields: Any) -> tuple[Outcome, Trace]:
         case _:
             raise ValueError("not [status, error, values, missing, tables, at, first_reply, requests, varbinds, trace]")
     match way:
-        case [int(start), read, started, first, done, int(delivery), str(consumer), *_]:
+        case [int(start), read, started, first, done, int(delivery), str(consumer), *more]:
             pass
         case _:
             raise ValueError("a trace is not [dispatched, read, started, first_reply, done, delivery, consumer]")
@@ -178,6 +195,8 @@ def _read(fields: Any) -> tuple[Outcome, Trace]:
         return 0.0 if offset is None else (start + _integer(offset)) / 1e6
 
     trace = Trace(start / 1e6, clock(read), clock(started), clock(first), clock(done), delivery, consumer)
+    if more:
+        trace.asked = _read_asked(more[0], started, first, clock)
     outcome = Outcome(
         Status(status), error, _scalars(values), {name: _read_table(table, clock) for name, table in tables.items()},
         missing, clock(at), clock(reply), sent, got, *_read_newer(newer),
@@ -196,6 +215,19 @@ def _read_newer(fields: Any) -> tuple[str, tuple[str, ...]]:
             _expect("a counter's name", narrow, str)
             return profile, tuple(narrow)
     raise ValueError("behind the trace is not [profile, counters of 32 bits]")
+
+
+def _read_asked(fields: Any, started: Any, replied: Any, clock: Callable[[Any], float]) -> Asked:
+    """Return when the device was asked."""
+    match fields:
+        case [int(first), int() | None as last, *again]:
+            pass
+        case _:
+            raise ValueError("behind a trace is not [first request, last reply, retries, time of each]")
+    first += started or 0
+    retries, *retried = map(_integer, again or (0,))
+    replied = None if last is None else last + (replied or 0)
+    return Asked(clock(first), clock(replied), retries, tuple(clock(first + at) for at in retried))
 
 
 def _read_table(fields: Any, clock: Callable[[Any], float]) -> Table:

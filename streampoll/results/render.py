@@ -71,6 +71,8 @@ def as_json(poll: StoredPoll, look: Look = as_it_is) -> dict[str, Any]:
         "stored_after_ms": poll.stored_ms,
         "error": poll.outcome.error,
         "profile": poll.outcome.profile,
+        "requests": poll.outcome.requests,
+        "retries": poll.trace.asked.retries,
         **values_json(poll.outcome, look),
         "incomplete": [name for name, table in poll.outcome.tables.items() if not table.complete],
         "trace": trace_json(poll.trace),
@@ -85,6 +87,9 @@ def trace_json(trace: Trace) -> dict[str, Any]:
         "started": clock(trace.started),
         "first_reply": clock(trace.first_reply),
         "done": clock(trace.done),
+        "first_request": clock(trace.asked.first),
+        "last_reply": clock(trace.asked.last_reply),
+        "retried": [clock(at) for at in trace.asked.retried],
         "delivery": trace.delivery,
         "consumer": trace.consumer,
     }

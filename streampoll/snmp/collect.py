@@ -62,15 +62,16 @@ class Collector:
 
     async def _probe(self, agent: Agent, deadline: float, talk: Conversation) -> Outcome | None:
         """Ask a silent agent for one value, once; None if it answers."""
-        cheap = Agent(agent.address, agent.credential, replace(agent.limits, retries=0))
+        cheap = Agent(agent.address, agent.credential, replace(agent.limits, retries=0), agent.asked)
         result = await self._engine.request(cheap, PROBE, deadline)
         talk.requests += result.sent
         if not isinstance(result, Failure):
-            talk.first_reply = result.at
+            talk.first_reply = agent.asked.last_reply = result.at
             return None
         self._memory.back_off.silent(agent.address)
         failures = self._memory.back_off.failures(agent.address)
-        return Outcome(result.status, f"{result.reason} (a probe: silent for {failures} polls)", requests=result.sent)
+        why = f"{result.reason} (a probe: silent for {failures} polls)"
+        return Outcome(result.status, why, requests=result.sent, asked=agent.asked)
 
 
 async def _collect_all(talk: Conversation, compiled: CompiledPlan, harvest: Harvest) -> None:

@@ -47,6 +47,7 @@ class Conversation:
         self.requests += result.sent
         if isinstance(result, Reply):
             self.varbinds += len(result.varbinds)
+            self.agent.asked.last_reply = result.at
             if not self.first_reply:
                 self.first_reply = result.at
         return result

@@ -170,9 +170,12 @@ class Courier:
             return
         self._pending[request_id] = exchange
         self.counters.sent += 1
-        wait_s = agent.limits.timeout_s
+        wait_s, asked = agent.limits.timeout_s, agent.asked
         if exchange.sendings:
+            asked.note_retry(time.time())
             wait_s *= _BACK_OFF**exchange.sendings * random.uniform(0.85, 1.15)
+        elif not asked.first:
+            asked.first = time.time()
         exchange.sendings += 1
         expiry = now + wait_s
         self._wheel.add(request_id, expiry if expiry < exchange.deadline else exchange.deadline)

@@ -5,10 +5,10 @@ is the same for both.
 """
 
 from collections.abc import Awaitable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
-from streampoll.model import Status
+from streampoll.model import Asked, Status
 from streampoll.snmp.credential import Credential
 from streampoll.snmp.message import Request, Varbind
 
@@ -38,6 +38,7 @@ class Agent:
     address: Address
     credential: Credential
     limits: Limits
+    asked: Asked = field(default_factory=Asked)  # engines note here when it was asked, and asked again
 
 
 class Reply:

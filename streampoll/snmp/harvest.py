@@ -79,6 +79,7 @@ def sum_up(talk: Conversation, harvest: Harvest, plan: CollectPlan) -> Outcome:
         plan.profile,
         harvest.counter32,
         harvest.half_wrap_s,
+        asked=talk.agent.asked,
     )
 
 

@@ -113,10 +113,14 @@ class PysnmpEngine:
             if not future.done():
                 future.set_result(_answer(indication, int(status), int(index), varbinds, agent.limits.retries))
 
+        agent.asked.first = agent.asked.first or time.time()
         generator, counts = _generator(request)
         varbinds = [(ObjectName(ber.decode_oid(oid)), Null("")) for oid in request.oids]
         generator.send_varbinds(engine, name, None, context, *counts, varbinds, answer)
-        return await future
+        result = await future
+        if isinstance(result, Failure) and result.sent > 1:  # else it does not tell
+            agent.asked.retries += result.sent - 1
+        return result
 
     def _engine(self, credential: Credential) -> tuple[Any, Any]:
         """Find the pysnmp engine of a credential, or make it. Its secrets are revealed here and nowhere else."""

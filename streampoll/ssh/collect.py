@@ -19,6 +19,7 @@ class Answers:
     failure: SshFailure | None = None  # what ended it early, or the first refusal
     requests: int = 0
     at: float = 0.0  # wall clock of the first output
+    last: float = 0.0  # and of the last
     lost: bool = False  # the session ended before it said a word
 
     def fail(self, name: str, failure: SshFailure) -> None:
@@ -44,7 +45,8 @@ async def collect(session: Session, plan: SshPlan, limits: Limits, deadline: flo
             timeout_s = _left(command.timeout_s or limits.command_timeout_s, deadline)
             answers.requests += 1
             answers.texts[command.name] = await session.run(command.line, timeout_s, limits.max_output_bytes)
-            answers.at = answers.at or time.time()
+            answers.last = time.time()
+            answers.at = answers.at or answers.last
         except SshFailure as failure:
             _note(answers, command.name, failure, session.heard)
     return answers, answers.failure is None or answers.failure.only_this

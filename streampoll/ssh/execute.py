@@ -4,11 +4,12 @@ A kept session that turns out to have died is replaced, once a poll. A login tha
 """
 
 import asyncio
+import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from streampoll.model import Outcome, Status, Table, Value
+from streampoll.model import Asked, Outcome, Status, Table, Value
 from streampoll.ssh.collect import Answers, collect
 from streampoll.ssh.parse import Parsed, parse_all
 from streampoll.ssh.plan import Format, SshPlan
@@ -37,16 +38,19 @@ class Executor:
 
     async def run(self, key: SessionKey, plan: SshPlan, limits: Limits, deadline: float) -> Outcome:
         """Run a plan until `deadline` (the loop's time); whatever the device does is an outcome."""
+        asked = Asked()
         try:
             async with asyncio.timeout_at(deadline):
                 with self._doors.door(key.place) as lock:
                     async with lock:
-                        answers = await self._ask(key, plan, limits, _before(deadline))
-                return await self._outcome(plan, answers)
+                        answers = await self._ask(key, plan, limits, _before(deadline), asked)
+                outcome = await self._outcome(plan, answers)
         except TimeoutError:
-            return Outcome(Status.TIMEOUT, f"{key.endpoint}: the poll's time was over before it answered")
+            outcome = Outcome(Status.TIMEOUT, f"{key.endpoint}: the poll's time was over before it answered")
         except SshFailure as failure:
-            return Outcome(failure.status, failure.reason)
+            outcome = Outcome(failure.status, failure.reason)
+        outcome.asked = asked
+        return outcome
 
     async def close(self) -> None:
         """Close every connection."""
@@ -54,19 +58,24 @@ class Executor:
         await self._connector.close()
         self._parser.shutdown(wait=False, cancel_futures=True)
 
-    async def _ask(self, key: SessionKey, plan: SshPlan, limits: Limits, deadline: float) -> Answers:
-        """Ask a kept session, or a new one if there is none or it died."""
+    async def _ask(self, key: SessionKey, plan: SshPlan, limits: Limits, deadline: float, asked: Asked) -> Answers:
+        """Ask a kept session, or a new one if there is none or it died; note when in `asked`."""
+        asked.first = time.time()
         kept = self._pool.take(key)
         if kept is not None:
             answers = await self._use(kept, key, plan, limits, deadline)
             if not answers.lost:
+                asked.last_reply = answers.last
                 return answers
+            asked.note_retry(time.time())
         self._pool.make_room(key.place, max(1, limits.max_sessions))
         platform = PLATFORMS[plan.platform]
         session = await open_session(
             self._connector, key.endpoint, key.credential, platform, plan.channel, limits
         )  # fmt: skip
-        return await self._use(session, key, plan, limits, deadline)
+        answers = await self._use(session, key, plan, limits, deadline)
+        asked.last_reply = answers.last
+        return answers
 
     async def _use(self, session: Session, key: SessionKey, plan: SshPlan, limits: Limits, deadline: float) -> Answers:
         """Run the commands on a session, and keep it if it is still in order."""

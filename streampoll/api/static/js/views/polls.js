@@ -61,12 +61,17 @@ function pollBar() {
   return { node, update };
 }
 
+/** How many requests it took; of them, how many were sent again. */
+function asked(poll) {
+  return poll.retries ? `${count(poll.requests)} (${count(poll.retries)} again)` : count(poll.requests);
+}
+
 function pollRow() {
   const node = h("tr", {});
   const [fill, state] = [cells(node, NAMES), stateOf("")];
   const update = (poll) => {
     state.set(poll.status);
-    fill([clock(poll.slot), poll.job, state.node, millis(poll.duration_ms), millis(poll.stored_ms), count(poll.requests), poll.error || ""]);
+    fill([clock(poll.slot), poll.job, state.node, millis(poll.duration_ms), millis(poll.stored_ms), asked(poll), poll.error || ""]);
   };
   return { node, update };
 }
