@@ -11,6 +11,7 @@ from streampoll.app.counting import counted_by
 from streampoll.app.files import Files
 from streampoll.app.loop import run_loop, stop_signal, until_settled, when
 from streampoll.app.redis_side import open_redis
+from streampoll.app.tracing import Tracing
 from streampoll.app.watches import watch_plans, watch_workflows
 from streampoll.config.load import load_workflows
 from streampoll.config.settings import Settings
@@ -33,15 +34,16 @@ from streampoll.workflows.schedule import Scheduling
 
 def coordinator_role(files: Files, settings: Settings) -> Role:
     """Return the role of a coordinator."""
+    tracing = Tracing()
 
     def run_child(context: ChildContext) -> int:
-        return run_loop(_serve_coordinator(context, files, settings))
+        return run_loop(_serve_coordinator(context, files, settings, tracing))
 
     rules = Rules(start_timeout_s=settings.worker.start_timeout_s, drain_s=5.0, hard_limit_s=60.0)
     return Role("coordinator", run_child, rules)
 
 
-async def _serve_coordinator(context: ChildContext, files: Files, settings: Settings) -> int:
+async def _serve_coordinator(context: ChildContext, files: Files, settings: Settings, tracing: Tracing) -> int:
     stopped = stop_signal()
     teller = FactsTeller(settings.shards.count, partial(files.devices, settings))
     load = partial(files.plans, settings, *([teller.note] if settings.coordinator.facts else []))
@@ -51,12 +53,13 @@ async def _serve_coordinator(context: ChildContext, files: Files, settings: Sett
         return 0
     async with open_redis(settings) as side:
         own_id = new_worker_id()
+        spans = tracing.begin("coordinator", own_id, side.clock.now)
         lease = LeaderLease(side.scripts, side.keys, own_id, settings.coordinator.lease_s, side.clock)
         postgres = Postgres(settings.postgres, 1, prepare=migrate)
         store, pauses = PostgresPlans(postgres), ShownPauses(Control(postgres).pauses, side.presence)
         ports = Ports(
             side.streams, lease, store, side.clock.now, context.beat.touch, load,
-            store, partial(_publish, side.presence, own_id), pauses,
+            store, partial(_publish, side.presence, own_id), pauses, spans.dispatched(),
         )  # fmt: skip
         coordinator = Coordinator(settings.coordinator, settings.shards.count, settings.redis.memory_high_water, ports)
         scheduling = Scheduling(
@@ -78,6 +81,7 @@ async def _serve_coordinator(context: ChildContext, files: Files, settings: Sett
                 task.cancel()
             await store.close()
         await telling.tell()
+        spans.close()
     return 0
 
 

@@ -17,6 +17,7 @@ from streampoll.app.redis_side import RedisSide, open_redis
 from streampoll.app.rules import RuleFile
 from streampoll.app.task_client import own_tasks
 from streampoll.app.tasks import TaskSide, classes_of, task_side
+from streampoll.app.tracing import Spans, Tracing
 from streampoll.app.watches import watch_credentials, watch_profiles, watch_threads, watch_workflows
 from streampoll.app.workflows import RunFiles, RunSide, run_side
 from streampoll.config.credentials import Credentials
@@ -78,7 +79,7 @@ def worker_role(files: Files, settings: Settings, name: str, pool: PoolSettings)
     notifications = NotificationFile(files, settings)
     jobs = {job.name: job for job in load_jobs(files.where)}
     workflows = dict(load_workflows(files.where, settings))
-    judging = RuleFile(files, settings)
+    judging, tracing = RuleFile(files, settings), Tracing()
 
     def run_child(context: ChildContext) -> int:
         router = make_router(settings, profiles, credentials)
@@ -91,7 +92,7 @@ def worker_role(files: Files, settings: Settings, name: str, pool: PoolSettings)
         )
         side = partial(task_side, settings, files.where, tasks)
         runs = RunFiles(files, settings, workflows, profiles)
-        loaded = _Loaded(router, watches, side, profiles, credentials, notifications, runs, jobs, judging)
+        loaded = _Loaded(router, watches, side, profiles, credentials, notifications, runs, jobs, judging, tracing)
         return run_loop(_serve_worker(context, settings, name, pool, loaded))
 
     return Role(f"worker-{name}" if name else "worker", run_child, rules)
@@ -110,6 +111,7 @@ class _Loaded:
     runs: RunFiles
     jobs: Mapping[str, Job]
     rules: RuleFile
+    tracing: Tracing
 
     def outputs(
         self, settings: Settings, side: RedisSide, homes: Callable[[], Sequence[int]]
@@ -133,7 +135,8 @@ async def _serve_worker(
         own_id = new_worker_id()
         tasks = loaded.task_side(side, own_id)
         runs = run_side(loaded.runs, side, router, tasks.client, own_id)
-        build = _WorkerBuild(settings, pool, side, context.beat, own_id, tasks, loaded.notifications, runs)
+        spans = loaded.tracing.begin("worker", own_id, side.clock.now)
+        build = _WorkerBuild(settings, pool, side, context.beat, own_id, tasks, loaded.notifications, runs, spans)
         membership = build.membership()
         handlers = build.handlers(router, loaded, membership)
         homes = partial(membership.homes, QueueClass.POLLING)
@@ -163,6 +166,7 @@ async def _serve_worker(
                 task.cancel()
         await remembering.write_last()
         await telling.tell()
+        spans.close()
     return 0
 
 
@@ -178,6 +182,7 @@ class _WorkerBuild:
     tasks: TaskSide
     notifications: NotificationFile
     runs: RunSide
+    spans: Spans
     lag: LoopLag = field(default_factory=LoopLag)
 
     def handlers(self, router: Router, loaded: _Loaded, membership: Membership) -> dict[QueueClass, Handler]:
@@ -235,7 +240,7 @@ class _WorkerBuild:
             self.beat.touch,
         )
         consumers = [
-            Consumer(queue, self.tasks.routed(queue, handler), self._limits(queue), around)
+            Consumer(queue, self.spans.around(queue, self.tasks.routed(queue, handler)), self._limits(queue), around)
             for queue, handler in handlers.items()
         ]
         return ProcessParts(

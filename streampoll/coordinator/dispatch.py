@@ -24,6 +24,9 @@ from streampoll.tally import Counted, field
 
 log = logging.getLogger(__name__)
 
+Told = Callable[[Sequence[Dispatch], Sequence[Dispatched], float], None]
+"""Is told what was sent, what was answered, and when that began, in wall-clock seconds of Redis."""
+
 _PARTS_AT_ONCE = 64  # in one round trip
 _RETRY_S = 1.0
 
@@ -41,6 +44,7 @@ class Ports:
     losses: LossStore
     publish: Callable[[Mapping[str, Any]], Awaitable[None]]  # figures for `stats`
     pauses: Pauses = NOTHING_PAUSED
+    told: Told | None = None  # of each round trip; None: nobody is
 
 
 class Fenced(Exception):  # noqa: N818 - an event in a term, not an error
@@ -292,7 +296,10 @@ class Coordinator:
 
     async def _send(self, work: Sequence[tuple[Line, Sequence[Dispatch]]]) -> None:
         parts = [part for _, sends in work for part in sends]
+        began = self._ports.now()
         answers = await self._ports.streams.dispatch(self._epoch, self._settings.results_high_water, parts)
+        if self._ports.told is not None:
+            self._ports.told(parts, answers, began)
         first = 0
         for line, sends in work:
             self._hear(line, sends, answers[first : first + len(sends)])

@@ -1,0 +1,42 @@
+"""Spans of what a leader dispatches: one for a round trip, and one for each poll whose trace is sampled."""
+
+from collections.abc import Callable, Sequence
+
+from streampoll.shards.entries import decode_target
+from streampoll.shards.port import Answer, Dispatch, Dispatched
+from streampoll.tracing.identity import poll_trace
+from streampoll.tracing.telemetry import Telemetry
+from streampoll.tracing.way import Way, about_poll
+
+
+class DispatchSpans:
+    """Told of each round trip; it makes the roots that the other spans of polls hang from."""
+
+    def __init__(self, telemetry: Telemetry, now: Callable[[], float]) -> None:
+        self._telemetry = telemetry
+        self._now = now
+
+    def __call__(self, parts: Sequence[Dispatch], answers: Sequence[Dispatched], began: float) -> None:
+        """Make the spans of parts that were sent at `began` and have been answered now."""
+        ended = self._now()
+        added = [part for part, said in zip(parts, answers, strict=True) if said.answer is Answer.OK]
+        ways = [way for part in added for way in self._sampled(part)]
+        whole = self._telemetry.start_batch(
+            "dispatch batch", began, [way.trace for way in ways],
+            {"streampoll.parts": len(parts), "streampoll.polls": sum(len(part.polls) for part in added)},
+        )  # fmt: skip
+        for way in ways:
+            linked = [whole.context] if whole.context else []
+            self._telemetry.start(way, began, "producer", linked).end(ended, {})
+        whole.end(ended, {})
+
+    def _sampled(self, part: Dispatch) -> Sequence[Way]:
+        """Return the spans of those of a part's polls that are sampled."""
+        ways = []
+        for _, body in part.polls:
+            device = decode_target(body)[0].device
+            way = Way(poll_trace(part.job, device, part.tick), "dispatch", first=True)
+            if self._telemetry.samples(way):
+                way.says = about_poll(part.job, device, part.tick) | {"streampoll.shard": part.shard}
+                ways.append(way)
+        return ways

@@ -1,0 +1,56 @@
+"""Traces of a real deployment, sent to a real collector: one poll is one trace, whoever had to do with it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from streampoll.embedded.fleet import FleetSettings
+from tests.e2e_support import START_S, Deployment, deployed
+from tests.tracing_support import Collector, collecting
+from tests.waiting import eventually
+
+FLEET = FleetSettings(devices=12, silent=0.25, latency_ms=(1.0, 5.0), interfaces=(1, 2))
+
+
+@pytest.fixture
+def collector() -> Iterator[Collector]:
+    with collecting() as collector:
+        yield collector
+
+
+@pytest.fixture
+def system(
+    open_directory: Path, fresh_redis: str, fresh_database: str, collector: Collector
+) -> Iterator[Deployment]:  # fmt: skip
+    more = "[analysis]\nenabled = true\n"
+    with deployed(open_directory, fresh_redis, fresh_database, "2s", FLEET, more) as deployment:
+        deployment.environ |= {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "200"}
+        yield deployment
+
+
+def test_a_poll_is_one_trace_from_its_dispatch_to_its_row(system: Deployment, collector: Collector) -> None:
+    system.start("coordinator")
+    workers = system.start("worker", "--processes", "1")
+    eventually(lambda: collector.named("store", status="ok") and collector.named("store", status="timeout"), START_S)
+    figures = system.settle()
+    assert workers.stop() == 0  # the last spans are sent before it ends
+
+    stored = collector.named("store")
+    assert len({span.trace for span in stored}) == len(stored) == figures["expected"]
+    traces = [collector.of(span.trace) for span in stored]
+    for spans in traces:
+        assert {name for name in spans if name != "analyse"} == {"dispatch", "poll", "store"}
+        assert {span.parent for name, span in spans.items() if name != "dispatch"} == {spans["dispatch"].id}
+        assert not spans["dispatch"].parent
+        assert spans["dispatch"].began <= spans["poll"].began <= spans["store"].began
+        assert {spans["dispatch"].service, spans["poll"].service} == {"streampoll-coordinator", "streampoll-worker"}
+    assert collector.named("analyse")
+    batches = collector.named("store batch")
+    assert {link for span in batches for link in span.links} == {spans["dispatch"].id for spans in traces}
+    assert {link for span in stored for link in span.links} == {span.id for span in batches if span.links}
+
+    polled = next(spans["poll"] for spans in traces if spans["store"].says["streampoll.status"] == "ok")
+    names = ("job", "profile", "status", "requests", "delivery")
+    assert [polled.says[f"streampoll.{name}"] for name in names] == ["fast", "system", "ok", 1, 1]
+    assert {span.failure.partition(":")[0] for span in collector.named("poll", status="timeout")} == {"timeout"}
