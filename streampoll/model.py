@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from hashlib import blake2b
-from typing import Final, overload
+from typing import Final, Protocol, overload
 
 import msgspec
 
@@ -306,6 +306,27 @@ class Event:
     text: str = ""  # one line for people
     run: str = ""  # the workflow that is to run; "": none
     suppressed: str = ""  # why nobody is told: maintenance, parent, lag, flapping; "": they are
+
+
+class Described(Protocol):
+    """What the inventory says of a device, wherever that is read."""
+
+    @property
+    def site(self) -> str: ...
+    @property
+    def role(self) -> str: ...
+    @property
+    def vendor(self) -> str: ...
+    @property
+    def groups(self) -> Sequence[str]: ...
+    @property
+    def tags(self) -> Sequence[str]: ...
+
+
+def labels_of(device: Described) -> dict[str, str]:
+    """Return what every event of a device is labelled with; "" where the inventory says nothing."""
+    lists = {"groups": ",".join(device.groups), "tags": ",".join(device.tags)}
+    return {"site": device.site, "role": device.role, "vendor": device.vendor, **lists}
 
 
 def event_id(rule: str, device: str, row: str, opened: int) -> int:

@@ -16,7 +16,7 @@ from streampoll.analysis.port import Facts, Judgement, Sample
 from streampoll.analysis.rule import DEVICE_NAMES, Rule, RuleSet, Window, any_open, filled
 from streampoll.analysis.standing import DeviceState, Look, Standing, stand
 from streampoll.analysis.view import Past, View
-from streampoll.model import Change, Event, Severity, event_id
+from streampoll.model import Change, Event, Severity, event_id, labels_of
 
 _MOST_ALERTS: Final = 10_000  # of one device: no rule on a table of any size takes more than that of Redis
 _MOST_KNOWN: Final = 100_000  # devices whose rules are remembered
@@ -132,7 +132,6 @@ class _Turn:
             "status": sample.outcome.status.word,
             "duration_ms": sample.duration_ms,
         }
-        self._labels = _labels(sample.facts)
         self.changes: list[Event] = []
         self.notify: list[Event] = []
         self.runs: list[Event] = []
@@ -240,7 +239,8 @@ class _Turn:
         """Make an event of what became of an alert; decide who hears of it."""
         alert, device = said.alert, self._sample.facts.name
         name, run = (said.rule.name, said.rule.run) if isinstance(said.rule, Rule) else (said.rule, "")
-        labels = {**self._labels, **said.rule.labels} if isinstance(said.rule, Rule) else self._labels
+        own = said.rule.labels if isinstance(said.rule, Rule) else {}
+        labels = {**labels_of(self._sample.facts), **own}
         event = Event(
             event_id(name, device, said.row, alert.opened), name, device, said.row, Severity(alert.severity), labels,
             alert.opened, self._sample.slot, said.change, said.value, said.text, run, alert.suppressed,
@@ -305,9 +305,3 @@ class _Rows:
             value = self._view.fetch(*names[0])[place] if names else None
         text = filled(self.rule.text, {**places, "rule": self.rule.name, "value": value})
         return text, float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
-
-
-def _labels(facts: Facts) -> dict[str, str]:
-    return {
-        "site": facts.site, "role": facts.role, "vendor": facts.vendor, "groups": ",".join(facts.groups),
-    }  # fmt: skip

@@ -8,29 +8,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from streampoll.model import Event, Outcome
+from streampoll.model import Described, Event, Outcome
 
 Rate = float | None
 """A second; None: there is none for this interval (first sample, reset, gap that can't be told from one)."""
 
 
-class Facts(Protocol):
+class Facts(Described, Protocol):
     """What is known of a device beside its polls: its line of the inventory."""
 
     @property
     def name(self) -> str: ...
     @property
     def address(self) -> str: ...
-    @property
-    def site(self) -> str: ...
-    @property
-    def role(self) -> str: ...
-    @property
-    def vendor(self) -> str: ...
-    @property
-    def groups(self) -> Sequence[str]: ...
-    @property
-    def tags(self) -> Sequence[str]: ...
     @property
     def parent(self) -> str: ...
 

@@ -22,7 +22,7 @@ from streampoll.config.settings import Settings
 from streampoll.config.units import parse_since
 from streampoll.embedded.endpoints import read_settings
 from streampoll.errors import ConfigError, Fault
-from streampoll.model import Change, Event, Severity
+from streampoll.model import Change, Event, Severity, labels_of
 from streampoll.notifications.group import Group, decode_group, is_group
 from streampoll.notifications.message import Listed, Message
 from streampoll.notifications.policy import Reason
@@ -193,7 +193,6 @@ def _event(
 def _labels_of(config: Path, settings: Settings, name: str) -> dict[str, str]:
     for device in load_inventory(config, settings):
         if device.name == name:
-            lists = {"groups": ",".join(device.groups), "tags": ",".join(device.tags)}
-            return {"site": device.site, "role": device.role, "vendor": device.vendor, **lists}
+            return labels_of(device)
     click.echo(f"warning: the inventory has no device {name!r}; it has the labels that --label gives", err=True)
     return {}

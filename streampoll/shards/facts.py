@@ -41,12 +41,6 @@ class DeviceFacts:
     interval_s: int = 0  # 0: its job's
     parent_shard: int = -1  # -1: it has no parent, or one that the inventory does not know
 
-    @property
-    def labels(self) -> dict[str, str]:
-        """What an event of this device is labelled with."""
-        said = {"site": self.site, "role": self.role, "vendor": self.vendor, "groups": ",".join(self.groups)}
-        return {name: label for name, label in said.items() if label}
-
 
 def encode_facts(device: Device, parent_shard: int = -1) -> bytes:
     """Pack a device's facts: an array in the order of `DeviceFacts`."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from streampoll.model import Change, Device, Event, QueueClass, Severity
+from streampoll.model import Change, Device, Event, QueueClass, Severity, labels_of
 from streampoll.shards.entries import encode_event
 from streampoll.shards.ring import hash64
 from streampoll.worker.port import Emit
@@ -13,7 +13,6 @@ from streampoll.workflows.reference import Unfilled
 
 _LONGEST: Final = 4_000
 _KNOWN_AFTER_S: Final = 5.0  # it has joined its groups by then
-_LABELS: Final = ("site", "role", "vendor")
 
 
 def alert(turn: Turn, device: Device, words: Mapping[str, Any], now: int) -> list[Emit]:
@@ -26,8 +25,7 @@ def alert(turn: Turn, device: Device, words: Mapping[str, Any], now: int) -> lis
         severity = Severity[str(words.get("severity", "warning")).upper()]
     except KeyError:
         raise Unfilled(f"severity {words['severity']!r} is none of info, warning, error, critical") from None
-    labels = {name: getattr(device, name) for name in _LABELS if getattr(device, name)}
-    labels |= {"groups": ",".join(device.groups), "workflow": turn.workflow.name, "run": turn.run}
+    labels = {**labels_of(device), "workflow": turn.workflow.name, "run": turn.run}
     labels |= {str(name): str(value) for name, value in words.get("labels", {}).items()}
     rule = f"workflow.{turn.workflow.name}.{turn.step.name}"
     row = "" if turn.element < 0 else str(turn.element)
