@@ -3,13 +3,8 @@
 import contextlib
 import os
 import pty
-import select
 import signal
-import subprocess
-import sys
 import termios
-import time
-from pathlib import Path
 
 import pytest
 
@@ -113,37 +108,6 @@ async def test_why_the_slowest_are_not_known_is_said_in_their_place() -> None:
     source = EndsAfter(signal.SIGINT, busy_stats(), busy_stats(), busy_stats())
     await watch(source, Look(), out := console(terminal=True), 0.01, away)
     assert "Slowest devices: PostgreSQL: refused" in written(out)
-
-
-def test_in_a_real_terminal_q_ends_it_and_leaves_it_as_it_was(tmp_path: Path, fresh_redis: str) -> None:
-    (tmp_path / "streampoll.toml").write_text("[shards]\ncount = 2\n")
-    environ = {
-        **os.environ, "TERM": "xterm-256color", "STREAMPOLL_REDIS_URL": fresh_redis, "NO_COLOR": "1",
-        "STREAMPOLL_POSTGRES_DSN": "postgresql://nobody@127.0.0.1:9/none",
-    }  # fmt: skip
-    ours, theirs = pty.openpty()
-    before = termios.tcgetattr(theirs)
-    command = [sys.executable, "-m", "streampoll", "stats", "--watch", "--config", str(tmp_path)]
-    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environ) as process:
-        said = heard(ours, b"polls/s")
-        os.write(ours, b"q")
-        said += heard(ours, b"\x1b[?1049l")
-        assert process.wait(timeout=20) == 0
-    assert termios.tcgetattr(theirs) == before
-    assert b"\x1b[?1049h" in said
-    assert b"\x1b[36m" not in said  # cyan: NO_COLOR is heeded
-    os.close(ours)
-    os.close(theirs)
-
-
-def heard(terminal: int, wanted: bytes, deadline_s: float = 30.0) -> bytes:
-    """Read what is written until it has this."""
-    end, said = time.monotonic() + deadline_s, b""
-    while wanted not in said:
-        assert time.monotonic() < end, said
-        if select.select([terminal], [], [], 0.2)[0]:
-            said += os.read(terminal, 65536)
-    return said
 
 
 def test_no_color_takes_the_colours_away(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,14 +3,15 @@
 import asyncio
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import click
+from rich.console import Console
 
 from streampoll.cli import EXIT_FAILED
 from streampoll.cli.options import config_option, json_option
 from streampoll.observe.top import RANKINGS, Top, TopScreen, render, to_json
-from streampoll.observe.watch import Changed, full_screen, terminal_console, until_interrupted
+from streampoll.observe.watch import full_screen, terminal_console, until_interrupted
 
 if TYPE_CHECKING:
     from streampoll.app.top import TopReader
@@ -47,8 +48,7 @@ async def _show(config: Path, screen: TopScreen, limit: int, every_s: float, as_
     console = terminal_console()
     async with open_top(config) as reader:
         if every_s and console.is_terminal:
-            with full_screen(console, screen) as changed:
-                await until_interrupted(_follow(reader, screen, limit, every_s, changed))
+            await until_interrupted(_follow(reader, console, screen, limit, every_s))
             return 0
         top: Top = await reader.top(screen.by, limit)
         if as_json:
@@ -58,11 +58,12 @@ async def _show(config: Path, screen: TopScreen, limit: int, every_s: float, as_
         return EXIT_FAILED if top.troubles else 0
 
 
-async def _follow(reader: "TopReader", screen: TopScreen, limit: int, every_s: float, changed: Changed) -> NoReturn:
-    while True:
-        screen.take(await reader.top(screen.by, limit))
-        changed()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(every_s):
-                await screen.turned.wait()
-        screen.turned.clear()
+async def _follow(reader: "TopReader", console: Console, screen: TopScreen, limit: int, every_s: float) -> None:
+    with full_screen(console, screen) as changed:
+        while True:
+            screen.take(await reader.top(screen.by, limit))
+            changed()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(every_s):
+                    await screen.turned.wait()
+            screen.turned.clear()

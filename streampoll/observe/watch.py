@@ -65,24 +65,25 @@ async def watch(source: StatsSource, look: Look, console: Console, every_s: floa
     if look.json or not console.is_terminal:
         await until_interrupted(_repeat(source, every_s, lambda stats: write(console, stats, look)))
         return
-    screen = Screen(look.shards)
+    await until_interrupted(_on_screen(source, Screen(look.shards), console, every_s, rank))
+
+
+async def _on_screen(source: StatsSource, screen: Screen, console: Console, every_s: float, rank: Rank | None) -> None:
     with full_screen(console, screen) as changed:
 
         def take(stats: Stats) -> None:
             screen.take(stats)
             changed()
 
-        await until_interrupted(_together(_repeat(source, every_s, take), _rank(screen, rank)))
-
-
-async def _together(*repeating: Coroutine[Any, Any, None]) -> None:
-    """Run them at once; what one raises ends all."""
-    await asyncio.gather(*repeating)
+        await asyncio.gather(_repeat(source, every_s, take), _rank(screen, rank))  # what one raises ends both
 
 
 @contextmanager
 def full_screen(console: Console, drawn: Drawn) -> Iterator[Changed]:
-    """Take the screen and the keys, and give both back; yields what has it drawn anew. A key does so by itself."""
+    """Take the screen and the keys, and give both back; yields what has it drawn anew. A key does so by itself.
+
+    It is for within `until_interrupted`: a signal must find its handler before there is a terminal to give back.
+    """
     with Live(console=console, screen=True, auto_refresh=False, vertical_overflow="crop") as live:
 
         def changed() -> None:
@@ -95,6 +96,7 @@ def full_screen(console: Console, drawn: Drawn) -> Iterator[Changed]:
                 signal.raise_signal(signal.SIGINT)  # as Ctrl-C: at once, also while a server does not answer
 
         with keys(press):
+            changed()  # before the first answer, which a server may keep one waiting for
             yield changed
 
 

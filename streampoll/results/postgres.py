@@ -235,5 +235,6 @@ def _ours(error: Exception) -> StreampollError:
 
 
 def _line(error: BaseException) -> str:
-    """Return an error's text as one line; its type where it has none (a time-out)."""
-    return " ".join(str(error).split()) or type(error).__name__
+    """Return an error's text as one line; its type where it has none."""
+    text = " ".join(str(error).split())
+    return text or ("no answer in time" if isinstance(error, TimeoutError) else type(error).__name__)
