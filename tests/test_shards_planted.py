@@ -81,7 +81,9 @@ WRITE = """for _, w in ipairs(writes) do
 end
 """
 ACKNOWLEDGE = "for first = 1, count, 1000 do\n"
-PUT_OFF = "redis.call('ZADD', KEYS[2], now_ms + tonumber(ARGV[i + 1]),"
+PUT_OFF = "put_off(KEYS[2], now_ms + tonumber(ARGV[i + 1]),"
+SEEN = "redis.call('ZADD', once, 'NX', until_ms, member) == 1\nend"
+FORGET = "  redis.call('ZREMRANGEBYSCORE', once, '-inf', now_ms)\n"
 
 BUGS = [
     # the owner
@@ -128,7 +130,7 @@ BUGS = [
         (ResponseError,)),
     Bug("retry", "redis.call('XDEL', KEYS[1], id)", "", settling.a_retried_entry_waits_until_it_is_due),
     Bug("retry", "redis.call('XACK', KEYS[1], ARGV[1], id)", "", settling.a_retry_sent_again_is_one_retry),
-    Bug("retry", PUT_OFF, "redis.call('ZADD', KEYS[2], now_ms,", settling.a_retried_entry_waits_until_it_is_due),
+    Bug("retry", PUT_OFF, "put_off(KEYS[2], now_ms,", settling.a_retried_entry_waits_until_it_is_due),
     Bug("promote", "redis.call('ZREM', KEYS[1], member)", "", settling.a_due_entry_is_promoted_once),
     Bug("promote", "'-inf', now_ms,", "'-inf', '+inf',", settling.a_retried_entry_waits_until_it_is_due),
     Bug("retire", "consumer[4] == 0 and not live[consumer[2]] and consumer[6] > 60000", "not live[consumer[2]]",
@@ -149,18 +151,15 @@ BUGS = [
     Bug("finish", "'RETRYCOUNT', math.max(one[2] - 1, 0),\n    'JUSTID'", "'JUSTID'",
         stating.what_was_stale_is_claimed_at_once_and_was_not_delivered,
         (AssertionError, ValueError)),
-    Bug("finish", ", 'NX', now_ms + 86400000, ARGV[e + 1] .. ':' .. key) == 0 then",
-        ", now_ms + 86400000, ARGV[e + 1] .. ':' .. key) < 0 then", stating.what_has_a_key_is_added_once),
+    Bug("finish", SEEN, "true\nend", stating.what_has_a_key_is_added_once),
     Bug("finish", "if ms == '0' then", "if true then", stating.what_is_emitted_for_later_waits_among_the_delayed),
-    Bug("add", "return redis.call('ZADD', KEYS[5], 'NX', now_ms + 86400000, member) == 1", "return true",
-        stating.what_has_a_key_is_added_once),
-    Bug("add", "  redis.call('ZREMRANGEBYSCORE', KEYS[5], '-inf', now_ms)\n  return", "  return",
-        stating.a_key_is_forgotten_after_a_day, (AssertionError, ValueError)),
-    Bug("add", "local member = ARGV[1] .. ':' .. key", "local member = key", stating.a_key_is_one_of_its_class),
+    Bug("add", SEEN, "true\nend", stating.what_has_a_key_is_added_once),
+    Bug("add", FORGET, "", stating.a_key_is_forgotten_after_a_day, (AssertionError, ValueError)),
+    Bug("add", "class .. ':' .. key", "key", stating.a_key_is_one_of_its_class),
     Bug("add", "if ARGV[2] == '0' then", "if true then", stating.what_is_added_for_later_waits_among_the_delayed),
     Bug("add", "redis.call('HINCRBY', KEYS[2], ARGV[1] .. ':' .. ARGV[i + 1] .. ':' .. ARGV[i + 2], 1)", "",
         dispatching.what_is_added_is_open_until_it_is_finished),
-    Bug("figures", "redis.call('XLEN', stream), ", "0, ", dispatching.figures_tell_waiting_from_held),
+    Bug("figures", "queues[n] = { length, ", "queues[n] = { 0, ", dispatching.figures_tell_waiting_from_held),
     # one leader, one dispatch
     Bug("dispatch", "if stored_epoch and tonumber(stored_epoch) > tonumber(ARGV[1]) then", NEVER,
         dispatching.an_older_leader_is_fenced),

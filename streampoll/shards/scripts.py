@@ -1,5 +1,6 @@
 """Runs the scripts of lua/ by their digest, several in one round trip, wherever their keys are."""
 
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 from hashlib import sha1
@@ -11,8 +12,17 @@ from redis import exceptions
 from streampoll.shards.connection import raise_errors
 from streampoll.shards.topology import Command, Topology, to_repeat
 
-SCRIPTS = {path.name.removesuffix(".lua"): path.read_text()
-           for path in files("streampoll.shards").joinpath("lua").iterdir() if path.name.endswith(".lua")}  # fmt: skip
+_LUA = files("streampoll.shards").joinpath("lua")
+_INCLUDE = re.compile(r"^-- include (\w+)\n", re.MULTILINE)
+"""In the place of such a line stands the text of parts/NAME.lua: what scripts share, as Redis knows no modules."""
+
+
+def _assembled(text: str) -> str:
+    return _INCLUDE.sub(lambda line: _LUA.joinpath("parts", f"{line[1]}.lua").read_text(), text)
+
+
+SCRIPTS = {path.name.removesuffix(".lua"): _assembled(path.read_text())
+           for path in _LUA.iterdir() if path.name.endswith(".lua")}  # fmt: skip
 
 Call = tuple[str, Sequence[str], Sequence[Any]]
 """A script's name, its keys (at least one, all of one shard) and its arguments."""

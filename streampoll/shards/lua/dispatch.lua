@@ -5,6 +5,7 @@
 --       13 cause to skip ('' = none)  14 polls planned in this part  15 msgpack: expiry, body of each (if no cause)
 -- Answers {code, stored mark or epoch}: ok, skip, done, fenced, gap, early.
 -- Everything is read and judged before the first write: Redis does not roll a script back.
+-- include entries
 local stored_epoch = redis.call('GET', KEYS[6])
 if stored_epoch and tonumber(stored_epoch) > tonumber(ARGV[1]) then
   return {'fenced', stored_epoch}
@@ -36,7 +37,7 @@ redis.call('SET', KEYS[6], ARGV[1])
 local ledger = cmsgpack.pack({
   tonumber(ARGV[7]), tonumber(ARGV[6]), tonumber(ARGV[8]), ARGV[9], sent, sent > 0 and ARGV[10] or '0',
   planned - sent, cause })
-redis.call('XADD', KEYS[2], '*', 'v', '1', 'k', 'ledger', 'j', job, 's', tick, 'x', '0', 'b', ledger)
+put(KEYS[2], 'ledger', job, tick, '0', ledger)
 redis.call('HINCRBY', KEYS[3], 'results:' .. job .. ':' .. tick, 1)
 redis.call('HINCRBY', KEYS[4], 'results:' .. job, 1)
 if sent > 0 then
@@ -45,7 +46,7 @@ if sent > 0 then
     if polls[i] ~= expiry then
       expiry, text = polls[i], string.format('%.0f', polls[i])
     end
-    redis.call('XADD', KEYS[1], '*', 'v', '1', 'k', 'poll', 'j', job, 's', tick, 'x', text, 'b', polls[i + 1])
+    put(KEYS[1], 'poll', job, tick, text, polls[i + 1])
   end
   redis.call('HINCRBY', KEYS[3], 'polling:' .. job .. ':' .. tick, sent)
   redis.call('HINCRBY', KEYS[4], 'polling:' .. job, sent)

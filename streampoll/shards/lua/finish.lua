@@ -9,6 +9,8 @@
 --       and per write: number of KEYS, name, version as read ('' = none), record ('' = delete it)
 -- Answers the ids that were not ours any more, those named a second time, and those handed back.
 -- Acknowledge first: over maxmemory Redis refuses a script whose first write adds, and lets it add after one that frees.
+-- include entries
+-- include once
 local stream, group, consumer = KEYS[1], ARGV[1], ARGV[2]
 local gone, ours, seen, dead, stale = {}, {}, {}, {}, {}
 local count, slots, jobs = 0, {}, {}
@@ -107,18 +109,14 @@ local function later(e)
     local now = redis.call('TIME')
     now_ms = now[1] * 1000 + math.floor(now[2] / 1000)
   end
-  if key ~= '' then
-    redis.call('ZREMRANGEBYSCORE', KEYS[tonumber(once)], '-inf', now_ms)
-    if redis.call('ZADD', KEYS[tonumber(once)], 'NX', now_ms + 86400000, ARGV[e + 1] .. ':' .. key) == 0 then
-      return false
-    end
+  if key ~= '' and not is_new(KEYS[tonumber(once)], ARGV[e + 1], key, now_ms) then
+    return false
   end
   if ms == '0' then
-    redis.call('XADD', KEYS[tonumber(to)], '*', 'v', '1', 'k', ARGV[e + 2], 'j', ARGV[e + 3], 's', ARGV[e + 4], 'x',
-      ARGV[e + 5], 'b', ARGV[e + 6])
+    put(KEYS[tonumber(to)], unpack(ARGV, e + 2, e + 6))
   else
-    redis.call('ZADD', KEYS[tonumber(delayed)], now_ms + tonumber(ms),
-      cmsgpack.pack({ ours[1] .. string.format(':%06d', e), ARGV[e + 2], ARGV[e + 3], ARGV[e + 4], ARGV[e + 5], ARGV[e + 6] }))
+    local id = ours[1] .. string.format(':%06d', e)
+    put_off(KEYS[tonumber(delayed)], now_ms + tonumber(ms), id, unpack(ARGV, e + 2, e + 6))
   end
   return true
 end
@@ -130,8 +128,7 @@ for _, e in ipairs(emits) do
       's', ARGV[e + 4], 'x', '0', 'b', ARGV[e + 6], 'n', redis.call('HINCRBY', KEYS[to + 1], '#', 1))
     added = false
   elseif to then
-    redis.call('XADD', KEYS[to], '*', 'v', '1', 'k', ARGV[e + 2], 'j', ARGV[e + 3], 's', ARGV[e + 4],
-      'x', ARGV[e + 5], 'b', ARGV[e + 6])
+    put(KEYS[to], unpack(ARGV, e + 2, e + 6))
   else
     added = later(e)
   end

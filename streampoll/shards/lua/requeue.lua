@@ -2,15 +2,16 @@
 -- KEYS  1 dead  2 stream  3 open  4 backlog  5 results
 -- ARGV  1 class  2 letter  3 kind  4 job  5 slot  6 expiry  7 body  8 body of its ledger entry ('' = none)
 -- Answers 1 if it was put back.
+-- include entries
 if redis.call('XDEL', KEYS[1], ARGV[2]) == 0 then
   return 0
 end
 local job, slot = ARGV[4], ARGV[5]
-redis.call('XADD', KEYS[2], '*', 'v', '1', 'k', ARGV[3], 'j', job, 's', slot, 'x', ARGV[6], 'b', ARGV[7])
+put(KEYS[2], unpack(ARGV, 3, 7))
 redis.call('HINCRBY', KEYS[3], ARGV[1] .. ':' .. job .. ':' .. slot, 1)
 redis.call('HINCRBY', KEYS[4], ARGV[1] .. ':' .. job, 1)
 if ARGV[8] ~= '' then
-  redis.call('XADD', KEYS[5], '*', 'v', '1', 'k', 'ledger', 'j', job, 's', slot, 'x', '0', 'b', ARGV[8])
+  put(KEYS[5], 'ledger', job, slot, '0', ARGV[8])
   redis.call('HINCRBY', KEYS[3], 'results:' .. job .. ':' .. slot, 1)
   redis.call('HINCRBY', KEYS[4], 'results:' .. job, 1)
 end

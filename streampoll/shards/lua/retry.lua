@@ -2,6 +2,7 @@
 -- KEYS  1 stream  2 delayed  3 crashes
 -- ARGV  1 group  2 consumer, then per entry: id, milliseconds from now, kind, job, slot, expiry, body
 -- Answers the ids that were not ours any more. What is open stays as it is: the work is still unfinished.
+-- include entries
 local now = redis.call('TIME')
 local now_ms = now[1] * 1000 + math.floor(now[2] / 1000)
 local gone = {}
@@ -17,8 +18,7 @@ for i = 3, #ARGV, 7 do
     redis.call('XACK', KEYS[1], ARGV[1], id)
     redis.call('XDEL', KEYS[1], id)
     redis.call('HDEL', KEYS[3], id)
-    redis.call('ZADD', KEYS[2], now_ms + tonumber(ARGV[i + 1]),
-      cmsgpack.pack({ id, ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5], ARGV[i + 6] }))
+    put_off(KEYS[2], now_ms + tonumber(ARGV[i + 1]), id, unpack(ARGV, i + 2, i + 6))
   end
 end
 return gone
