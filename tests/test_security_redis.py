@@ -151,6 +151,7 @@ async def api(bench: RedisBench) -> None:
     presence, scripts_ = Presence(bench.topology, bench.keys, Clock()), Scripts(bench.topology)
     await presence.workers()
     await presence.figures(["w"])
+    assert await presence.briefs(["w"]) == [None]
     await presence.leader()
     assert len(await bench.streams.depths(SHARDS)) == 2
     assert len(await bench.streams.figures(SHARDS)) == 2

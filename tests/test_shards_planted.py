@@ -200,8 +200,8 @@ BUGS = [
     # what operators ask
     Bug("run", "if last + 2 > tonumber(ARGV[2]) then", NEVER, controlling.a_job_is_run_once_in_two_seconds),
     Bug("pauses", "redis.call('DEL', KEYS[1])", "", controlling.what_is_paused_stands_in_the_place_of_what_was),
-    Bug("depths", "pending.err and 0 or pending[1]", "0", controlling.depths_are_those_of_the_figures),
-    Bug("briefs", "'GET', key", "'GET', KEYS[1]", controlling.briefs_are_of_the_worker_that_was_asked_for),
+    Bug("depths", "return group[6]", "return 0", controlling.depths_are_those_of_the_figures),
+    Bug("briefs", "'GETRANGE', key", "'GETRANGE', KEYS[1]", controlling.briefs_are_of_the_worker_that_was_asked_for),
     # dead letters
     Bug("requeue", "if redis.call('XDEL', KEYS[1], ARGV[2]) == 0 then", NEVER,
         lettering.a_letter_is_put_back_once_and_is_open_again),

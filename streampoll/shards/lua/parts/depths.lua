@@ -1,3 +1,17 @@
+-- How many entries a group has in hand; or nil, and the error. XINFO, not XPENDING, which lists the consumers too.
+local function pending_of(stream, class)
+  local groups = redis.pcall('XINFO', 'GROUPS', stream)
+  if groups.err then
+    return string.find(groups.err, 'no such key', 1, true) and 0 or nil, groups
+  end
+  for _, group in ipairs(groups) do
+    if group[2] == class then
+      return group[6]
+    end
+  end
+  return 0
+end
+
 -- Answer {length, pending, oldest id, delayed, dead} of each class that the arguments name, whose keys (stream, delayed,
 -- dead) follow one another from key `first` on; or nil, and the error.
 local function depths_from(first)
@@ -5,13 +19,13 @@ local function depths_from(first)
   for n, class in ipairs(ARGV) do
     local at = first + 3 * (n - 1)
     local stream, delayed, dead = KEYS[at], KEYS[at + 1], KEYS[at + 2]
-    local pending = redis.pcall('XPENDING', stream, class)
-    if pending.err and not string.find(pending.err, 'NOGROUP', 1, true) then
-      return nil, pending
+    local pending, wrong = pending_of(stream, class)
+    if not pending then
+      return nil, wrong
     end
     local length = redis.call('XLEN', stream)
     local oldest = length > 0 and redis.call('XRANGE', stream, '-', '+', 'COUNT', 1)[1][1] or ''
-    queues[n] = { length, pending.err and 0 or pending[1], oldest, redis.call('ZCARD', delayed), redis.call('XLEN', dead) }
+    queues[n] = { length, pending, oldest, redis.call('ZCARD', delayed), redis.call('XLEN', dead) }
   end
   return queues
 end
