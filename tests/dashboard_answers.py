@@ -256,6 +256,7 @@ def _last(device: dict[str, Any]) -> Any:
 def _series(_: dict[str, Any]) -> Any:
     return [
         {"job": "interfaces", "table": "ifTable", "row": f"Ethernet{n}", "column": f"ifHC{way}Octets", "unit": "octets",
+         "source": "both",
          "points": [_octets(n, way, back) for back in range(90, 0, -1)]}
         for n in range(1, 9)
         for way in ("In", "Out")

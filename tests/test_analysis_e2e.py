@@ -76,8 +76,12 @@ def test_rates_are_what_the_counters_did_though_a_worker_is_killed(system: Deplo
                 compared += 1
     assert compared > 50
 
-    said = system.run("results", "sim-0001", "--rates", "--format", "json")
-    assert json.loads(said.stdout)["tables"]["interfaces"]["per_s"]["ifHCInOctets"][0] > 0
+    said = json.loads(system.run("results", "sim-0001", "--rates", "--format", "json").stdout)
+    newest = said["tables"]["interfaces"]
+    assert newest["per_s"]["ifHCInOctets"][0] > 0
+    plot = json.loads(system.run("plot", "sim-0001", f"interfaces.ifHCInOctets[{newest['rows'][0]}]", "--json").stdout)
+    assert plot["points"][-1] == [said["at"], newest["per_s"]["ifHCInOctets"][0]]
+    assert plot["source"] == "rates"
     lines = list(
         csv.DictReader(io.StringIO(str(system.run("results", "sim-0001", "--rates", "--format", "csv").stdout)))
     )

@@ -57,6 +57,7 @@ def test_a_counter_is_drawn_as_its_rate_and_a_scalar_as_it_is(place: Path, capsy
     assert call(place, "plot", "r1", ROW, "--json") == 0
     said = json.loads(capsys.readouterr().out)
     assert (said["unit"], {value for _, value in said["points"]}) == ("per second", {1000.0})
+    assert said["source"] == "polls"
     assert call(place, "plot", "r1", "load") == 0
     drawn = capsys.readouterr().out
     assert drawn.startswith("r1  load\n8.00 ┤")

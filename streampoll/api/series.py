@@ -1,23 +1,33 @@
-"""What went through a device's interfaces, and its other counters, over time: rates, worked out of stored polls."""
+"""What went through a device's interfaces, and its other counters, over time: stored rates, or differences of polls."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from itertools import chain, islice
+from typing import Annotated, Protocol
 
 from msgspec import Meta
 
-from streampoll.api.devices import Name, Stored, Word
+from streampoll.api.devices import Name, Word
 from streampoll.api.directory import Directory
 from streampoll.api.route import Asked, Route
 from streampoll.api.times import Moment, seconds
-from streampoll.results.reader import StoredPoll, Wanted
-from streampoll.results.series import Sample, column_samples, rates, thinned
+from streampoll.config.jobs import Job
+from streampoll.model import Device
+from streampoll.results.rate_history import Column, RateHistory, rate_lines
+from streampoll.results.reader import Wanted
 
-_READ = 400  # polls, the newest: each is decoded, which takes a large one a millisecond
+_READ = 400  # results, the newest: each is decoded, which takes a large one a millisecond
 _MOST_SERIES = 400
 
-Counters = Callable[[str], Mapping[tuple[str, str], str]]
+Counters = Callable[[str], Mapping[Column, str]]
 """Says of a profile which (table, column) are counters, and the unit of each."""
+
+
+class RatesKept(Protocol):
+    """Reads rates, and polls that have none."""
+
+    async def rate_histories(self, wanted: Wanted) -> list[RateHistory]:
+        """Return them by job."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +39,7 @@ class SeriesSearch:
     table: Word = ""
     column: Annotated[str, Meta(max_length=255, description="part of the column's name, in whatever case")] = "octets"
     row: Word = ""
-    points: Annotated[int, Meta(ge=2, le=400, description="at most so many points a series")] = 120
+    points: Annotated[int, Meta(ge=2, le=400, description="at most so many a series, besides gaps")] = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +51,16 @@ class RateSeries:
     row: str
     column: str
     unit: str  # of the counter, "" if the profile names none; the rate is of it a second
-    points: Sequence[tuple[float, float | None]]  # seconds since the epoch, rate; null: booted, or the counter fell
+    source: str  # rates: as analysis stored them; polls: differences of two; both: of polls where none are stored
+    points: Sequence[tuple[float, float | None]]  # seconds since the epoch, rate; null: there is none
 
 
 class SeriesRoutes:
-    """Serves rates."""
+    """Serves rates over time."""
 
-    def __init__(self, directory: Directory, stored: Stored, counters: Counters) -> None:
+    def __init__(self, directory: Directory, kept: RatesKept, counters: Counters) -> None:
         self._directory = directory
-        self._stored = stored
+        self._kept = kept
         self._counters = counters
 
     def routes(self) -> list[Route]:
@@ -62,25 +73,22 @@ class SeriesRoutes:
 
     async def _get(self, asked: Asked) -> list[RateSeries]:
         wanted: SeriesSearch = asked.parameters
-        await self._directory.find(wanted.device)
-        found = await self._stored.history(Wanted(wanted.device, "", seconds(wanted.since), limit=_READ))
-        jobs = dict.fromkeys(poll.job for poll in found)
-        series = [each for job in jobs for each in self._of_job(job, [p for p in found if p.job == job], wanted)]
-        return series[:_MOST_SERIES]
+        device, jobs = await self._directory.find(wanted.device)
+        found = await self._kept.rate_histories(Wanted(wanted.device, "", seconds(wanted.since), limit=_READ))
+        profiles = {job.name: _profile(job, device) for job in jobs}
+        series = (self._of_job(each, each.profile or profiles.get(each.job, ""), wanted) for each in found)
+        return list(islice(chain.from_iterable(series), _MOST_SERIES))
 
-    def _of_job(self, job: str, newest_first: Sequence[StoredPoll], wanted: SeriesSearch) -> Iterator[RateSeries]:
-        polls = thinned(newest_first[::-1], wanted.points + 1)
-        for (table, column), unit in self._counters(polls[-1].outcome.profile).items():
-            if (not wanted.table or table == wanted.table) and wanted.column.lower() in column.lower():
-                for row, found in _by_row(polls, table, column).items():
-                    if not wanted.row or row == wanted.row:
-                        yield RateSeries(job, table, row, column, unit, rates(found))
+    def _of_job(self, history: RateHistory, profile: str, wanted: SeriesSearch) -> Iterator[RateSeries]:
+        units = self._counters(profile)
+        known = dict.fromkeys([*units, *history.columns])
+        word = wanted.column.lower()
+        columns = [each for each in known if wanted.table in ("", each[0]) and word in each[1].lower()]
+        for path, line in rate_lines(history, columns, wanted.row).items():
+            unit = units.get((path.table, path.column), "")
+            points = line.points(wanted.points)
+            yield RateSeries(history.job, path.table, path.row, path.column, unit, line.source, points)
 
 
-def _by_row(polls: Sequence[StoredPoll], table: str, column: str) -> dict[str, list[Sample]]:
-    rows: dict[str, list[Sample]] = {}
-    for poll in polls:
-        if table in poll.outcome.tables:
-            for row, sample in column_samples(poll, poll.outcome.tables[table], column):
-                rows.setdefault(row, []).append(sample)
-    return rows
+def _profile(job: Job, device: Device) -> str:
+    return job.profile or device.profile

@@ -25,6 +25,7 @@ from streampoll.api.jobs import JobPorts, Jobs
 from streampoll.api.letters import LetterRoutes
 from streampoll.api.metrics import metrics_paths
 from streampoll.api.queues import Queues
+from streampoll.api.rates import RateRoutes
 from streampoll.api.route import Route
 from streampoll.api.series import SeriesRoutes
 from streampoll.api.server import PortTakenError, Server, listen
@@ -163,6 +164,7 @@ class ApiBuild:
             *queues.routes(),
             *self._stats.routes(),
             *series.routes(),
+            *RateRoutes(self._directory, self._archive).routes(),
             *devices.routes(),
             *Fleet(self._directory, self._archive).routes(),
             *Jobs(self._job_ports()).routes(),

@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import click
@@ -20,12 +20,19 @@ from streampoll.observe.braille import chart
 from streampoll.observe.looks import counters_by_profile
 from streampoll.observe.watch import terminal_console
 from streampoll.results.postgres import connected
+from streampoll.results.rate_history import joined, rate_lines, read_rates
 from streampoll.results.reader import StoredPoll, Wanted, results
 from streampoll.results.series import Path as MetricPath
 from streampoll.results.series import PathError, Point, parse_path, paths_of, rates, samples, thinned, values
 
 _MOST_POLLS = 5000
 _DRAWN = 400  # points
+_RATE = "per second"
+_SOURCES = {
+    "rates": "as analysis stored it",
+    "polls": "worked out of polls",
+    "both": "as analysis stored it, and of polls where it did not",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +41,14 @@ class Plot:
 
     device: str
     metric: str
-    unit: str  # "/s" for rates of counters, "" for values
+    unit: str  # "per second" for rates of counters, "" for values
     points: Sequence[Point]
+    source: str = "polls"  # or "rates", of the table of that name, or "both"
 
     @property
     def title(self) -> str:
         """What it says above."""
-        return f"{self.device}  {self.metric}" + (f"  ({self.unit})" if self.unit else "")
+        return f"{self.device}  {self.metric}" + (f"  ({self.unit}, {_SOURCES[self.source]})" if self.unit else "")
 
     @property
     def known(self) -> list[tuple[float, float]]:
@@ -61,9 +69,10 @@ def command(device: str, metric: str, config: Path, job: str, since: float, raw:
             as_json: bool) -> int:  # fmt: skip
     """Draw METRIC of DEVICE over time: a scalar (sysUpTime), or table.column[row].
 
-    Of a counter it is the rate that is drawn: the difference of two polls over the time between their replies, with a
-    gap where the counter fell or the device booted. Without METRIC it lists what there is. Pictures need matplotlib
-    (`pip install 'streampoll[plot]'`). Exit code 1 if nothing is stored.
+    Of a counter it is the rate that is drawn: as analysis stored it, and where it did not, the difference of two polls
+    over the time between their replies, with a gap where the counter fell or the device booted; it says which. Without
+    METRIC it lists what there is. Pictures need matplotlib (`pip install 'streampoll[plot]'`). Exit code 1 if nothing
+    is stored.
 
     \b
     Examples:
@@ -73,7 +82,10 @@ def command(device: str, metric: str, config: Path, job: str, since: float, raw:
     """
     settings = read_settings(config, os.environ)
     path = _read_path(metric) if metric else None
-    polls = asyncio.run(_polls(settings.postgres, Wanted(device, job, int(since), limit=_MOST_POLLS)))
+    wanted = Wanted(device, job, int(since), limit=_MOST_POLLS)
+    if path is not None and not raw and (stored := asyncio.run(_stored(settings.postgres, wanted, path))):
+        return _show(stored, output, as_json)
+    polls = asyncio.run(_polls(settings.postgres, wanted))
     if not polls:
         click.echo(f"streampoll: nothing was stored of {device} in that time; try an earlier --since", err=True)
         return 1
@@ -88,6 +100,15 @@ def _read_path(metric: str) -> MetricPath:
         return parse_path(metric)
     except PathError as error:
         raise ConfigError([Fault("METRIC", str(error), "without METRIC, all of them are listed")]) from None
+
+
+async def _stored(settings: PostgresSettings, wanted: Wanted, path: MetricPath) -> Plot | None:
+    """Return a counter's rates; None where none are stored."""
+    async with connected(settings) as connection:
+        histories = await read_rates(connection, wanted)
+    lines = [rate_lines(each, [(path.table, path.column)], path.row).get(path) for each in histories]
+    line = joined([line for line in lines if line])
+    return Plot(wanted.device, str(path), _RATE, line.points(_DRAWN), line.source) if line.stored else None
 
 
 async def _polls(settings: PostgresSettings, wanted: Wanted) -> list[StoredPoll]:
@@ -118,13 +139,12 @@ def _plot(device: str, path: MetricPath, polls: Sequence[StoredPoll], raw: bool)
         known = list(dict.fromkeys(str(each) for poll in polls[-20:] for each in paths_of(poll.outcome)))
         raise ConfigError([Fault("METRIC", f"{device} has no number {path}", nearest(str(path), known))])
     few = list(samples(thinned(polls, _DRAWN), path)) if len(found) > _DRAWN else found
-    return Plot(device, str(path), "" if raw else "per second", values(few) if raw else rates(few))
+    return Plot(device, str(path), "" if raw else _RATE, values(few) if raw else rates(few))
 
 
 def _show(plot: Plot, output: Path | None, as_json: bool) -> int:
     if as_json:
-        said = {"device": plot.device, "metric": plot.metric, "unit": plot.unit, "points": plot.points}
-        click.echo(json.dumps(said))
+        click.echo(json.dumps(asdict(plot)))
     if not plot.known:
         click.echo(f"streampoll: {plot.metric} has fewer than two values in that time: there is no line yet", err=True)
         return 1

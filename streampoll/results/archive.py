@@ -1,6 +1,5 @@
 """What is stored, for those that ask again and again: the API. Each question is a short transaction of its own."""
 
-import asyncio
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,11 +11,11 @@ from streampoll.results.ledger import Window
 from streampoll.results.postgres import Postgres
 from streampoll.results.queries import load_queries
 from streampoll.results.ranking import PastStep, Ranked, Span, past, ranked
-from streampoll.results.reader import StoredPoll, UnknownNameError, Wanted, results
+from streampoll.results.rate_history import RateHistory, read_rates
+from streampoll.results.reader import StoredPoll, StoredRow, UnknownNameError, Wanted, gathered, results, stored_rates
 from streampoll.results.slots import SlotTally, read_slots
 
 _QUERIES = load_queries("fleet.sql")
-_DECODED_AT_ONCE = 16  # payloads between two looks at other work: a large one takes a millisecond
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +56,27 @@ class Archive:
 
     async def history(self, wanted: Wanted) -> list[StoredPoll]:
         """Return a device's polls, the newest first; none if nothing was ever stored of it."""
-        found: list[StoredPoll] = []
         try:
             async with self._postgres.transaction() as connection:
-                async for poll in results(connection, wanted):
-                    found.append(poll)
-                    if not len(found) % _DECODED_AT_ONCE:
-                        await asyncio.sleep(0)
+                return await gathered(results(connection, wanted))
         except UnknownNameError:
             return []
-        return found
+
+    async def rates(self, wanted: Wanted) -> list[StoredRow]:
+        """Return a device's stored rates, the newest first; none if there never were any."""
+        try:
+            async with self._postgres.transaction() as connection:
+                return await gathered(stored_rates(connection, wanted))
+        except UnknownNameError:
+            return []
+
+    async def rate_histories(self, wanted: Wanted) -> list[RateHistory]:
+        """Return a device's rates and the polls that have none, by job; none if nothing was ever stored of it."""
+        try:
+            async with self._postgres.transaction() as connection:
+                return await read_rates(connection, wanted)
+        except UnknownNameError:
+            return []
 
     async def fleet(self, since: int) -> FleetReading:
         """Return how the newest poll of each device ended, of those due since then."""

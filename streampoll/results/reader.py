@@ -1,14 +1,15 @@
-"""Reads one device's stored polls, the newest first.
+"""Reads one device's stored polls and rates, the newest first.
 
 The table's index begins with the slot (see schema/001_init.sql), so a device's history is read by probing each second
 of a span: 3,600 probes for an hour. It goes back in spans that grow, and stops as soon as it has enough.
 """
 
+import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, TypeVar
 
 from streampoll.errors import EntryError, StreampollError
 from streampoll.model import Outcome, Status, Trace
@@ -22,7 +23,10 @@ log = logging.getLogger(__name__)
 
 _QUERIES = load_queries("reader.sql")
 _FIRST_SPAN_S, _MOST_SPAN_S = 3600, DAY_S
+_DECODED_AT_ONCE = 16  # payloads between two looks at other work: a large one takes a millisecond
 _UNKNOWN_TRACE = Trace(0.0, 0.0, 0.0, 0.0, 0.0, 0, "")
+
+T = TypeVar("T")
 
 
 class UnknownNameError(StreampollError):
@@ -72,6 +76,29 @@ async def results(connection: Connection, wanted: Wanted) -> AsyncIterator[Store
     """
     async for row in _history(connection, wanted, "history"):
         yield _decoded(wanted.device, row)
+
+
+async def unrated(
+    connection: Connection, wanted: Wanted, rated: Collection[tuple[str, int]]
+) -> AsyncIterator[StoredPoll]:
+    """Yield of a device's polls those that have no rates, the newest first; `rated` are (job, slot) of the others.
+
+    Raises:
+        UnknownNameError: as `results`.
+    """
+    async for row in _history(connection, wanted, "history"):
+        if (row["job"], row["slot"]) not in rated:
+            yield _decoded(wanted.device, row)
+
+
+async def gathered(found: AsyncIterator[T]) -> list[T]:
+    """Return all that is read, with a look at other work now and then."""
+    every: list[T] = []
+    async for each in found:
+        every.append(each)
+        if not len(every) % _DECODED_AT_ONCE:
+            await asyncio.sleep(0)
+    return every
 
 
 async def stored_rates(connection: Connection, wanted: Wanted) -> AsyncIterator[StoredRow]:

@@ -1,10 +1,15 @@
 /** A device's rates over time, one row of a table at a time. */
 
 import { chart } from "../chart.js";
-import { empty, h, keep, setShown } from "../dom.js";
+import { empty, h, keep, setShown, setText } from "../dom.js";
 import { scaled } from "../format.js";
 import { trouble } from "../refresh.js";
 
+const SOURCES = {
+  rates: "as analysis stored them",
+  polls: "worked out of polls: analysis stored none",
+  both: "as analysis stored them, and of polls where it did not",
+};
 const COLORS = ["--chart-1", "--chart-2", "--chart-3"];
 
 /** "in" or "out" of a series of octets; null for others. */
@@ -20,8 +25,9 @@ export function rateChart() {
   const box = h("div", {});
   const select = h("select", { class: "select end", "aria-label": "Which rates", hidden: true, onchange: () => draw() });
   const [nothing, wrong] = [empty("No rates are stored of the last hours: they come with the second poll of a counter."), trouble()];
+  const source = h("span", { class: "muted small" });
   const node = h("section", { class: "card", id: "rates", "aria-label": "Rates" },
-    h("div", { class: "card-head" }, h("h2", {}, "Rates over time"), select), wrong.node, box, nothing);
+    h("div", { class: "card-head" }, h("h2", {}, "Rates over time"), source, select), wrong.node, box, nothing);
   const view = { groups: new Map(), chart: null, shown: "", first: "" };
   const draw = () => {
     if (view.first) [select.value, view.first] = [view.first, ""];
@@ -29,6 +35,7 @@ export function rateChart() {
     setShown(nothing, !group);
     setShown(select, group);
     setShown(box, group);
+    setText(source, group ? SOURCES[group[0].source] ?? "" : "");
     if (group) drawGroup(view, box, group);
   };
   const update = (data) => {
