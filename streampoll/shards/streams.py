@@ -6,24 +6,32 @@ then dispatch answers `away` for those, a read and a promotion pass them by, and
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import chain
 from typing import Any
 
-import msgpack
 from redis import exceptions
 
 from streampoll.errors import RedisPartlyUnavailable, RedisUnavailable, UnavailableError
 from streampoll.model import QueueClass
+from streampoll.shards.calls import (
+    CLASSES,
+    depth_keys,
+    depths_of,
+    dispatch_call,
+    dispatched,
+    figures_call,
+    figures_of,
+    finish_call,
+    ghosts_of,
+    pairs,
+    reconcile_call,
+)
 from streampoll.shards.connection import raise_errors, translate
-from streampoll.shards.entries import Delivered, Entry, Log, deliver
+from streampoll.shards.entries import Delivered, Entry, deliver
 from streampoll.shards.keys import Keys, ShardKeys
 from streampoll.shards.port import (
-    SPACES,
-    Answer,
     Dispatch,
     Dispatched,
     Ghost,
-    Later,
     Postponed,
     Progress,
     QueueFigures,
@@ -36,15 +44,6 @@ from streampoll.shards.scripts import Call, Scripts
 from streampoll.shards.server import facts_of
 from streampoll.shards.topology import Command, GroupRead, Topology
 
-QUEUES = tuple(QueueClass)
-_EMIT_KEY: dict[QueueClass | Log, int] = {
-    **{queue: 6 + n for n, queue in enumerate(QUEUES)},  # the streams follow five keys of finish.lua
-    Log.OUTPUTS: 6 + len(QUEUES),  # with their positions
-}
-_MORE_KEYS = 8 + len(QUEUES)  # the rest are sent where something needs them
-_DELAYED_KEY = {queue: _MORE_KEYS + n for n, queue in enumerate(QUEUES)}
-_STATE_KEY = {space: _MORE_KEYS + len(QUEUES) + n for n, space in enumerate(SPACES)}
-_ONCE_KEY = _MORE_KEYS + len(QUEUES) + len(SPACES)
 _RECALLED_AT_ONCE = 500
 _RENEWED_AT_ONCE = 100
 _DEPTHS_AT_ONCE = 16  # shards a script, which takes a server half a millisecond then
@@ -101,20 +100,8 @@ class RedisStreams:
         self, queue: QueueClass, consumer: str, settled: Mapping[int, Sequence[Settled]]
     ) -> frozenset[tuple[int, bytes]]:
         """Finish entries by shard, write and add what comes of them; return those (shard, id) that are not done."""
-        calls = [
-            ("finish", self._finish_keys(queue, shard, entries), _finish_arguments(queue, consumer, entries))
-            for shard, entries in settled.items()
-        ]
+        calls = [finish_call(self._shard(shard), queue, consumer, entries) for shard, entries in settled.items()]
         return await self._by_shard(settled, calls)
-
-    def _finish_keys(self, queue: QueueClass, shard: int, settled: Sequence[Settled]) -> list[str]:
-        keys = self._shard(shard)
-        own = [keys.stream(queue), keys.open, keys.backlog, keys.crashes(queue), keys.dead(queue)]
-        own += [*(keys.stream(other) for other in QUEUES), keys.outputs, keys.positions]
-        if any(item.later or item.writes for item in settled):  # polls have neither: nothing of it for them to carry
-            own += [keys.delayed(other) for other in QUEUES]
-            own += [*(keys.state(space) for space in SPACES), keys.once]
-        return own
 
     async def recall(self, space: str, names: Mapping[int, Sequence[str]]) -> dict[int, dict[str, bytes]]:
         """Read records of the shards' state by name; one that is not there is left out."""
@@ -228,18 +215,10 @@ class RedisStreams:
 
     async def dispatch(self, epoch: int, high_water: int, parts: Sequence[Dispatch]) -> list[Dispatched]:
         """Dispatch parts in order, pipelined; answers in the same order."""
-        calls = [
-            ("dispatch", self._dispatch_keys(part.shard), _dispatch_arguments(epoch, high_water, part))
-            for part in parts
-        ]
+        calls = [dispatch_call(self._shard(part.shard), epoch, high_water, part) for part in parts]
         replies = await self._scripts.run(calls)
         raise_errors(reply for reply in replies if not isinstance(reply, RedisUnavailable))
-        return [_dispatched(reply) for reply in replies]
-
-    def _dispatch_keys(self, shard: int) -> list[str]:
-        keys = self._shard(shard)
-        streams = [keys.stream(QueueClass.POLLING), keys.stream(QueueClass.RESULTS)]
-        return [*streams, keys.open, keys.backlog, keys.dispatched, keys.epoch, keys.plans]
+        return [dispatched(reply) for reply in replies]
 
     async def add(
         self, queue: QueueClass, shard: int, entries: Sequence[Entry], delay_s: float = 0.0, unique: Sequence[str] = ()
@@ -257,41 +236,18 @@ class RedisStreams:
 
     async def figures(self, shards: Sequence[int]) -> list[ShardFigures]:
         """Read what shards hold, one script a shard, one round trip."""
-        calls = [("figures", self._figure_keys(shard), [queue.value for queue in QUEUES]) for shard in shards]
-        replies = raise_errors(await self._scripts.run(calls))
-        return [_figures(shard, reply) for shard, reply in zip(shards, replies, strict=True)]
-
-    def _figure_keys(self, shard: int) -> list[str]:
-        keys = self._shard(shard)
-        return [keys.open, keys.backlog, keys.dispatched, *self._depth_keys(shard)]
+        replies = raise_errors(await self._scripts.run([figures_call(self._shard(shard)) for shard in shards]))
+        return [figures_of(shard, reply) for shard, reply in zip(shards, replies, strict=True)]
 
     async def depths(self, shards: Sequence[int]) -> list[Mapping[QueueClass, QueueFigures]]:
         """Read how much shards hold by class, in one round trip, whatever jobs and slots there are."""
-        keys, classes = [self._depth_keys(shard) for shard in shards], [queue.value for queue in QUEUES]
-        return [_by_queue(reply) for reply in await self._scripts.each("depths", keys, classes, _DEPTHS_AT_ONCE)]
-
-    def _depth_keys(self, shard: int) -> list[str]:
-        keys = self._shard(shard)
-        of_queues = [(keys.stream(queue), keys.delayed(queue), keys.dead(queue)) for queue in QUEUES]
-        return [key for three in of_queues for key in three]
+        keys = [depth_keys(self._shard(shard)) for shard in shards]
+        return [depths_of(reply) for reply in await self._scripts.each("depths", keys, CLASSES, _DEPTHS_AT_ONCE)]
 
     async def reconcile(self, shards: Sequence[int]) -> list[Ghost]:
         """Forget what is counted as open where nothing is left to do, and say what it was: data that Redis lost."""
-        calls = [("reconcile", self._reconcile_keys(shard), [queue.value for queue in QUEUES]) for shard in shards]
-        replies = raise_errors(await self._scripts.run(calls))
-        return [
-            Ghost(shard, *_open_field(name), int(count))
-            for shard, reply in zip(shards, replies, strict=True)
-            for name, count in _pairs(reply)
-        ]
-
-    def _reconcile_keys(self, shard: int) -> list[str]:
-        keys = self._shard(shard)
-        return [
-            keys.open,
-            keys.backlog,
-            *(key for queue in QUEUES for key in (keys.stream(queue), keys.delayed(queue))),
-        ]
+        replies = raise_errors(await self._scripts.run([reconcile_call(self._shard(shard)) for shard in shards]))
+        return [ghost for shard, reply in zip(shards, replies, strict=True) for ghost in ghosts_of(shard, reply)]
 
     async def fence(self, epoch: int, shards: Sequence[int]) -> bool:
         """Have the shards refuse leaders of older epochs from now on; False if one has seen a newer one."""
@@ -308,9 +264,9 @@ class RedisStreams:
         """Read, for each shard, how far each job's dispatch has come."""
         keys = [key for keys in map(self._shard, shards) for key in (keys.dispatched, keys.plans)]
         replies = raise_errors(await self._topology.run([Command(key, ("HGETALL", key)) for key in keys]))
-        plans = [dict(_pairs(reply)) for reply in replies[1::2]]
+        plans = [dict(pairs(reply)) for reply in replies[1::2]]
         return [
-            {job.decode(): Progress(int(mark), int(plan.get(job, 0))) for job, mark in _pairs(marks)}
+            {job.decode(): Progress(int(mark), int(plan.get(job, 0))) for job, mark in pairs(marks)}
             for marks, plan in zip(replies[0::2], plans, strict=True)
         ]
 
@@ -322,87 +278,3 @@ class RedisStreams:
 def _said(reply: Any) -> Any:
     """Return a reply, an error in it as ours."""
     return (translate(reply) or reply) if isinstance(reply, Exception) else reply
-
-
-def _finish_arguments(queue: QueueClass, consumer: str, settled: Sequence[Settled]) -> list[Any]:
-    arguments: list[Any] = [queue.value, consumer]
-    for item in settled:
-        if item.later or item.writes:
-            arguments += _writing(item)
-            continue
-        arguments += (item.id, item.job, item.slot, item.cause, len(item.emits))
-        for target, entry in item.emits:
-            arguments += (_EMIT_KEY[target], target.value, entry.kind, entry.job, entry.slot, entry.expiry, entry.body)
-    return arguments
-
-
-def _writing(item: Settled) -> list[Any]:
-    """Say an entry that does more than most."""
-    emits = len(item.emits) + len(item.later)
-    arguments: list[Any] = [item.id, item.job, item.slot, item.cause, f"{emits}+{len(item.writes)}"]
-    named: list[tuple[Any, QueueClass | Log, Entry]] = [
-        (_EMIT_KEY[target], target, entry) for target, entry in item.emits
-    ]
-    for name, target, entry in [*named, *((_later(each), each.queue, each.entry) for each in item.later)]:
-        arguments += (name, target.value, entry.kind, entry.job, entry.slot, entry.expiry, entry.body)
-    for write in item.writes:
-        arguments += (_STATE_KEY[write.space], write.name, write.before, write.after)
-    return arguments
-
-
-def _later(emit: Later) -> str:
-    return f"{_EMIT_KEY[emit.queue]},{_DELAYED_KEY[emit.queue]},{emit.delay_ms},{_ONCE_KEY},{emit.unique}"
-
-
-def _dispatch_arguments(epoch: int, high_water: int, part: Dispatch) -> list[Any]:
-    planned = part.skipped or len(part.polls) if part.cause else len(part.polls)
-    arguments: list[Any] = [
-        epoch, part.mark, part.previous or "", part.job, part.tick, part.tick_to or part.tick, part.shard, part.part,
-        part.plan, part.hash_sum, part.devices, high_water, part.cause, planned,
-    ]  # fmt: skip
-    if not part.cause:  # as one argument: hundreds would cost the client more than everything else about a part
-        arguments.append(msgpack.packb(list(chain.from_iterable(part.polls)), use_bin_type=False))
-    return arguments
-
-
-def _dispatched(reply: Sequence[bytes] | RedisUnavailable) -> Dispatched:
-    if isinstance(reply, RedisUnavailable):
-        return Dispatched(Answer.AWAY)
-    answer, detail = Answer(reply[0].decode()), reply[1].decode()
-    if answer is Answer.SKIPPED:
-        return Dispatched(answer, cause=detail)
-    return Dispatched(answer, stored=int(detail or 0))
-
-
-def _figures(shard: int, reply: Sequence[Any]) -> ShardFigures:
-    return ShardFigures(
-        shard,
-        {_open_field(name): int(count) for name, count in _pairs(reply[0])},
-        {_backlog_field(name): int(count) for name, count in _pairs(reply[1])},
-        {job.decode(): int(mark) for job, mark in _pairs(reply[2])},
-        _by_queue(reply[3]),
-    )
-
-
-def _by_queue(reply: Sequence[Any]) -> Mapping[QueueClass, QueueFigures]:
-    return {queue: _queue_figures(found) for queue, found in zip(QUEUES, reply, strict=True)}
-
-
-def _queue_figures(reply: Sequence[Any]) -> QueueFigures:
-    length, pending, oldest, delayed, dead = reply
-    return QueueFigures(length, pending, int(oldest.partition(b"-")[0]) / 1000 if oldest else None, delayed, dead)
-
-
-def _open_field(name: bytes) -> tuple[QueueClass, str, int]:
-    queue, _, rest = name.decode().partition(":")
-    job, _, slot = rest.rpartition(":")
-    return QueueClass(queue), job, int(slot)
-
-
-def _backlog_field(name: bytes) -> tuple[QueueClass, str]:
-    queue, _, job = name.decode().partition(":")
-    return QueueClass(queue), job
-
-
-def _pairs(flat: Sequence[bytes]) -> Iterable[tuple[bytes, bytes]]:
-    return zip(flat[0::2], flat[1::2], strict=True)
