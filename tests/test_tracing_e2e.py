@@ -37,20 +37,19 @@ def test_a_poll_is_one_trace_from_its_dispatch_to_its_row(system: Deployment, co
     assert workers.stop() == 0  # the last spans are sent before it ends
 
     stored = collector.named("store")
-    assert len({span.trace for span in stored}) == len(stored) == figures["expected"]
-    traces = [collector.of(span.trace) for span in stored]
-    for spans in traces:
+    traces = {span.trace: collector.of(span.trace) for span in stored}
+    assert len(traces) == figures["expected"]
+    for spans in traces.values():
         assert {name for name in spans if name != "analyse"} == {"dispatch", "poll", "store"}
         assert {span.parent for name, span in spans.items() if name != "dispatch"} == {spans["dispatch"].id}
         assert not spans["dispatch"].parent
-        assert spans["dispatch"].began <= spans["poll"].began <= spans["store"].began
-        assert {spans["dispatch"].service, spans["poll"].service} == {"streampoll-coordinator", "streampoll-worker"}
+        assert [spans[name].service for name in ("dispatch", "poll")] == ["streampoll-coordinator", "streampoll-worker"]
     assert collector.named("analyse")
     batches = collector.named("store batch")
-    assert {link for span in batches for link in span.links} == {spans["dispatch"].id for spans in traces}
+    assert {link for span in batches for link in span.links} == {spans["dispatch"].id for spans in traces.values()}
     assert {link for span in stored for link in span.links} == {span.id for span in batches if span.links}
 
-    polled = next(spans["poll"] for spans in traces if spans["store"].says["streampoll.status"] == "ok")
     names = ("job", "profile", "status", "requests", "delivery")
-    assert [polled.says[f"streampoll.{name}"] for name in names] == ["fast", "system", "ok", 1, 1]
+    said = {tuple(span.says[f"streampoll.{name}"] for name in names) for span in collector.named("poll")}
+    assert ("fast", "system", "ok", 1, 1) in said
     assert {span.failure.partition(":")[0] for span in collector.named("poll", status="timeout")} == {"timeout"}

@@ -21,7 +21,6 @@ class Collected:
     trace: str
     id: str
     parent: str
-    began: int  # nanoseconds since the epoch
     says: dict[str, Any]
     failure: str
     links: frozenset[str]  # spans
@@ -88,7 +87,7 @@ def _spans(request: Any) -> Iterator[Collected]:
         for span in (span for scope in resource.scope_spans for span in scope.spans):
             yield Collected(
                 who["service.name"], who["service.instance.id"], span.name, span.trace_id.hex(), span.span_id.hex(),
-                span.parent_span_id.hex(), span.start_time_unix_nano, _plain(span.attributes),
+                span.parent_span_id.hex(), _plain(span.attributes),
                 span.status.message if span.status.code == 2 else "",
                 frozenset(link.span_id.hex() for link in span.links),
             )  # fmt: skip
