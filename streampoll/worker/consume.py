@@ -9,15 +9,16 @@ loop never sees an exception from a device.
 import asyncio
 import logging
 import random
-from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 
-from streampoll.errors import RedisPartlyUnavailable, UnavailableError
+from streampoll.errors import UnavailableError
 from streampoll.model import QueueClass, Status
 from streampoll.shards.entries import VERSION, Delivered
 from streampoll.shards.port import Swept
 from streampoll.tally import Counted, field
 from streampoll.worker.attempt import Attempt, Counts, Ended, Surroundings
+from streampoll.worker.leases import Leases
 from streampoll.worker.port import Bury, Disposition, Handler, Limits, Release
 from streampoll.worker.quarantine import QUARANTINE_FROM, Care, Suspects
 from streampoll.worker.settle import Settler
@@ -44,16 +45,15 @@ class Consumer:
         self._limits = limits
         self._around = around
         self._settler = Settler(queue, around.consumer, around.streams, self._idle_ms, self._settled)
-        self._held: dict[tuple[int, bytes], Delivered] = {}
         self._waiting: deque[Delivered] = deque()
         self._suspects = Suspects(around.solitude, self._launch_one, _QUIET_WITHIN * limits.claim_idle_s)
         self._sweeper = Sweeper(queue, limits.claim_idle_s, around, self._sweepable, self._admit_swept)
+        self._leases = Leases(queue, limits.claim_idle_s, around, self._forget, self._sweeper.hold_off)
         self._attempts: dict[tuple[int, bytes], Attempt] = {}
         self._serving = 0
         self._reading = False  # a read cut short would leave what it brings with a consumer that is gone
         self._room_made = asyncio.Event()
         self._draining = False
-        self._renewed: dict[int, float] = {}  # shard -> when the last renewal that it answered was sent
         self._rotation = 0
         self._tasks: set[asyncio.Task[None]] = set()
         around.solitude.on_end(self._start)
@@ -81,7 +81,7 @@ class Consumer:
     @property
     def held(self) -> int:
         """Entries this process holds a lease on."""
-        return len(self._held)
+        return len(self._leases)
 
     def counted(self) -> Counted:
         """Return what it has done."""
@@ -99,7 +99,7 @@ class Consumer:
         """Return the long-running parts, by name, for the process to start."""
         return [
             (f"{self.queue}-read", self._read_for_ever),
-            (f"{self.queue}-renew", self._renew_for_ever),
+            (f"{self.queue}-renew", self._leases.renew_for_ever),
             (f"{self.queue}-sweep", lambda: self._sweeper.run(self._handler.ready, self.counts)),
             (f"{self.queue}-settle", self._settler.run),
             (f"{self.queue}-quarantine", self._suspects.run),
@@ -185,10 +185,8 @@ class Consumer:
     def _admit(self, deliveries: Sequence[Delivered], died: Swept = _NOBODY_DIED) -> None:
         """Say what each delivery needs: an attempt, quarantine, or an end without one."""
         for delivered in deliveries:
-            key = (delivered.shard, delivered.id)
-            if key in self._held:
+            if not self._leases.take(delivered):
                 continue
-            self._held[key] = delivered
             if (verdict := self._verdict(delivered, died.crashed)) is not None:
                 self._settler.add(delivered, verdict)
             elif delivered.delivery >= QUARANTINE_FROM:
@@ -260,7 +258,7 @@ class Consumer:
             key = (delivered.shard, delivered.id)
             if self._attempts.get(key) is attempt:  # else it was lost, came back to us, and is served anew
                 del self._attempts[key]
-            if self._held.get(key) is delivered:
+            if self._leases.holds(delivered):
                 self._settler.add(delivered, disposition)
         self._start()
 
@@ -317,51 +315,16 @@ class Consumer:
         return None
 
     def _settled(self, delivered: Delivered, was_ours: bool) -> None:
-        self._held.pop((delivered.shard, delivered.id), None)
+        self._leases.end(delivered)
         if was_ours:
             self.counts.done += 1
             self.counts.by_shard[delivered.shard] += 1
         else:
             self.counts.lost += 1
 
-    # -- hold on to what is held
+    # -- what becomes of what was held
 
-    async def _renew_for_ever(self) -> None:
-        """Renew each third of the idle time; while Redis is away, try each second."""
-        third_s = self._limits.claim_idle_s / 3
-        wait_s = third_s
-        while True:
-            await asyncio.sleep(wait_s)
-            wait_s = third_s if await self._renew() else min(1.0, third_s / 3)
-
-    async def _renew(self) -> bool:
-        sent = self._around.monotonic()
-        by_shard: dict[int, list[bytes]] = defaultdict(list)
-        for shard, entry_id in self._held:
-            by_shard[shard].append(entry_id)
-        away: frozenset[int] = frozenset()
-        try:
-            lost = await self._around.streams.renew(self.queue, self._around.consumer, by_shard)
-        except RedisPartlyUnavailable as error:
-            lost, away = error.gone, error.away
-            self._sweeper.hold_off(away)
-        except UnavailableError as error:
-            lost, away = frozenset(), frozenset(by_shard)
-            self._outage(error)
-        finally:
-            self._around.beat()
-        self._renewed.update((shard, sent) for shard in by_shard if shard not in away)
-        self._forget([delivered for key in lost if (delivered := self._held.get(key)) is not None])
-        self._fence()
-        return not away
-
-    def _fence(self) -> None:
-        """Past its own deadline without a renewal, a lease is not ours any more: cancel, start no side effect."""
-        late = self._around.monotonic() - self._limits.claim_idle_s
-        held = self._held.values()
-        self._forget([each for each in held if max(each.leased, self._renewed.get(each.shard, 0.0)) < late])
-
-    def _forget(self, lost: Iterable[Delivered]) -> None:
+    def _forget(self, lost: Sequence[Delivered]) -> None:
         """Drop lost leases: their attempts are cancelled and what comes of them is thrown away.
 
         What waited is gone through once for all of them: one by one, a process that lost thousands was busy for
@@ -370,7 +333,6 @@ class Consumer:
         unserved = set()
         for delivered in lost:
             key = (delivered.shard, delivered.id)
-            del self._held[key]
             self.counts.lost += 1
             if (attempt := self._attempts.get(key)) is not None:
                 if len(attempt.batch) == 1:
