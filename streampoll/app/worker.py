@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib import import_module
@@ -60,6 +60,8 @@ _DRAIN_ORDER = (  # what makes work for others ends first
     QueueClass.POLLING, QueueClass.WORKFLOWS, QueueClass.ANALYSIS, QueueClass.URGENT, QueueClass.NOTIFICATIONS,
     QueueClass.RESULTS,
 )  # fmt: skip
+_Watch = Callable[[Callable[[], None]], Coroutine[Any, Any, None]]
+"""Watches over a process, and is given what has it drain and end."""
 
 
 def worker_role(files: Files, settings: Settings, name: str, pool: PoolSettings) -> Role:
@@ -127,47 +129,68 @@ class _Loaded:
 async def _serve_worker(
     context: ChildContext, settings: Settings, name: str, pool: PoolSettings, loaded: _Loaded
 ) -> int:
-    router = loaded.router
     stopped = stop_signal()
     if not await until_settled(settings, context.beat, stopped):
         return 0
     async with open_redis(settings) as side:
-        own_id = new_worker_id()
-        tasks = loaded.task_side(side, own_id)
-        runs = run_side(loaded.runs, side, router, tasks.client, own_id)
-        spans = loaded.tracing.begin("worker", own_id, side.clock.now)
-        build = _WorkerBuild(settings, pool, side, context.beat, own_id, tasks, loaded.notifications, runs, spans)
-        membership = build.membership()
-        handlers = build.handlers(router, loaded, membership)
-        homes = partial(membership.homes, QueueClass.POLLING)
-        remembering = Remembering(router.memory, side.devices, homes, settings.shards.count)
-        parts = build.parts(name, context.index, handlers, membership, remembering)
-        outputs = loaded.outputs(settings, side, partial(membership.homes, Log.OUTPUTS))
-        counting = [*handlers.values(), *parts.consumers, *outputs, tasks.handler]
-        telling = Telling(side.totals, build.id, counted_by(name, counting, router))
-        beside_them = (
-            *loaded.watches,
-            remembering.run,
-            telling.run,
-            *((runs.watch,) if QueueClass.WORKFLOWS in pool.queues else ()),
-            *(run for each in outputs for run in each.background()),
-        )
-        process = WorkerProcess(replace(parts, figures=_all(parts.figures, outputs), background=beside_them))
-        hard_limit_s = settings.queues[QueueClass.POLLING].hard_limit_s
-        beside = [
-            asyncio.create_task(when(stopped, process.stop), name="stop"),
-            asyncio.create_task(watch_threads(router, hard_limit_s, process.stop), name="threads"),
-            asyncio.create_task(tasks.watch(process.stop), name="tasks"),
-        ]
-        try:
-            await process.run()
-        finally:
-            for task in beside:
-                task.cancel()
-        await remembering.write_last()
-        await telling.tell()
-        spans.close()
+        await _run(_put_together(context, settings, name, pool, loaded, side), stopped)
     return 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Together:
+    """A worker process whose parts know one another."""
+
+    process: WorkerProcess
+    watches: Mapping[str, _Watch]  # by name
+    last: Sequence[Callable[[], Awaitable[None]]]  # what is to be told once it has drained
+    spans: Spans
+
+
+def _put_together(
+    context: ChildContext, settings: Settings, name: str, pool: PoolSettings, loaded: _Loaded, side: RedisSide
+) -> _Together:
+    router, own_id = loaded.router, new_worker_id()
+    tasks = loaded.task_side(side, own_id)
+    runs = run_side(loaded.runs, side, router, tasks.client, own_id)
+    spans = loaded.tracing.begin("worker", own_id, side.clock.now)
+    build = _WorkerBuild(settings, pool, side, context.beat, own_id, tasks, loaded.notifications, runs, spans)
+    membership = build.membership()
+    handlers = build.handlers(router, loaded, membership)
+    homes = partial(membership.homes, QueueClass.POLLING)
+    remembering = Remembering(router.memory, side.devices, homes, settings.shards.count)
+    parts = build.parts(name, context.index, handlers, membership, remembering)
+    outputs = loaded.outputs(settings, side, partial(membership.homes, Log.OUTPUTS))
+    counting = [*handlers.values(), *parts.consumers, *outputs, tasks.handler]
+    telling = Telling(side.totals, build.id, counted_by(name, counting, router))
+    beside_them = (
+        *loaded.watches,
+        remembering.run,
+        telling.run,
+        *((runs.watch,) if QueueClass.WORKFLOWS in pool.queues else ()),
+        *(run for each in outputs for run in each.background()),
+    )
+    process = WorkerProcess(replace(parts, figures=_all(parts.figures, outputs), background=beside_them))
+    hard_limit_s = settings.queues[QueueClass.POLLING].hard_limit_s
+    watches: Mapping[str, _Watch] = {"threads": partial(watch_threads, router, hard_limit_s), "tasks": tasks.watch}
+    return _Together(process, watches, (remembering.write_last, telling.tell), spans)
+
+
+async def _run(together: _Together, stopped: asyncio.Event) -> None:
+    """Run a process to the end of its drain."""
+    process = together.process
+    beside = [
+        asyncio.create_task(when(stopped, process.stop), name="stop"),
+        *(asyncio.create_task(watch(process.stop), name=name) for name, watch in together.watches.items()),
+    ]
+    try:
+        await process.run()
+    finally:
+        for task in beside:
+            task.cancel()
+    for tell in together.last:
+        await tell()
+    together.spans.close()
 
 
 @dataclass(frozen=True, slots=True)
