@@ -14,6 +14,7 @@ import redis
 
 from streampoll.embedded.postgres import EmbeddedPostgres
 from streampoll.embedded.redis import EmbeddedRedis, RedisOptions
+from tests.notify_servers_support import Mailbox, Receiver, mail_server, receiving
 from tests.servers_support import made_database, redis_program
 
 
@@ -55,6 +56,20 @@ def fresh_database(postgres_server: EmbeddedPostgres) -> Iterator[str]:
     """The DSN of a database with nothing in it, dropped after the test."""
     with made_database(postgres_server.dsn.reveal()) as dsn:
         yield dsn
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """What takes webhooks."""
+    with receiving() as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def mailbox() -> Iterator[Mailbox]:
+    """What takes mail."""
+    with mail_server() as mailbox:
+        yield mailbox
 
 
 def _open_directory() -> Iterator[Path]:

@@ -236,6 +236,21 @@ def simulated(count: int, first: int = 0) -> list[str]:
 
 
 @contextmanager
+def deployment_of(where: Path, redis_url: str, dsn: str, **environ: str) -> Iterator[Deployment]:
+    """Run commands on the configuration of a directory and servers ("": its own); end every process after the block."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("STREAMPOLL_")}
+    servers = {"STREAMPOLL_REDIS_URL": redis_url, "STREAMPOLL_POSTGRES_DSN": dsn}
+    used = {name: url for name, url in servers.items() if url}
+    deployment = Deployment(where, redis_url, dsn, {**clean, **used, "COLUMNS": "200", **environ})
+    try:
+        yield deployment
+    finally:
+        for running in deployment.running:
+            running.end()
+            print(f"--- {running.log.name}\n{running.said[-4000:]}")  # pytest shows it where the test failed
+
+
+@contextmanager
 def deployed(
     where: Path, redis_url: str, dsn: str, every: str = "3s", fleet: FleetSettings = FLEET, more: str = ""
 ) -> Iterator[Deployment]:
@@ -243,18 +258,9 @@ def deployed(
     with running_fleet(fleet) as answering:
         (where / "streampoll.toml").write_text(TOML.format(port=answering.port, every=every) + more)
         (where / "credentials.toml").write_text(CREDENTIALS)
-        environ = {name: value for name, value in os.environ.items() if not name.startswith("STREAMPOLL_")}
-        environ |= {"FLEET_COMMUNITY": fleet.community, "COLUMNS": "200"}
-        servers = {"STREAMPOLL_REDIS_URL": redis_url, "STREAMPOLL_POSTGRES_DSN": dsn}
-        environ |= {name: url for name, url in servers.items() if url}
-        deployment = Deployment(where, redis_url, dsn, environ)
-        deployment.inventory(simulated(fleet.devices))
-        try:
+        with deployment_of(where, redis_url, dsn, FLEET_COMMUNITY=fleet.community) as deployment:
+            deployment.inventory(simulated(fleet.devices))
             yield deployment
-        finally:
-            for running in deployment.running:
-                running.end()
-                print(f"--- {running.log.name}\n{running.said[-4000:]}")  # pytest shows it where the test failed
 
 
 def fix_port(server: EmbeddedRedis | EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch) -> None:

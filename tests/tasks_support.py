@@ -1,6 +1,5 @@
 """A deployment whose workers have tasks, and a client that sends them."""
 
-import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -9,7 +8,7 @@ from streampoll.app.task_client import open_client, own_tasks
 from streampoll.embedded.endpoints import read_settings
 from streampoll.tasks.client import TaskClient
 from streampoll.tasks.port import TaskResult
-from tests.e2e_support import START_S, Deployment
+from tests.e2e_support import START_S, Deployment, deployment_of
 from tests.servers_support import run_now
 from tests.waiting import eventually, eventually_async
 
@@ -177,16 +176,9 @@ def task_deployment(where: Path, redis_url: str, dsn: str, prefix: str = "sp") -
     (where / "streampoll.toml").write_text(TOML)
     (where / "own_tasks.py").write_text(OWN_TASKS)
     (where / "notes").mkdir()
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("STREAMPOLL_")}
-    environ |= {"STREAMPOLL_REDIS_URL": redis_url, "STREAMPOLL_POSTGRES_DSN": dsn, "COLUMNS": "200"}
-    environ["STREAMPOLL_REDIS_PREFIX"] = prefix
-    deployment = Deployment(where, redis_url, dsn, environ | {"STREAMPOLL_CONFIG": str(where)})
-    try:
+    own = {"STREAMPOLL_REDIS_PREFIX": prefix, "STREAMPOLL_CONFIG": str(where)}
+    with deployment_of(where, redis_url, dsn, **own) as deployment:
         yield deployment
-    finally:
-        for running in deployment.running:
-            running.end()
-            print(f"--- {running.log.name}\n{running.said[-4000:]}")  # pytest shows it where the test failed
 
 
 def working(deployment: Deployment) -> None:

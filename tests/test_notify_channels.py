@@ -2,7 +2,6 @@
 
 import logging
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from streampoll.notifications.port import NotSent, Sender
 from streampoll.notifications.senders import Senders
 from streampoll.notifications.webhook import Webhook
 from tests.http_support import Device, json_page, serving
-from tests.notify_servers_support import KEY, Mailbox, Receiver, mail_server, receiving
+from tests.notify_servers_support import KEY, Mailbox, Receiver
 from tests.notify_support import event
 from tests.security_support import authority
 from tests.test_notify_text import of
@@ -28,18 +27,6 @@ from tests.test_notify_text import of
 STYLE = Style()
 ADDRESSES = {"mail": "mailto://u:p@example.com", "strange": "nosuch://hunter2", "cut": "slack://"}
 TEXT = Text("[ERROR] sw1: if-down", "Zürich is down")
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with receiving() as receiver:
-        yield receiver
-
-
-@pytest.fixture
-def mailbox() -> Iterator[Mailbox]:
-    with mail_server() as mailbox:
-        yield mailbox
 
 
 @pytest_asyncio.fixture

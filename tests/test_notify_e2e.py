@@ -15,13 +15,14 @@ from streampoll.config.load import load_settings
 from streampoll.embedded.redis import EmbeddedRedis
 from streampoll.model import Change, Event, QueueClass
 from streampoll.shards.entries import encode_event
-from tests.e2e_support import START_S, Deployment, Running, fix_port
-from tests.notify_servers_support import KEY, Mailbox, Receiver, mail_server, receiving
+from tests.e2e_support import START_S, Deployment, Running, deployment_of, fix_port
+from tests.notify_servers_support import KEY, Mailbox, Receiver
 from tests.notify_support import event
 from tests.servers_support import run_now
 from tests.waiting import eventually
 
 PASSWORD = "correct horse 9"
+NOWHERE = "postgresql://nobody@127.0.0.1:9/none"
 QUEUE = QueueClass.NOTIFICATIONS
 SETTINGS = """\
 [log]
@@ -54,18 +55,6 @@ group_wait = "{wait}"
 
 
 @pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with receiving() as receiver:
-        yield receiver
-
-
-@pytest.fixture
-def mailbox() -> Iterator[Mailbox]:
-    with mail_server() as mailbox:
-        yield mailbox
-
-
-@pytest.fixture
 def own_redis(open_directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[EmbeddedRedis]:
     """A Redis of this test whose URL stays the same."""
     server = EmbeddedRedis(open_directory / "redis")
@@ -83,17 +72,9 @@ def system(open_directory: Path, own_redis: EmbeddedRedis, receiver: Receiver) -
     (open_directory / "hook.key").touch(0o600)
     (open_directory / "hook.key").write_text(KEY)
     write(open_directory)
-    url = own_redis.url.reveal()
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("STREAMPOLL_")}
-    environ |= {"STREAMPOLL_REDIS_URL": url, "HOOK_URL": receiver.url, "MAIL_PASSWORD": PASSWORD, "COLUMNS": "200"}
-    environ |= {"STREAMPOLL_POSTGRES_DSN": "postgresql://nobody@127.0.0.1:9/none"}
-    deployment = Deployment(open_directory, url, "", environ)
-    try:
+    secrets = {"HOOK_URL": receiver.url, "MAIL_PASSWORD": PASSWORD}
+    with deployment_of(open_directory, own_redis.url.reveal(), NOWHERE, **secrets) as deployment:
         yield deployment
-    finally:
-        for running in deployment.running:
-            running.end()
-            print(f"--- {running.log.name}\n{running.said[-4000:]}")
 
 
 def write(where: Path, wait: str = "0s", more: str = "", mail_port: int = 0) -> None:

@@ -22,7 +22,7 @@ import redis
 from streampoll.config.credentials import _READERS
 from streampoll.results.codec import decode_payload
 from tests.custom_support import install
-from tests.e2e_support import SHARDS, START_S, Deployment
+from tests.e2e_support import SHARDS, START_S, Deployment, deployment_of
 from tests.secrets_support import CASES, Case, found_in, new_secret, off_the_loop
 from tests.test_custom_example import EXAMPLE
 from tests.waiting import eventually_async
@@ -92,25 +92,16 @@ async def system(
     open_directory: Path, fresh_redis: str, fresh_database: str
 ) -> AsyncIterator[tuple[Deployment, list[Case]]]:
     """A deployment at DEBUG with two devices a protocol: one accepts its secrets, the other accepts others."""
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("STREAMPOLL_")}
     packages = open_directory / "packages"
     install(packages, "nut-ups", "nut_ups", (EXAMPLE / "nut_ups.py").read_text())
-    environ |= {
-        "STREAMPOLL_REDIS_URL": fresh_redis, "STREAMPOLL_POSTGRES_DSN": fresh_database, "PYTHONPATH":
-        os.pathsep.join([str(packages), str(Path(__file__).parent.parent)]),
-    }  # fmt: skip
+    modules = os.pathsep.join([str(packages), str(Path(__file__).parent.parent)])
     where = open_directory / "configuration"
     (where / "profiles").mkdir(parents=True)
-    deployment = Deployment(where, fresh_redis, fresh_database, environ)
     async with AsyncExitStack() as stack:
-        cases = [await serve(case, deployment, stack) for case in CASES]
-        (where / "streampoll.toml").write_text(TOML)
-        try:
+        with deployment_of(where, fresh_redis, fresh_database, PYTHONPATH=modules) as deployment:
+            cases = [await serve(case, deployment, stack) for case in CASES]
+            (where / "streampoll.toml").write_text(TOML)
             yield deployment, cases
-        finally:
-            for running in deployment.running:
-                running.end()
-                print(f"--- {running.log.name}\n{running.said[-4000:]}")  # pytest shows it where the test failed
 
 
 async def serve(case: Case, deployment: Deployment, stack: AsyncExitStack) -> Case:

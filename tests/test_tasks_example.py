@@ -1,13 +1,12 @@
 """The example of docs/from-celery.md: what the page shows is what lies there, and it runs."""
 
-import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 from tests.docs_support import TOP, blocks, text_of
-from tests.e2e_support import Deployment
+from tests.e2e_support import Deployment, deployment_of
 from tests.servers_support import run_now
 from tests.tasks_support import client_of
 from tests.waiting import eventually
@@ -23,22 +22,17 @@ def test_the_page_shows_the_files_of_the_example() -> None:
 
 def test_the_example_runs(tmp_path: Path, fresh_redis: str, fresh_database: str) -> None:
     where = shutil.copytree(EXAMPLE, tmp_path / "example")
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("STREAMPOLL_")}
-    environ |= {"STREAMPOLL_REDIS_URL": fresh_redis, "STREAMPOLL_POSTGRES_DSN": fresh_database}
-    deployment = Deployment(where, fresh_redis, fresh_database, environ)
 
-    async def nightly() -> str:
+    async def nightly(deployment: Deployment) -> str:
         async with client_of(deployment) as client:
             return await client.send("reports.nightly", ["berlin", "rome"], key="of a test")
 
-    worker = deployment.start("worker", "--pool", "tasks")
-    try:
-        command = [sys.executable, "ask.py", "."]
-        done = subprocess.run(command, cwd=where, env=environ, capture_output=True, text=True, timeout=60, check=False)
+    with deployment_of(where, fresh_redis, fresh_database) as deployment:
+        worker = deployment.start("worker", "--pool", "tasks")
+        command, env = [sys.executable, "ask.py", "."], deployment.environ
+        done = subprocess.run(command, cwd=where, env=env, capture_output=True, text=True, timeout=60, check=False)
         assert done.stdout == "berlin: 6 devices\nberlin: 6 devices\noslo: 4 devices\n", done.stderr + worker.said
-        run_now(nightly())
+        run_now(nightly(deployment))
         eventually(
             lambda: "rome: 4 devices" in deployment.run("task", "list", "--name", "reports.publish", "--json").stdout
         )
-    finally:
-        worker.end()
