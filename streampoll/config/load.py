@@ -6,9 +6,11 @@ coordinator takes all of it. Every function raises one `ConfigError` with all th
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from streampoll.analysis.rule import RuleSet
 from streampoll.config.convert import Place
@@ -35,6 +37,8 @@ FILE = "streampoll.toml"
 SYSTEM = Path("/etc/streampoll")
 
 log = logging.getLogger(__name__)
+
+_Part = TypeVar("_Part")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,76 +84,65 @@ def load(where: Path, environ: Mapping[str, str]) -> Configuration:
 
 def load_settings(where: Path, environ: Mapping[str, str]) -> Settings:
     """Return the settings alone; the rest of the functions take their paths from them."""
-    report = Report()
-    _, settings = _settings(where, environ, report)
-    _finish(report)
-    return settings
+    return _right(lambda report: _settings(where, environ, report)[1])
 
 
 def load_jobs(where: Path) -> tuple[Job, ...]:
     """Return the jobs, each by itself checked."""
-    report = Report()
-    source = _source(where, report)
-    jobs = read_jobs(Place(source, report))
-    _finish(report)
-    return jobs
+    return _right(lambda report: read_jobs(Place(_source(where, report), report)))
 
 
 def load_profiles(where: Path, settings: Settings) -> Mapping[str, PollPlan]:
     """Return every profile by name, the built-in ones too."""
-    report = Report()
-    shown = settings.paths.profiles
-    profiles = read_profiles(source_directory(where) / shown, shown, report)
-    _finish(report)
-    return profiles
+    base, shown = source_directory(where), settings.paths.profiles
+    return _right(partial(read_profiles, base / shown, shown))
 
 
 def load_rules(where: Path) -> RuleSet:
     """Return the rules, maintenance windows, and when a device counts as down; the defaults where there is no file."""
-    report = Report()
-    rules = read_rules(source_directory(where) / RULES_FILE, RULES_FILE, report)
-    _finish(report)
-    return rules
+    return _right(partial(read_rules, source_directory(where) / RULES_FILE, RULES_FILE))
 
 
 def load_workflows(where: Path, settings: Settings) -> Mapping[str, Workflow]:
     """Return every workflow by name, those that are shipped too."""
-    report = Report()
-    shown = settings.paths.workflows
-    workflows = read_workflows(source_directory(where) / shown, shown, report)
-    _finish(report)
-    return workflows
+    base, shown = source_directory(where), settings.paths.workflows
+    return _right(partial(read_workflows, base / shown, shown))
 
 
 def load_inventory(where: Path, settings: Settings) -> tuple[Device, ...]:
     """Return the devices of every inventory file."""
-    report = Report()
-    devices = read_inventory(settings.paths.inventory, source_directory(where), report)
-    _finish(report)
-    return devices
+    return _right(partial(read_inventory, settings.paths.inventory, source_directory(where)))
 
 
 def load_credentials(where: Path, settings: Settings, environ: Mapping[str, str]) -> Credentials:
     """Return the credentials; a secret is read when it is first asked for, from `environ` as it is now."""
+    base, shown = source_directory(where), settings.paths.credentials
+    return _right(partial(read_credentials, base / shown, shown, environ))
+
+
+def load_notifications(where: Path, settings: Settings, environ: Mapping[str, str]) -> Notifications:
+    """Return routes and channels; a channel's secrets are read when it is first used."""
+    base, shown = source_directory(where), settings.paths.notifications
+    return _right(partial(read_notifications, base / shown, shown, environ))
+
+
+def _right(read: Callable[[Report], _Part]) -> _Part:
+    """Return what is read; its notices are logged.
+
+    Raises:
+        ConfigError: it has faults.
+    """
     report = Report()
-    shown = settings.paths.credentials
-    credentials = read_credentials(source_directory(where) / shown, shown, environ, report)
-    _finish(report)
-    return credentials
+    part = read(report)
+    report.refuse()
+    for notice in report.notices:
+        log.warning("%s", notice)
+    return part
 
 
 def default_directory(here: Path, system: Path = SYSTEM) -> Path:
     """Return where a configuration is looked for: here if there is one, else the system's directory, else here."""
     return system if not (here / FILE).exists() and (system / FILE).exists() else here
-
-
-def load_notifications(where: Path, settings: Settings, environ: Mapping[str, str]) -> Notifications:
-    """Return routes and channels; a channel's secrets are read when it is first used."""
-    report = Report()
-    shown = settings.paths.notifications
-    notifications = read_notifications(source_directory(where) / shown, shown, environ, report)
-    _finish(report)
-    return notifications
 
 
 def source_directory(where: Path) -> Path:
@@ -197,9 +190,3 @@ def _from_here(settings: Settings, base: Path) -> Settings:
 def _output_from_here(output: OutputSettings, base: Path) -> OutputSettings:
     ca = str(base / output.tls_ca) if output.tls_ca else ""
     return replace(output, tls_ca=ca, path=str(base / output.path) if output.path not in ("", "-") else output.path)
-
-
-def _finish(report: Report) -> None:
-    report.refuse()
-    for notice in report.notices:
-        log.warning("%s", notice)
