@@ -11,14 +11,13 @@ import shutil
 import signal
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from streampoll.config.secret import Secret
 from streampoll.embedded.owner import Owner, closed_directory, own_directory, server_owner
 from streampoll.embedded.places import fits_socket, on_free_port
 from streampoll.embedded.postgres_program import PostgresProgram, choose_postgres, reachable_program
 from streampoll.embedded.process import ServerCommand, ServerProcess, locked_directory, run_to_end
+from streampoll.embedded.server import EmbeddedServer
 from streampoll.errors import ConfigError, Fault
 
 ROLE = DATABASE = "streampoll"
@@ -36,27 +35,20 @@ class PostgresOptions:
     shared_buffers_mb: int = 128
 
 
-class EmbeddedPostgres:
+class EmbeddedPostgres(EmbeddedServer):
     """A PostgreSQL that lives as long as this object; its data live as long as the directory."""
 
+    NAME = "PostgreSQL"
+
     def __init__(self, directory: Path, options: PostgresOptions | None = None) -> None:
+        super().__init__(directory)
         self._options = options or PostgresOptions()
-        self._directory = directory
         self._password = ""
-        self._server: ServerProcess | None = None
-        self.port = 0
 
     @property
     def dsn(self) -> Secret:
         """The DSN of the database `streampoll`, over TCP."""
         return Secret(f"postgresql://{ROLE}:{self._password}@127.0.0.1:{self.port}/{DATABASE}")
-
-    @property
-    def pid(self) -> int:
-        """The process id of the running server."""
-        if self._server is None:
-            raise RuntimeError("PostgreSQL is not started")
-        return self._server.pid
 
     def start(self) -> None:
         """Make the cluster if there is none, start it, return once it takes connections."""
@@ -73,18 +65,6 @@ class EmbeddedPostgres:
             (self._data / "postmaster.pid").unlink(missing_ok=True)
             on_free_port(lambda port: self._start_server(program, owner, port, lock))
 
-    def stop(self) -> None:
-        """End in order: open transactions are rolled back, everything is written down."""
-        if self._server is not None:
-            self._server.stop()
-            self._server = None
-
-    def kill(self) -> None:
-        """End at once, as a crash would; for tests."""
-        if self._server is not None:
-            self._server.kill()
-            self._server = None
-
     @property
     def _data(self) -> Path:
         return self._directory / "data"
@@ -93,17 +73,8 @@ class EmbeddedPostgres:
         self.port = port
         write_configuration(self._data / "postgresql.conf", self._directory, self.port, self._options)
         argv = (str(program.postgres), "-D", str(self._data))
-        self._server = ServerProcess(ServerCommand("PostgreSQL", argv, self._directory, signal.SIGINT, owner), lock)
+        self._server = ServerProcess(ServerCommand(self.NAME, argv, self._directory, signal.SIGINT, owner), lock)
         self._server.wait_ready(lambda: _ready(self._data), START_TIMEOUT_S)
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
 
 def refuse_closed(directory: Path, owner: Owner | None) -> None:

@@ -13,8 +13,6 @@ import signal
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import redis
 from redis.backoff import NoBackoff
@@ -24,6 +22,7 @@ from streampoll.config.secret import Secret
 from streampoll.embedded.owner import own_directory
 from streampoll.embedded.places import fits_socket, on_free_port
 from streampoll.embedded.process import ServerCommand, ServerProcess, locked_directory
+from streampoll.embedded.server import EmbeddedServer
 from streampoll.errors import UnfitServerError
 
 OLDEST = (6, 2)  # XAUTOCLAIM
@@ -61,15 +60,15 @@ class RedisOptions:
     max_memory_bytes: int = 1 << 30  # writes are refused above this; dispatch stops at 80 % of it
 
 
-class EmbeddedRedis:
+class EmbeddedRedis(EmbeddedServer):
     """A Redis that lives as long as this object; its data live as long as the directory."""
 
+    NAME = "Redis"
+
     def __init__(self, directory: Path, options: RedisOptions | None = None) -> None:
+        super().__init__(directory)
         self._options = options or RedisOptions()
-        self._directory = directory
         self._password = secrets.token_urlsafe(24)
-        self._server: ServerProcess | None = None
-        self.port = 0
 
     @property
     def url(self) -> Secret:
@@ -82,13 +81,6 @@ class EmbeddedRedis:
         path = _socket_path(self._directory)
         return Secret(f"unix://:{self._password}@{path}?db=0") if path else self.url
 
-    @property
-    def pid(self) -> int:
-        """The process id of the running server."""
-        if self._server is None:
-            raise RuntimeError("Redis is not started")
-        return self._server.pid
-
     def start(self) -> None:
         """Start the server and return once it answers; UnfitServerError or UnavailableError if it can't."""
         self._directory = own_directory(self._directory, None)
@@ -96,38 +88,17 @@ class EmbeddedRedis:
             binary = choose_redis(self._directory, self._options.binary)
             on_free_port(lambda port: self._start_server(binary, port, lock))
 
-    def stop(self) -> None:
-        """Write everything down and end."""
-        if self._server is not None:
-            self._server.stop()
-            self._server = None
-
-    def kill(self) -> None:
-        """End at once, as a crash would; for tests."""
-        if self._server is not None:
-            self._server.kill()
-            self._server = None
-
     def _start_server(self, binary: RedisBinary, port: int, lock: int) -> None:
         self.port = port
         configuration = self._directory / "redis.conf"
         configuration.touch(mode=0o600)
         configuration.write_text(redis_configuration(self._directory, self.port, self._password, self._options))
         argv = (str(binary.path), str(configuration))
-        self._server = ServerProcess(ServerCommand("Redis", argv, self._directory, signal.SIGTERM), lock)
+        self._server = ServerProcess(ServerCommand(self.NAME, argv, self._directory, signal.SIGTERM), lock)
         once = Retry(NoBackoff(), 0)  # wait_ready asks again by itself, and sooner
         with redis.Redis.from_url(self.url.reveal(), socket_timeout=1.0, retry=once) as client:
             self._server.wait_ready(lambda: _answers(client), START_TIMEOUT_S)
         (self._directory / "written-by").write_text(f"{binary}\n")
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
 
 def redis_binaries() -> list[RedisBinary]:
