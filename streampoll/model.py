@@ -164,6 +164,10 @@ RETRIES_TIMED: Final = 6
 """Of so many retries of a poll it is kept when each was; the rest is only counted."""
 
 
+LAG_TOLD_S: Final = 0.25
+"""A worker that is late by less does not say so in its rows."""
+
+
 @dataclass(slots=True)  # one is made for every poll
 class Asked:
     """When a device was asked in one poll, and asked again: wall-clock seconds, 0.0 where it is not known."""
@@ -226,6 +230,7 @@ class Trace:
     delivery: int  # 1 for the first delivery
     consumer: str
     asked: Asked = field(default_factory=Asked)
+    lag_s: float = 0.0  # how late the worker's event loop was by then, where that was LAG_TOLD_S or more
 
 
 @dataclass(slots=True)  # one is made for every poll: frozen, that takes four times as long

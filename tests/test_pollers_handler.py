@@ -3,6 +3,7 @@
 import asyncio
 import math
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -65,6 +66,15 @@ async def test_when_a_device_was_asked_is_told_by_the_clock_of_redis() -> None:
     times = trace.asked.first, trace.asked.retried[0], trace.first_reply, trace.asked.last_reply
     assert times == pytest.approx((NOW - 3, NOW - 2, NOW, NOW), abs=2.0)
     assert trace.asked.retries == 1
+
+
+async def test_a_worker_that_was_late_says_so_in_its_row() -> None:
+    it = PollHandler(replace(handler()._ports, lag_s=lambda: 3.2))
+
+    [finish] = await it.handle([delivered()])
+
+    assert isinstance(finish, Finish)
+    assert decode_payload(decode_result(finish.emits[0].entry).payload)[1].lag_s == 3.2
 
 
 async def test_an_entry_whose_next_slot_has_begun_is_not_polled() -> None:

@@ -10,13 +10,15 @@ import pytest
 import redis
 
 from streampoll.cli import run
-from streampoll.model import Outcome, Result, Status, Table, TableTime
+from streampoll.embedded.places import free_port
+from streampoll.model import Outcome, Result, Status, Table, TableTime, Target
 from streampoll.results.codec import encode_payload
 from streampoll.results.migrations import load_migrations
 from streampoll.results.partitions import DAY_S
 from streampoll.results.reader import StoredPoll
 from streampoll.results.render import cell_text, named_rows, shown, text_lines
-from streampoll.shards.entries import encode_result
+from streampoll.shards.entries import Entry, Kind, encode_fields, encode_result, encode_target
+from streampoll.shards.ring import shard_of
 from tests.results_support import NOON, TRACE, bench, dispatched, ledger_entry, result_entry
 
 TABLE = Table(
@@ -196,14 +198,21 @@ def test_two_rows_of_one_name_are_both_kept() -> None:
     assert [name for name, _ in named_rows(table)] == ["a", "2", "3", "b"]
 
 
-def test_explain_tells_the_story_of_the_newest_poll(
-    place: Path, fresh_database: str, capsys: pytest.CaptureFixture[str]
+def test_explain_tells_the_story_of_the_newest_poll_while_redis_is_away(
+    place: Path, fresh_database: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     _store(fresh_database)
+    monkeypatch.setenv("STREAMPOLL_REDIS_URL", f"redis://127.0.0.1:{free_port()}/0")
 
     assert run(["explain", "core-1", "--job", "interfaces", "--config", str(place), "--json"]) == 0
-    said = json.loads(capsys.readouterr().out)
-    assert (said["slot"], said["status"], said["error"]) == (NOON, "partial", "ifTable: cut by the deadline")
+    found = capsys.readouterr()
+    assert "what became of polls without a row is not known: Redis" in found.err
+    said = json.loads(found.out)
+    assert (said["slot"], said["status"], said["error"]) == (
+        "2026-01-09T12:00:00Z",
+        "partial",
+        "ifTable: cut by the deadline",
+    )
     assert said["story"][0]["what"] == "dispatched"
 
 
@@ -214,29 +223,45 @@ def own_redis(fresh_redis: str, monkeypatch: pytest.MonkeyPatch) -> str:
     return fresh_redis
 
 
+@pytest.fixture
+def polled_place(place: Path, own_redis: str, fresh_database: str) -> Path:
+    """A configuration with a job that polls two devices each minute, of which PostgreSQL and an empty Redis know."""
+    (place / "streampoll.toml").write_text('[jobs.interfaces]\nevery = "60s"\nspread = false\n')
+    (place / "inventory.csv").write_text("name,address\ncore-1,10.0.0.1\ncore-9,10.0.0.9\n")
+    _store(fresh_database)
+    return place
+
+
+def _explained(place: Path, device: str, slot: int, job: str = "interfaces") -> int:
+    return run(["explain", device, "--job", job, "--slot", str(slot), "--config", str(place)])
+
+
 def test_explain_calls_nothing_missing_that_is_still_in_redis(
-    place: Path, own_redis: str, fresh_database: str, capsys: pytest.CaptureFixture[str]
+    polled_place: Path, own_redis: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    _store(fresh_database)
+    target = Target("core-9", "10.0.0.9", 0, "system", "", {})
+    fields = encode_fields(Entry(Kind.POLL, "interfaces", NOON, NOON + 60, encode_target(target)))
+    stream = f"sp:{{{shard_of('10.0.0.9', 16):02d}}}:polling"
     with redis.Redis.from_url(own_redis) as client:
-        client.hset("sp:{03}:open", f"polling:interfaces:{NOON}", 1)
-    arguments = ["explain", "core-9", "--job", "interfaces", "--slot", str(NOON), "--config", str(place)]
-    asyncio.run(_named(fresh_database, "core-9"))
+        client.xadd(stream, dict(zip(fields[0::2], fields[1::2], strict=True)), f"{NOON}005-0")  # type: ignore[arg-type]
 
-    assert run(arguments) == 1
-    assert "still in Redis" in capsys.readouterr().err
-
-
-async def _named(dsn: str, device: str) -> None:
-    async with bench(dsn) as b:
-        await b.handle(ledger_entry(dispatched("core-1", "core-9")), result_entry(device, NOON - 3600))
+    assert _explained(polled_place, "core-9", NOON) == 1
+    said = capsys.readouterr().out
+    assert said.startswith("interfaces of core-9, due 2026-01-09T12:00:00Z: waiting\n  It has waited in the stream of")
+    assert said.endswith(" since 2026-01-09T12:00:00.005Z. No worker serves class polling now.\n")
 
 
-def test_explain_says_why_there_is_no_such_poll(
-    place: Path, own_redis: str, fresh_database: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    _store(fresh_database)
-    slot = str(NOON + 7)
+def test_explain_says_when_a_device_is_due_that_was_not(polled_place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _explained(polled_place, "core-1", NOON + 7) == 1
+    said = capsys.readouterr().out
+    assert "interfaces of core-1 at 2026-01-09T12:00:07Z: not due" in said
+    assert "It is due each 1m, the last time before that at 2026-01-09T12:00:00Z." in said
 
-    assert run(["explain", "core-1", "--job", "interfaces", "--slot", slot, "--config", str(place)]) == 1
-    assert f"nothing was due at {slot}" in capsys.readouterr().err
+
+def test_explain_tells_of_a_name_that_nobody_knows(polled_place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _explained(polled_place, "core-0", NOON) == 1
+    assert "no results of a device 'core-0'; the nearest: core-" in capsys.readouterr().err
+    assert _explained(polled_place, "core-1", NOON, "interface") == 1
+    assert "no results of a job 'interface'; the nearest: interfaces" in capsys.readouterr().err
+    assert _explained(polled_place, "core-2", NOON + 60) == 1
+    assert "no poll of core-2 is stored of 2026-01-09T12:01:00Z, and no inventory has it" in capsys.readouterr().err

@@ -62,11 +62,12 @@ outcomes = st.builds(
     names,
     st.lists(names, max_size=3).map(tuple),
 )
+lags = st.just(0.0) | st.integers(250, 99_999).map(lambda ms: ms / 1000)
 sent = st.integers(1, 1 << 52).map(lambda micros: micros / 1e6)
 asked = st.just(Asked()) | st.builds(Asked, sent, times) | st.builds(
     Asked, sent, times, st.integers(1, 99), st.lists(sent, max_size=3).map(tuple)
 )  # fmt: skip
-traces = st.builds(Trace, times, times, times, times, times, st.integers(1, 99), names, asked)
+traces = st.builds(Trace, times, times, times, times, times, st.integers(1, 99), names, asked, lags)
 
 
 @given(outcomes, traces)

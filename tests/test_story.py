@@ -10,9 +10,8 @@ import pytest
 from streampoll.config.settings import LogSettings
 from streampoll.logs import set_up_logs
 from streampoll.model import Asked, Outcome, Status, Trace
-from streampoll.observe.story import chapter_line, conclusion, heading, story_json, story_of, without_row
+from streampoll.observe.story import chapter_line, conclusion, heading, story_json, story_of
 from streampoll.results.reader import StoredPoll
-from streampoll.results.slots import SlotTally
 
 SLOT = 1_700_000_000  # 22:13:20 UTC
 
@@ -50,7 +49,7 @@ def test_what_happened_is_told_in_order_with_how_long_it_took() -> None:
         "22:13:20.250    +0.050 s  first request",
         "22:13:20.400    +0.150 s  first reply",
         "22:13:20.500    +0.100 s  last reply",
-        "22:13:20.600    +0.100 s  done 3 requests, 90 values",
+        "22:13:20.600    +0.100 s  done after 3 requests, with 90 values",
         "22:13:20.700    +0.100 s  stored",
     ]
     assert heading(story_of(poll())) == "j of core-1, due 2023-11-14T22:13:20Z: ok"
@@ -61,7 +60,7 @@ def test_a_request_that_is_sent_again_has_its_own_line_and_is_what_was_waited_fo
     story = story_of(retried(2.3, first=2.4))
 
     assert [chapter.what for chapter in story.chapters][3:6] == ["first request", "sent again", "first reply"]
-    assert "done 3 requests (1 of them sent again), 90 values" in "\n".join(told(story.poll))
+    assert "done after 3 requests (1 of them sent again), with 90 values" in "\n".join(told(story.poll))
     assert conclusion(story) == (
         "Of the 4.5 s until it was stored, it waited 2.2 s for the device: 1 request had to be sent again."
     )
@@ -72,7 +71,7 @@ def test_retries_beyond_those_that_are_timed_are_counted() -> None:
     lines = told(retried(1.0, 2.0, retries=7))
 
     assert [line[26:] for line in lines if "again" in line] == [
-        "sent again", "sent again and 5 more times", "done 3 requests (7 of them sent again), 90 values",
+        "sent again", "sent again and 5 more times", "done after 3 requests (7 of them sent again), with 90 values",
     ]  # fmt: skip
 
 
@@ -117,6 +116,21 @@ def test_a_device_that_did_not_answer_is_what_was_waited_for() -> None:
     assert story_of(silent).waited == "for the device, which did not answer"
 
 
+def test_a_worker_that_stood_still_is_named_beside_the_device() -> None:
+    found = retried(2.3, first=0.0)
+    found.trace.lag_s = 16.7
+
+    assert "did not answer. But the worker itself stood still for up to 16.7 s" in conclusion(story_of(found))
+
+
+def test_what_was_read_the_moment_it_was_added_was_not_read_before() -> None:
+    """A read waits for an entry: rows of earlier releases have the time at which it was sent."""
+    found = poll()
+    found.trace.read = SLOT - 0.7
+
+    assert told(found)[1] == "22:13:20.100    +0.000 s  read by w-1"
+
+
 def test_a_row_without_a_trace_blames_nobody() -> None:
     nothing = Trace(0.0, 0.0, 0.0, 0.0, 0.0, 0, "")
     unread = StoredPoll("j", "core-1", SLOT, Status.OK, 400, 9_000, Outcome(Status.OK), nothing)
@@ -129,25 +143,6 @@ def test_what_did_not_happen_is_left_out() -> None:
 
     assert "first reply" not in [each.what for each in story.chapters]
     assert heading(story) == "j of core-1, due 2023-11-14T22:13:20Z: timeout, no answer"
-
-
-@pytest.mark.parametrize(
-    ("changes", "says"),
-    [
-        ({"expected": 0}, "nothing was due"),
-        ({"final": False}, "still in Redis"),
-        ({"skipped": 4}, "4 of 9 polls of that slot were skipped"),
-        ({"lost": 2}, "2 of 9 polls of that slot were lost"),
-        ({"missing": 1}, "1 of 9 polls of that slot are missing"),
-        ({}, "not among the 9 that were due"),
-    ],
-)
-def test_why_there_is_no_row_is_said(changes: dict[str, int], says: str) -> None:
-    said = {"slot": SLOT, "final": True, "expected": 9, "ok": 9, "partial": 0, "failed": 0, "failed_by_status": {},
-            "expired": 0, "skipped": 0, "lost": 0, "missing": 0, "duplicates": 0, "cycle_s": 1.0}  # fmt: skip
-
-    assert says in without_row(SlotTally(**{**said, **changes}), SLOT)
-    assert without_row(None, SLOT) == f"nothing was due at {SLOT}"
 
 
 def test_log_lines_are_json_where_that_is_asked_for(tmp_path: Path) -> None:

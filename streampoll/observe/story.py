@@ -13,7 +13,6 @@ from typing import Any, Final
 from streampoll.model import Status
 from streampoll.results.reader import StoredPoll
 from streampoll.results.render import clock, plain
-from streampoll.results.slots import SlotTally
 
 LATE_S: Final = 1.0  # what took longer is said to be where the time went
 
@@ -29,6 +28,9 @@ class Wait(StrEnum):
     DEVICE = "for the device"
     MAKING = "for the worker, after the device's last reply"
     STORE = "for the store"
+
+
+_IN_WORKER: Final = (Wait.PLACE, Wait.TURN, Wait.DEVICE, Wait.MAKING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,7 @@ def _happened(poll: StoredPoll) -> Iterator[tuple[str, float, Wait, str]]:
     """Yield what happened, in order: (what, when, what was waited for, more); at 0.0 if it did not."""
     trace = poll.trace
     yield "dispatched", trace.dispatched, Wait.COORDINATOR, ""
-    yield "read", trace.read, *_reading(poll)
+    yield "read", trace.read and max(trace.read, trace.dispatched), *_reading(poll)
     yield "started", trace.started, Wait.PLACE, ""
     yield from _talk(poll)
     yield "done", trace.done, _end(poll), _counts(poll)
@@ -136,8 +138,11 @@ def _end(poll: StoredPoll) -> Wait:
 
 def _counts(poll: StoredPoll) -> str:
     outcome, retries = poll.outcome, poll.trace.asked.retries
+    if not outcome.requests:
+        return ""
     again = f" ({retries} of them sent again)" if retries else ""
-    return f"{_many(outcome.requests, 'request')}{again}, {_many(outcome.varbinds, 'value')}"
+    values = f", with {_many(outcome.varbinds, 'value')}" if outcome.varbinds else ""
+    return f"after {_many(outcome.requests, 'request')}{again}{values}"
 
 
 def _many(count: int, what: str) -> str:
@@ -163,8 +168,11 @@ def conclusion(story: Story) -> str:
     longest = story.longest
     if longest is None:
         return ""
-    after_s = story.chapters[-1].at - story.poll.slot
-    return f"Of the {after_s:.1f} s until it was stored, it waited {story.waits[longest]:.1f} s {story.waited}."
+    after_s, lag_s = story.chapters[-1].at - story.poll.slot, story.poll.trace.lag_s
+    said = f"Of the {after_s:.1f} s until it was stored, it waited {story.waits[longest]:.1f} s {story.waited}."
+    if lag_s >= LATE_S and longest in _IN_WORKER:
+        said += f" But the worker itself stood still for up to {lag_s:.1f} s around then, and noticed nothing."
+    return said
 
 
 def story_json(story: Story) -> dict[str, Any]:
@@ -176,20 +184,5 @@ def story_json(story: Story) -> dict[str, Any]:
         "values": poll.outcome.varbinds, "consumer": poll.trace.consumer or None, "delivery": poll.trace.delivery,
         "story": [{"what": each.what, "at": clock(each.at), "after_s": round(each.at - poll.slot, 3),
                    "took_s": round(each.took_s, 3)} for each in story.chapters],
-        "waited": story.waited or None,
+        "waited": story.waited or None, "worker_lag_s": poll.trace.lag_s,
     }  # fmt: skip
-
-
-def without_row(tally: SlotTally | None, slot: int) -> str:
-    """Say why a poll has no row, as far as its slot's books tell."""
-    if tally is None or not tally.expected:
-        return f"nothing was due at {slot}"
-    if not tally.final:
-        return "it is not over: something of that slot is still in Redis"
-    if tally.skipped:
-        return f"{tally.skipped} of {tally.expected} polls of that slot were skipped: `streampoll audit` has the cause"
-    if tally.lost:
-        return f"{tally.lost} of {tally.expected} polls of that slot were lost with data of Redis"
-    if tally.missing:
-        return f"{tally.missing} of {tally.expected} polls of that slot are missing: see `streampoll audit --list`"
-    return f"the device was not among the {tally.expected} that were due then"

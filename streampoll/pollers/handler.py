@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from streampoll.errors import EntryError
-from streampoll.model import Outcome, QueueClass, Result, Status, Target, Trace
+from streampoll.model import LAG_TOLD_S, Outcome, QueueClass, Result, Status, Target, Trace
 from streampoll.pollers.counts import PollCounts
 from streampoll.pollers.wraps import WrapWarnings
 from streampoll.shards.entries import Delivered, Entry, Kind, Log, decode_target, encode_analyze, encode_result
@@ -100,12 +100,13 @@ class PollHandler:
     def _finish(self, delivered: Delivered, entry: Entry, device: str, outcome: Outcome, started: float) -> Finish:
         done = self._ports.now()
         self.counts.note(outcome, done - started, started - entry.slot)
-        read = done - (time.monotonic() - delivered.leased)
+        read = max(delivered.dispatched, done - (time.monotonic() - delivered.leased))  # it may have waited for it
+        lag_s = self._ports.lag_s()
         ahead_s = done - time.time()  # of Redis' clock before this host's, by which pollers tell the time
         outcome.asked.shift(ahead_s)
         trace = Trace(
             delivered.dispatched, read, started, outcome.first_reply and outcome.first_reply + ahead_s, done,
-            delivered.delivery, self._ports.consumer, outcome.asked,
+            delivered.delivery, self._ports.consumer, outcome.asked, lag_s if lag_s >= LAG_TOLD_S else 0.0,
         )  # fmt: skip
         result = Result(
             entry.job, device, entry.slot, outcome.status, int((done - started) * 1000),
@@ -116,7 +117,7 @@ class PollHandler:
         if kept := self._ports.kept_for_outputs:
             emits.append(Emit(Log.OUTPUTS, encode_result(result, kept)))
         if self._ports.analysed():
-            lag_ms = int(1000 * self._ports.lag_s()) if outcome.status is Status.TIMEOUT else 0
+            lag_ms = int(1000 * lag_s) if outcome.status is Status.TIMEOUT else 0
             emits.append(Emit(QueueClass.ANALYSIS, encode_analyze(stored, lag_ms)))
         return Finish(emits)
 

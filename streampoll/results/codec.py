@@ -98,7 +98,8 @@ def _layout(outcome: Outcome, trace: Trace) -> tuple[Any, ...]:
         after(outcome.at), after(outcome.first_reply), outcome.requests, outcome.varbinds,
         (
             start, after(trace.read), started, replied, after(trace.done),
-            trace.delivery, trace.consumer, *_asked_layout(trace.asked, started, replied, after),
+            trace.delivery, trace.consumer,
+            *_asked_layout(trace.asked, started, replied, after), *_lag_layout(trace),
         ),
         *_newer_layout(outcome),
     )  # fmt: skip
@@ -125,6 +126,14 @@ def _asked_layout(
     if not asked.retries:
         return (said,)
     return ((*said, asked.retries, *((after(at) or 0) - first for at in asked.retried)),)
+
+
+def _lag_layout(trace: Trace) -> tuple[int | None, ...]:
+    """Return how late the worker was, in milliseconds, where it was: it stands behind `asked`."""
+    if not trace.lag_s:
+        return ()
+    lag_ms = round(trace.lag_s * 1000)
+    return (lag_ms,) if trace.asked.first else (None, lag_ms)
 
 
 def _table_layout(table: Table, after: Callable[[float], int | None]) -> tuple[Any, ...]:
@@ -195,8 +204,10 @@ def _read(fields: Any) -> tuple[Outcome, Trace]:
         return 0.0 if offset is None else (start + _integer(offset)) / 1e6
 
     trace = Trace(start / 1e6, clock(read), clock(started), clock(first), clock(done), delivery, consumer)
-    if more:
+    if more and more[0] is not None:
         trace.asked = _read_asked(more[0], started, first, clock)
+    if more[1:]:
+        trace.lag_s = _integer(more[1]) / 1000
     outcome = Outcome(
         Status(status), error, _scalars(values), {name: _read_table(table, clock) for name, table in tables.items()},
         missing, clock(at), clock(reply), sent, got, *_read_newer(newer),

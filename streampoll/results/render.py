@@ -90,6 +90,7 @@ def trace_json(trace: Trace) -> dict[str, Any]:
         "first_request": clock(trace.asked.first),
         "last_reply": clock(trace.asked.last_reply),
         "retried": [clock(at) for at in trace.asked.retried],
+        "worker_lag_s": trace.lag_s,
         "delivery": trace.delivery,
         "consumer": trace.consumer,
     }

@@ -60,10 +60,11 @@ class Letters:
         """Yield the letters of classes, shard by shard, the oldest first."""
         for queue in queues:
             for shard in range(self._shards):
-                async for letter in self._read(queue, shard):
+                async for letter in self.of_shard(queue, shard):
                     yield letter
 
-    async def _read(self, queue: QueueClass, shard: int) -> AsyncIterator[Letter]:
+    async def of_shard(self, queue: QueueClass, shard: int) -> AsyncIterator[Letter]:
+        """Yield the letters of a class in one shard, the oldest first."""
         dead, first = self._keys.shard(shard).dead(queue), "-"
         while True:
             found = await self._scripts.one("letters", [dead], [first, _AT_ONCE])
