@@ -1,16 +1,19 @@
 """The command line as a whole: what a user sees of errors, unknown commands and interruptions."""
 
 import importlib.machinery
+import json
+import os
 import subprocess
 import sys
 import types
 from collections.abc import Callable
+from pathlib import Path
 
 import click
 import pytest
 
 from streampoll import cli
-from streampoll.errors import ConfigError, Fault, RedisUnavailable, UnfitServerError
+from streampoll.errors import ConfigError, Fault, PostgresUnavailable, RedisUnavailable, UnfitServerError
 
 StandIn = Callable[[Callable[[], object]], None]
 
@@ -109,3 +112,85 @@ def test_asking_for_the_version_imports_no_command() -> None:
     assert "streampoll 0." in done.stdout
     assert "streampoll.cli." not in done.stdout
     assert "asyncio" not in done.stdout.split()
+
+
+# -- what the command line itself is wrong in
+
+
+@pytest.mark.parametrize(
+    ("typed", "line"),
+    [
+        ("results r1 --since yesterday", "--since: 'yesterday' is not a time; write 10m, 2h or 2026-01-31T08:00"),
+        ("top --limit 0", "-n / --limit: 0 is not in the range 1<=x<=200"),
+        ("results", "streampoll results: Missing argument 'DEVICE'; `streampoll results --help`"),
+        ("run", "streampoll run: name devices, or a job by --job; `streampoll run --help`"),
+        (
+            "workflow resolve r s",
+            "streampoll workflow resolve: say either --done or --retry; `streampoll work",
+        ),
+        ("dead shw", "streampoll dead: No such command 'shw'"),
+        ("demo --profile interface", "--profile: there is no profile 'interface'; did you mean 'interfaces'?"),
+        ("poll :161", "HOST[:PORT]: ':161' has no host; write 192.0.2.1 or 192.0.2.1:1161"),
+    ],
+)
+def test_a_wrong_command_line_is_one_line(typed: str, line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(typed.split()) == 2
+    [said] = capsys.readouterr().err.splitlines()
+    assert said.startswith(line)
+
+
+def test_a_group_without_a_command_shows_its_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["dead"]) == 2
+    assert "requeue" in capsys.readouterr().err
+
+
+def test_a_server_that_does_not_answer_is_told_with_the_setting_that_names_it(
+    stand_in: StandIn, capsys: pytest.CaptureFixture[str]
+) -> None:
+    away = PostgresUnavailable("PostgreSQL: refused")
+    away.__cause__ = ConnectionRefusedError()
+    stand_in(raising(away))
+    assert cli.run(["dead"]) == 1
+    said = capsys.readouterr().err
+    assert said == "streampoll: PostgreSQL: refused; is it up, and postgres.dsn right? (`streampoll up` brings one)\n"
+
+
+# -- where it writes
+
+
+def streampoll(script: str, **environ: str) -> "subprocess.CompletedProcess[str]":
+    """Run a shell's script in which `streampoll` is ours."""
+    ours = f'streampoll() {{ "{sys.executable}" -m streampoll "$@"; }}; '
+    return subprocess.run(
+        ["bash", "-c", ours + script], env={**os.environ, **environ}, capture_output=True, text=True, timeout=60,
+        check=False,
+    )  # fmt: skip
+
+
+def test_a_full_disk_is_one_line() -> None:
+    done = streampoll("streampoll profile list > /dev/full")
+    assert (done.returncode, done.stderr) == (1, "streampoll: stdout can't be written: No space left on device\n")
+
+
+def test_a_closed_stdout_is_no_error() -> None:
+    done = streampoll("streampoll profile list >&-")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_an_ascii_terminal_gets_question_marks_and_a_program_gets_every_letter(tmp_path: Path) -> None:
+    # neither Python's UTF-8 mode nor its way out of the locale C: what files say is UTF-8 all the same
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": ""}
+    (tmp_path / "streampoll.toml").write_text("", encoding="utf-8")
+    (tmp_path / "inventory.csv").write_text("name,address,site\ncore-1,127.0.0.1,Zürich\n", encoding="utf-8")
+    away = {"STREAMPOLL_REDIS_URL": "redis://127.0.0.1:9/0", "STREAMPOLL_POSTGRES_DSN": "postgresql://a@127.0.0.1:9/b"}
+    where = {"STREAMPOLL_CONFIG": str(tmp_path), **ascii_only, **away}
+    done = streampoll("streampoll capacity --devices 100; streampoll device core-1 --json", **where)
+    assert done.stderr == ""
+    *text, facts = done.stdout.splitlines()
+    assert any("?" in line for line in text)
+    assert json.loads(facts)["site"] == "Zürich"
+
+
+def test_a_narrow_terminal_hides_no_column() -> None:
+    done = streampoll("streampoll profile show interfaces", COLUMNS="40")
+    assert "1.3.6.1.2.1.31.1.1.1.6  " in done.stdout

@@ -24,6 +24,7 @@ DEVICE = Device("core-1", "10.0.0.1", site="zurich")
 def place(tmp_path: Path, fresh_database: str, fresh_redis: str, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A configuration directory whose servers are fresh."""
     (tmp_path / "streampoll.toml").write_text("")
+    (tmp_path / "inventory.csv").write_text("name,address\ncore-1,10.0.0.1\n")
     monkeypatch.setenv("STREAMPOLL_POSTGRES_DSN", fresh_database)
     monkeypatch.setenv("STREAMPOLL_REDIS_URL", fresh_redis)
     monkeypatch.setenv("STREAMPOLL_CONFIG", str(tmp_path))
@@ -95,7 +96,13 @@ def test_an_event_is_acknowledged_in_postgres_and_where_people_are_reminded(
         ["events", "show", "1" * 30],
         ["maintenance", "end", "7"],
         ["rules", "test", "--rule", "none"],
-        ["maintenance", "add", "--device", "a", "--for", "soon"],
+        ["maintenance", "add", "--device", "core-1", "--for", "soon"],
+        ["maintenance", "add", "--device", "core-1", "--for", "0"],
+        ["maintenance", "add", "--device", "core-1", "--for", "99999999999d"],
+        ["maintenance", "add", "--device", "core-2"],
+        ["maintenance", "end", "99999999999999999999"],
+        ["token", "revoke", "99999999999999999999"],
+        ["task", "cancel", "nosuch"],
     ],
 )
 def test_what_is_not_there_is_one_line_and_exit_code_2(

@@ -118,7 +118,7 @@ def write(path: Path, constants: Constants) -> None:
     blocks = [_HEAD, "[standing]", *_lines(constants.standing.as_dict())]
     for load in constants.loads:
         blocks += ["\n[[loads]]", *_lines(load.as_dict())]
-    path.write_text("\n".join(blocks) + "\n")
+    path.write_text("\n".join(blocks) + "\n", encoding="utf-8")
 
 
 def _lines(figures: Mapping[str, Any]) -> list[str]:

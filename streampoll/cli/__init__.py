@@ -5,6 +5,7 @@
 shown as its text on stderr, without a traceback; what is left to show one is a bug.
 """
 
+import errno
 import importlib
 import importlib.util
 import os
@@ -13,8 +14,9 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 
 import click
+from click.exceptions import NoArgsIsHelpError
 
-from streampoll.errors import ConfigError, StreampollError, UnfitServerError
+from streampoll.errors import ConfigError, PostgresUnavailable, RedisUnavailable, StreampollError, UnfitServerError
 from streampoll.version import VERSION
 
 COMMANDS = (
@@ -60,6 +62,8 @@ _MODULES = {"run": "run_now"}  # where a command's name is one of ours here
 EXIT_FAILED = 1  # a server is away, or the answer is no
 EXIT_USAGE = 2  # the user's input, or a server that must not be used as it is; click's own code for bad options
 EXIT_INTERRUPTED = 128 + 2  # as shells report SIGINT
+
+_UNWRITABLE = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # where stdout is a pipe or a file
 
 
 class LazyGroup(click.Group):
@@ -108,19 +112,47 @@ def main(arguments: list[str] | None = None) -> None:
 
 def run(arguments: list[str] | None = None) -> int:
     """Run the command line; its exit code, which a command may return or give by `ctx.exit`."""
+    prepare_streams()
     try:
         answer = group.main(arguments, prog_name="streampoll", standalone_mode=False)
         sys.stdout.flush()
     except click.ClickException as error:
-        error.show()
-        return error.exit_code
+        return show_usage(error)
     except (KeyboardInterrupt, click.Abort):
         return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        return close_quietly()
+    except OSError as error:
+        if error.errno not in _UNWRITABLE:
+            raise
+        return close_quietly(error)
     except (StreampollError, BaseExceptionGroup) as error:
         return show_errors(error)
     return answer if isinstance(answer, int) else 0
+
+
+def prepare_streams() -> None:
+    """Have stdout and stderr where they were closed, and no letter that stdout's encoding can't write end a command."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - for as long as we run
+    reconfigure = getattr(sys.stdout, "reconfigure", None)
+    if reconfigure and not (sys.stdout.encoding or "").lower().startswith("utf"):
+        reconfigure(errors="replace")
+
+
+def show_usage(error: click.ClickException) -> int:
+    """Write what is wrong with the command line as one line: the option or command, what is wrong, where to look."""
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    if isinstance(error, NoArgsIsHelpError):
+        error.show()  # a group without a command: its help is the answer
+    elif isinstance(error, click.BadParameter) and not isinstance(error, click.MissingParameter):
+        hint = error.param_hint or (error.param.get_error_hint(context) if error.param and context else "")
+        name = hint if isinstance(hint, str) else " / ".join(hint)
+        click.echo(f"{name.replace(chr(39), '')}: {_one_line(error.message)}", err=True)
+    else:
+        path = context.command_path if context else "streampoll"
+        text = _one_line(error.format_message())
+        click.echo(f"{path}: {text}" + ("" if ";" in text else f"; `{path} --help`"), err=True)
+    return error.exit_code
 
 
 def show_errors(error: StreampollError | BaseExceptionGroup) -> int:
@@ -135,8 +167,10 @@ def show_errors(error: StreampollError | BaseExceptionGroup) -> int:
     return EXIT_USAGE if any(isinstance(leaf, ConfigError | UnfitServerError) for leaf in leaves) else EXIT_FAILED
 
 
-def close_quietly() -> int:
-    """Let nothing be flushed to a pipe whose reader (`| head`) has gone."""
+def close_quietly(error: OSError) -> int:
+    """Let nothing be flushed to a stdout that takes no more; that a pipe's reader (`| head`) has gone is no news."""
+    if error.errno != errno.EPIPE:
+        click.echo(f"streampoll: stdout can't be written: {error.strerror}", err=True)
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return EXIT_FAILED  # as click does when a command's own write fails
 
@@ -149,6 +183,23 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
         yield from _leaves(inner)
 
 
+def _one_line(text: str) -> str:
+    return " ".join(text.split()).rstrip(".")
+
+
 def _text(error: BaseException) -> str:
     # a fault starts with its place ("inventory.csv:17: …"), for editors and grep; anything else with our name
-    return str(error) if isinstance(error, ConfigError) else f"streampoll: {error}"
+    if isinstance(error, ConfigError):
+        return str(error)
+    return f"streampoll: {error}{_where_to_look(error)}"
+
+
+def _where_to_look(error: BaseException) -> str:
+    """Return what to do about a server that did not answer at all."""
+    if isinstance(error, PostgresUnavailable) and isinstance(error.__cause__, OSError):
+        setting = "postgres.dsn"
+    elif isinstance(error, RedisUnavailable) and "not reachable" in str(error):
+        setting = "redis.url"
+    else:
+        return ""
+    return f"; is it up, and {setting} right? (`streampoll up` brings one)"

@@ -7,9 +7,9 @@ import time
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from streampoll.app.redis_side import open_redis
+from streampoll.cli.drawing import table_console
 from streampoll.cli.options import config_option, json_option, since_option
 from streampoll.config.settings import Settings
 from streampoll.embedded.endpoints import read_settings
@@ -46,7 +46,7 @@ def command(config: Path, since: float, as_json: bool, listing: bool) -> int:
     if as_json:
         click.echo(json.dumps(report.as_json()))
     else:
-        console = Console(highlight=False)
+        console = table_console()
         for grid in equation_grids(report):
             console.print(grid)
         console.print(verdict(report), markup=False, soft_wrap=True)

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
 from streampoll.capacity.constants import MEASURED, Constants, Load, read
 from streampoll.capacity.live import Live, Look, compare
@@ -19,6 +18,7 @@ from streampoll.capacity.scale import scenario_of
 from streampoll.capacity.simulate import simulate
 from streampoll.capacity.view import as_json, shown, simulated_line
 from streampoll.capacity.workload import estimate, mixed, size_of
+from streampoll.cli.drawing import table_console
 from streampoll.cli.options import config_option, json_option
 from streampoll.config.load import FILE, load_profiles, load_settings
 from streampoll.config.report import nearest
@@ -124,7 +124,7 @@ def _answer(found: Needs, asked: Asked, in_json: bool) -> None:
     if in_json:
         click.echo(json.dumps(as_json(found, seen)))
         return
-    console = Console(highlight=False)
+    console = table_console()
     console.print(shown(found))
     if scenario and seen:
         console.print(simulated_line(scenario, seen), soft_wrap=True)

@@ -11,10 +11,10 @@ from typing import Any
 
 import click
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from streampoll.cli.drawing import table_console
 from streampoll.cli.options import answer, config_option, json_option
 from streampoll.cli.progress import followed
 from streampoll.embedded.endpoints import read_settings
@@ -52,7 +52,7 @@ def list_letters(config: Path, queue: str | None, as_json: bool) -> int:
         for letter in letters:
             click.echo(json.dumps(_as_json(letter)))
     elif letters:
-        Console(highlight=False).print(_table(letters))
+        table_console().print(_table(letters))
     else:
         click.echo("there are no dead letters")
     return 0
@@ -93,11 +93,22 @@ def requeue(config: Path, queue: str | None, everything: bool, names: Sequence[s
 def purge(config: Path, queue: str | None, yes: bool, names: Sequence[str], as_json: bool) -> int:
     """Delete letters for good: those named, or all (of --queue)."""
     letters = asyncio.run(_chosen(config, queue, names))
-    if not yes:
-        click.confirm(f"delete {len(letters)} dead letters for good?", abort=True)
+    if letters and not yes and not _agreed(f"delete {len(letters)} dead letters for good?"):
+        return 1
     deleted = asyncio.run(_purge(config, letters))
     answer(as_json, {"deleted": deleted}, f"deleted {deleted}")
     return 0
+
+
+def _agreed(question: str) -> bool:
+    """Ask on stderr; where nobody can answer, say what to write instead."""
+    try:
+        agreed = click.confirm(question, err=True)
+    except click.Abort:
+        raise click.UsageError("nobody answered, and nothing is deleted; --yes deletes without asking") from None
+    if not agreed:
+        click.echo("nothing is deleted", err=True)
+    return agreed
 
 
 @asynccontextmanager

@@ -14,7 +14,7 @@ import click
 
 from streampoll.cli.demo_run import DemoOptions, conductor_role
 from streampoll.cli.options import json_option
-from streampoll.errors import StreampollError
+from streampoll.errors import ConfigError, Fault, StreampollError
 
 
 class Span(click.ParamType[tuple[int, int]]):
@@ -105,6 +105,7 @@ def command(as_json: bool, **options: object) -> int:
     from streampoll.worker.supervisor import Supervisor
 
     demo = DemoOptions(as_json=as_json, **options)  # type: ignore[arg-type]
+    _check_profile(demo)
     unwind_on_stop()
     with ExitStack() as stack:
         room = stack.enter_context(_room())
@@ -128,6 +129,19 @@ def command(as_json: bool, **options: object) -> int:
         if code:
             _show_end_of(room / "log")
         return code
+
+
+def _check_profile(demo: DemoOptions) -> None:
+    """Refuse a profile that there is none of, before anything is started."""
+    from streampoll.config.load import load_profiles
+    from streampoll.config.report import nearest
+    from streampoll.config.settings import PathSettings, Settings
+
+    directory = (demo.profiles or Path("profiles")).absolute()
+    known = load_profiles(directory, Settings(paths=PathSettings(profiles=str(directory))))
+    if demo.profile not in known:
+        hint = nearest(demo.profile, known) or "`streampoll profile list` names them"
+        raise ConfigError([Fault("--profile", f"there is no profile {demo.profile!r}", hint)])
 
 
 class _Fleet:
@@ -198,9 +212,9 @@ def _configure(room: Path, demo: DemoOptions, fleet: _Fleet) -> Path:
         api_port=wanted_port(ApiSettings().port),
         profiles=(demo.profiles or Path("profiles")).absolute(),
     )
-    (where / "streampoll.toml").write_text(toml)
-    (where / "credentials.toml").write_text(_CREDENTIALS)
-    with (where / "inventory.csv").open("w") as file:
+    (where / "streampoll.toml").write_text(toml, encoding="utf-8")
+    (where / "credentials.toml").write_text(_CREDENTIALS, encoding="utf-8")
+    with (where / "inventory.csv").open("w", encoding="utf-8") as file:
         file.write("name,address,profile\n")
         file.writelines(f"sim-{n + 1:06},{device_address(n)},{demo.profile}\n" for n in range(demo.devices))
     return where

@@ -1,7 +1,6 @@
 """`streampoll device NAME`: everything that is known of one device."""
 
 import asyncio
-import json
 import os
 import time
 from collections.abc import Sequence
@@ -12,7 +11,7 @@ import click
 
 from streampoll.app.redis_side import open_redis
 from streampoll.cli import EXIT_FAILED
-from streampoll.cli.options import config_option, json_option
+from streampoll.cli.options import config_option, json_line, json_option
 from streampoll.config.load import load_credentials, load_inventory, load_jobs
 from streampoll.config.report import nearest
 from streampoll.config.settings import PostgresSettings, Settings
@@ -48,7 +47,7 @@ def command(name: str, config: Path, **options: bool) -> int:
     report = describe(device, load_jobs(config), credentials, settings.shards.count, int(time.time()))
     report = asyncio.run(_ask(report, settings))
     if options["as_json"]:
-        click.echo(json.dumps(as_json(report), ensure_ascii=False))
+        click.echo(json_line(as_json(report)))
     else:
         for line in text_lines(report, time.time()):
             click.echo(line)

@@ -1,7 +1,6 @@
 """`streampoll discover CIDR…`: finds devices and writes an inventory."""
 
 import asyncio
-import json
 import os
 import signal
 from collections.abc import Sequence
@@ -17,7 +16,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from streampoll.cli.options import config_option, json_option
+from streampoll.cli.drawing import table_console
+from streampoll.cli.options import config_option, json_line, json_option
 from streampoll.config.credentials import DEFAULT, Credentials
 from streampoll.config.load import load_credentials, load_inventory, load_profiles, load_settings, source_directory
 from streampoll.config.report import nearest
@@ -92,9 +92,9 @@ def command(cidrs: tuple[str, ...], config: Path, output: Path | None, as_json: 
     if output is not None:
         write_inventory(output, proposals, options["port"] or 0)
     if as_json:
-        click.echo(json.dumps(_as_json(seen, proposals, ended), ensure_ascii=False))
+        click.echo(json_line(_as_json(seen, proposals, ended)))
     else:
-        _draw(Console(highlight=False), seen, proposals, output)
+        _draw(table_console(), seen, proposals, output)
     return 130 if not ended else 0 if seen.found else 1
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from rich import box
+from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
@@ -10,6 +11,13 @@ from streampoll.model import Table, Value
 from streampoll.results.render import Look, as_it_is, cell_text, plain
 
 _GAP = 3  # columns of the terminal between two of the table
+_LEAST_WIDTH = 80
+
+
+def table_console() -> Console:
+    """Make the console of tables: in a narrower terminal their lines wrap, which hides nothing of them."""
+    console = Console(highlight=False)
+    return console if console.width >= _LEAST_WIDTH else Console(highlight=False, width=_LEAST_WIDTH)
 
 
 def table_grids(name: str, table: Table, width: int, look: Look = as_it_is) -> Iterator[Grid]:

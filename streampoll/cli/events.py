@@ -11,10 +11,10 @@ from typing import Any
 import click
 from click.core import ParameterSource
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from streampoll.cli.drawing import table_console
 from streampoll.cli.options import answer, config_option, json_option, since_option, who
 from streampoll.errors import ConfigError, Fault
 from streampoll.model import Severity
@@ -125,7 +125,7 @@ def _print(found: Sequence[StoredEvent], json_wanted: bool) -> None:
         for event in found:
             click.echo(json.dumps(_as_json(event)))
     elif found:
-        Console(highlight=False).print(_table(found))
+        table_console().print(_table(found))
     else:
         click.echo("no events")
 

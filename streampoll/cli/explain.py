@@ -1,7 +1,6 @@
 """`streampoll explain DEVICE`: why a poll was late, or is not there."""
 
 import asyncio
-import json
 import os
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from streampoll.app.explaining import Explained, open_explainer
-from streampoll.cli.options import Since, config_option, json_option
+from streampoll.cli.options import Since, config_option, json_line, json_option
 from streampoll.embedded.endpoints import read_settings
 from streampoll.errors import UnavailableError
 from streampoll.observe.fate import Fate, What, fate_json
@@ -41,7 +40,7 @@ def command(device: str, config: Path, job: str, slot: float | None, as_json: bo
     stories = [story_of(poll) for poll in told.stored]
     if as_json:
         for each in (*map(story_json, stories), *(fate_json(*other) for other in told.others)):
-            click.echo(json.dumps(each, ensure_ascii=False))
+            click.echo(json_line(each))
     else:
         _show(stories, told)
     if not stories and not told.others:

@@ -1,6 +1,7 @@
 """`streampoll maintenance`: times in which people know that something is wrong, and are not told."""
 
 import asyncio
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -9,12 +10,12 @@ from typing import Any
 
 import click
 
-from streampoll.cli.options import answer, config_option, json_option, who
+from streampoll.cli.options import Span, answer, config_option, json_option, number_argument, who
 from streampoll.config.convert import Place
-from streampoll.config.report import Report
+from streampoll.config.load import load_inventory, load_settings
+from streampoll.config.report import Report, nearest
 from streampoll.config.selector import read_selector
 from streampoll.config.source import nowhere
-from streampoll.config.units import parse_duration
 from streampoll.errors import ConfigError, Fault
 from streampoll.results.event_log import Window
 from streampoll.results.render import clock
@@ -42,17 +43,18 @@ def command() -> None:
 @click.option("--site", multiple=True, help="All devices of a site.")
 @click.option("--tag", "tags", multiple=True, help="All devices with a tag.")
 @click.option("--all", "everything", is_flag=True, help="Every device.")
-@click.option("--for", "length", default="1h", show_default=True, metavar="TIME", help="How long: 30m, 2h.")
-@click.option("--in", "later", default="0s", metavar="TIME", help="Begin so much later.")
+@click.option("--for", "length_s", type=Span(), default="1h", show_default=True, help="How long: 30m, 2h.")
+@click.option("--in", "later_s", type=Span(0), default="0s", help="Begin so much later.")
 @click.option("--reason", default="", metavar="TEXT", help="What others should know.")
 @json_option
 def add(
-    config: Path, everything: bool, length: str, later: str, reason: str, as_json: bool, **kinds: Sequence[str]
+    config: Path, everything: bool, length_s: int, later_s: int, reason: str, as_json: bool, **kinds: Sequence[str]
 ) -> int:
     """Begin a window; of several kinds of devices those are meant that are of each kind."""
     select = _select(everything, kinds)
-    since = int(time.time() + _seconds(later, "--in"))
-    window = Window(0, since, since + int(_seconds(length, "--for")), select, who(), reason)
+    _refuse_unknown(config, kinds["devices"])
+    since = int(time.time()) + later_s
+    window = Window(0, since, since + length_s, select, who(), reason)
     window = replace(window, id=asyncio.run(_add(config, window)))
     answer(as_json, _as_json(window), f"maintenance {window.id}: until {clock(window.until)}")
     return 0
@@ -73,7 +75,7 @@ def list_windows(config: Path, as_json: bool) -> int:
 
 @command.command("end")
 @config_option
-@click.argument("number", type=int)
+@number_argument
 @json_option
 def end(config: Path, number: int, as_json: bool) -> int:
     """End window NUMBER now. What is still wrong is told then."""
@@ -120,8 +122,11 @@ def _as_json(window: Window) -> dict[str, Any]:
     return {**asdict(window), "selector": dict(window.selector)}
 
 
-def _seconds(text: str, option: str) -> float:
-    try:
-        return parse_duration(text)
-    except ValueError:
-        raise ConfigError([Fault(option, f"{text!r} is not a time", "write 30m or 2h")]) from None
+def _refuse_unknown(config: Path, devices: Sequence[str]) -> None:
+    """Refuse a device that the inventory does not have: a slip of the pen would wake people at night."""
+    if not devices:
+        return
+    known = {device.name for device in load_inventory(config, load_settings(config, os.environ))}
+    unknown = [name for name in devices if name not in known]
+    if unknown:
+        raise ConfigError([Fault("--device", f"there is no device {name!r}", nearest(name, known)) for name in unknown])

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
 from streampoll.cli import EXIT_FAILED
+from streampoll.cli.drawing import table_console
 from streampoll.cli.notify_view import as_facts, explain, lines, table
-from streampoll.cli.options import config_option, json_option
+from streampoll.cli.options import config_option, json_line, json_option
 from streampoll.config.load import load_inventory, load_notifications
 from streampoll.config.notifications import Notifications
 from streampoll.config.report import nearest
@@ -147,9 +147,9 @@ def list_groups(config: Path, as_json: bool) -> int:
     now = time.time()
     if as_json:
         for group in groups:
-            click.echo(json.dumps(as_facts(group), ensure_ascii=False))
+            click.echo(json_line(as_facts(group)))
     elif groups:
-        Console(highlight=False).print(table(groups, known, now))
+        table_console().print(table(groups, known, now))
     else:
         click.echo("nothing is open")
     return 0

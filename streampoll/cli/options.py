@@ -4,6 +4,7 @@ import getpass
 import json
 import os
 import socket
+import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,9 +13,12 @@ from typing import Any, TypeVar
 import click
 
 from streampoll.config.load import FILE, SYSTEM, default_directory
-from streampoll.config.units import parse_since
+from streampoll.config.units import parse_duration, parse_since
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+_CENTURY_S = 100 * 366 * 86_400
+_LARGEST_NUMBER = (1 << 31) - 1  # PostgreSQL's integer
 
 
 class ConfigPath(click.ParamType[Path]):
@@ -67,7 +71,12 @@ def json_option(command: Command) -> Command:
 
 def answer(as_json: bool, facts: Mapping[str, Any], text: str) -> None:
     """Print what a command has to say: as one object a line, or as text for people."""
-    click.echo(json.dumps(facts) if as_json else text)
+    click.echo(json_line(facts) if as_json else text)
+
+
+def json_line(facts: Any) -> str:
+    """Return facts as JSON, escaped where stdout can't write their letters: a program must get them whole."""
+    return json.dumps(facts, ensure_ascii=not (sys.stdout.encoding or "").lower().startswith("utf"))
 
 
 class Since(click.ParamType[float]):
@@ -83,6 +92,30 @@ class Since(click.ParamType[float]):
             return parse_since(str(value), time.time())
         except ValueError:
             return self.fail(f"{value!r} is not a time; write 10m, 2h or 2026-01-31T08:00", param, ctx)
+
+
+class Span(click.ParamType[int]):
+    """An option's value that is a span of time from now, up to a hundred years."""
+
+    name = "TIME"
+
+    def __init__(self, least_s: int = 1) -> None:
+        self._least_s = least_s
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return seconds."""
+        try:
+            span = int(parse_duration(str(value)))
+        except ValueError:
+            span = -1
+        if not self._least_s <= span <= _CENTURY_S:
+            self.fail(f"{value!r} is not a span of time; write 30m, 12h or 90d", param, ctx)
+        return span
+
+
+def number_argument(command: Command) -> Command:
+    """Add NUMBER, handed on as `number`: what a list of them begins its lines with."""
+    return click.argument("number", type=click.IntRange(1, _LARGEST_NUMBER))(command)
 
 
 def since_option(default: str) -> Callable[[Command], Command]:

@@ -1,7 +1,6 @@
 """`streampoll poll HOST`: polls one device now, without any server."""
 
 import asyncio
-import json
 import math
 import os
 import time
@@ -15,7 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from streampoll.cli.drawing import table_grids
-from streampoll.cli.options import config_option, json_option
+from streampoll.cli.options import config_option, json_line, json_option
 from streampoll.config.credentials import Credentials, names_of
 from streampoll.config.load import (
     FILE,
@@ -83,9 +82,11 @@ def command(host: str, config: Path, as_json: bool, **options: Any) -> int:
     duration_ms = int((time.monotonic() - began) * 1000)
     look = look_by_profile(profiles)(profile)
     if as_json:
-        click.echo(json.dumps(_as_json(host, outcome, duration_ms, look), ensure_ascii=False))
+        click.echo(json_line(_as_json(host, outcome, duration_ms, look)))
     else:
         _draw(Console(highlight=False), outcome, duration_ms, look)
+    if configured and found is None and outcome.status is Status.UNREACHABLE:
+        click.echo(f"streampoll: {host!r} is no device of the inventory, so it was taken for a host", err=True)
     return 2 if outcome.status is Status.CONFIG else 0 if outcome.status.answered else 1
 
 
@@ -159,6 +160,8 @@ def split_host(text: str) -> tuple[str, int]:
         port = port.removeprefix(":")
     elif text.count(":") == 1:
         host, _, port = text.partition(":")
+    if not host:
+        raise ConfigError([Fault("HOST[:PORT]", f"{text!r} has no host", "write 192.0.2.1 or 192.0.2.1:1161")])
     if port and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
         raise ConfigError([Fault("HOST[:PORT]", f"{port!r} is not a port", "write a number from 1 to 65535")])
     return host, int(port or 0)

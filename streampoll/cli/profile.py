@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from streampoll.cli.options import config_option, json_option
+from streampoll.cli.drawing import table_console
+from streampoll.cli.options import config_option, json_line, json_option
 from streampoll.cli.profile_view import as_json, grids, protocol_of
 from streampoll.cli.progress import followed
 from streampoll.config.load import FILE, load_profiles, load_settings, source_directory
@@ -63,7 +63,7 @@ def list_profiles(config: Path, as_json: bool) -> int:
         grid.add_column(title, no_wrap=title == "profile", overflow="fold")
     for row in rows:
         grid.add_row(*(Text(str(row[key])) for key in ("profile", "protocol", "collects", "origin")))
-    Console(highlight=False).print(grid)
+    table_console().print(grid)
     return 0
 
 
@@ -78,9 +78,9 @@ def show(name: str, config: Path, **options: bool) -> int:
         hint = nearest(name, plans) or "`streampoll profile list` names them"
         raise ConfigError([Fault("NAME", f"there is no profile {name!r}", hint)])
     if options["as_json"]:
-        click.echo(json.dumps(as_json(plans[name]), ensure_ascii=False))
+        click.echo(json_line(as_json(plans[name])))
         return 0
-    console = Console(highlight=False)
+    console = table_console()
     for grid in grids(plans[name]):
         console.print(grid)
     return 0
@@ -136,6 +136,7 @@ def compile_files(files: Sequence[Path], mibs: Sequence[Path], output: str | Non
     from streampoll.config.mib.shelf import Shelf, shelf_directories
 
     report = Report()
+    _check_files(files)
     _check_directories(mibs, report)
     _check_output(files, output, report)
     resolver = Resolver(Shelf(shelf_directories(mibs, os.environ)))
@@ -176,6 +177,7 @@ def import_file(
     from streampoll.config.exporter.profile import make_profiles
 
     report = Report()
+    _check_files([file])
     exporter = _exporter(file, modules, report)
     made = make_profiles(exporter, modules, str(file), report)
     directory = None if output == STDOUT else Path(output) if output else _directory(config)
@@ -229,6 +231,11 @@ def _directory(config: Path) -> Path:
 def _refuse_existing(paths: Sequence[Path]) -> None:
     faults = [Fault(str(path), "is there already", "--force replaces it; -o names another directory") for path in paths]
     if faults:
+        raise ConfigError(faults)
+
+
+def _check_files(files: Sequence[Path]) -> None:
+    if faults := [Fault(str(path), "no such file") for path in files if not path.exists()]:
         raise ConfigError(faults)
 
 

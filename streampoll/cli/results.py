@@ -2,11 +2,11 @@
 
 import asyncio
 import csv
-import json
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import click
 from rich.console import Console
@@ -14,17 +14,20 @@ from rich.table import Table
 from rich.text import Text
 
 from streampoll.cli.drawing import table_grids
-from streampoll.cli.options import config_option, json_option, since_option
+from streampoll.cli.options import config_option, json_line, json_option, since_option
 from streampoll.config.load import load_profiles
 from streampoll.config.profile_port import PollPlan
 from streampoll.config.settings import PostgresSettings, Settings
 from streampoll.embedded.endpoints import read_settings
 from streampoll.errors import ConfigError
 from streampoll.observe.looks import look_by_profile
-from streampoll.results.postgres import connected
+from streampoll.results.postgres import Connection, connected
 from streampoll.results.rates_view import RATES_CSV_COLUMNS, cells, heading, rates_csv, rates_json, shown_rate
 from streampoll.results.reader import StoredPoll, StoredRow, Wanted, results, stored_rates
 from streampoll.results.render import CSV_COLUMNS, Look, as_json, csv_rows, text_lines
+
+Stored = TypeVar("Stored", StoredPoll, StoredRow)
+Reading = Callable[[Connection, Wanted], AsyncIterator[Stored]]
 
 
 @click.command("results")
@@ -80,17 +83,23 @@ async def _show(settings: PostgresSettings, wanted: Wanted, form: str, look_of: 
     writer = csv.writer(sys.stdout, lineterminator="\n")
     console = Console(highlight=False)
     count = 0
-    async with connected(settings) as connection:
-        async for poll in results(connection, wanted):
-            look = look_of(poll.outcome.profile)
-            if form == "json":
-                click.echo(json.dumps(as_json(poll, look), ensure_ascii=False))
-            elif form == "csv":
-                writer.writerows([CSV_COLUMNS, *csv_rows(poll, look)] if not count else csv_rows(poll, look))
-            else:
-                _draw(console, poll, look)
-            count += 1
+    async for poll in _read(settings, wanted, results):
+        look = look_of(poll.outcome.profile)
+        if form == "json":
+            click.echo(json_line(as_json(poll, look)))
+        elif form == "csv":
+            writer.writerows([CSV_COLUMNS, *csv_rows(poll, look)] if not count else csv_rows(poll, look))
+        else:
+            _draw(console, poll, look)
+        count += 1
     return count
+
+
+async def _read(settings: PostgresSettings, wanted: Wanted, read: Reading[Stored]) -> AsyncIterator[Stored]:
+    """Yield what is stored as it comes. What is done with it is outside: of its errors none is PostgreSQL's."""
+    async with connected(settings) as connection:
+        async for each in read(connection, wanted):
+            yield each
 
 
 async def _show_rates(settings: PostgresSettings, wanted: Wanted, form: str) -> int:
@@ -98,15 +107,14 @@ async def _show_rates(settings: PostgresSettings, wanted: Wanted, form: str) -> 
     writer = csv.writer(sys.stdout, lineterminator="\n")
     console = Console(highlight=False)
     count = 0
-    async with connected(settings) as connection:
-        async for row in stored_rates(connection, wanted):
-            if form == "json":
-                click.echo(json.dumps(rates_json(row), ensure_ascii=False))
-            elif form == "csv":
-                writer.writerows([RATES_CSV_COLUMNS, *rates_csv(row)] if not count else rates_csv(row))
-            else:
-                _draw_rates(console, row)
-            count += 1
+    async for row in _read(settings, wanted, stored_rates):
+        if form == "json":
+            click.echo(json_line(rates_json(row)))
+        elif form == "csv":
+            writer.writerows([RATES_CSV_COLUMNS, *rates_csv(row)] if not count else rates_csv(row))
+        else:
+            _draw_rates(console, row)
+        count += 1
     return count
 
 

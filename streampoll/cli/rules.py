@@ -9,11 +9,11 @@ from pathlib import Path
 
 import click
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from streampoll.analysis.rule import Rule, RuleSet
+from streampoll.cli.drawing import table_console
 from streampoll.cli.options import config_option, json_option, since_option
 from streampoll.cli.progress import followed
 from streampoll.config.load import load_rules
@@ -47,7 +47,7 @@ def list_rules(config: Path, as_json: bool) -> int:
         for rule in rules:
             click.echo(json.dumps(_rule_json(rule)))
     elif rules:
-        Console(highlight=False).print(_rules_table(rules))
+        table_console().print(_rules_table(rules))
     else:
         click.echo("there are no rules: write some into rules.toml, docs/rules.md says how")
     return 0
@@ -97,7 +97,7 @@ def _chosen(rules: RuleSet, name: str) -> RuleSet:
 
 
 def _print(events: Sequence[Event]) -> None:
-    console = Console(highlight=False)
+    console = table_console()
     for event in events:
         line = f"{clock(event.at)}  {event.change.value:<8} {event.severity.word:<8} {event.rule}: {event.text}"
         console.print(Text(line + (f"  (not told: {event.suppressed})" if event.suppressed else "")), soft_wrap=True)

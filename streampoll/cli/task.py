@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
+from streampoll.cli.drawing import table_console
 from streampoll.cli.options import answer, config_option, json_option, since_option
 from streampoll.cli.task_view import as_json, task_table, text_lines, unfinished_json
 from streampoll.embedded.endpoints import read_settings
@@ -51,7 +51,7 @@ def list_tasks(config: Path, since: float, name: str, state: str | None, limit: 
     if as_json:
         _print_json(unfinished, ended)
     elif unfinished or ended:
-        Console(highlight=False).print(task_table(unfinished, ended, time.time()))
+        table_console().print(task_table(unfinished, ended, time.time()))
     else:
         click.echo("no task waits, runs or has ended in that time")
     return 0

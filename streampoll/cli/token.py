@@ -7,8 +7,7 @@ from pathlib import Path
 
 import click
 
-from streampoll.cli.options import answer, config_option, json_option
-from streampoll.config.units import parse_duration
+from streampoll.cli.options import Span, answer, config_option, json_option, number_argument
 from streampoll.results.render import clock
 
 
@@ -24,28 +23,12 @@ def command() -> None:
     """
 
 
-class Life(click.ParamType[int]):
-    """An option's value that is a span of time from now."""
-
-    name = "SPAN"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Return seconds."""
-        try:
-            span = int(parse_duration(str(value)))
-        except ValueError:
-            span = 0
-        if span < 1 or span > 100 * 366 * 86_400:
-            self.fail(f"{value!r} is not a span of time; write 90d or 12h", param, ctx)
-        return span
-
-
 @command.command("create")
 @config_option
 @click.option("--role", type=click.Choice(["read", "operator"]), default="read", show_default=True,
               help="What it allows: to see, or to act too.")  # fmt: skip
 @click.option("--name", default="", help="What lists and records call it.  [default: its role]")
-@click.option("--expires", type=Life(), help="After how long it ends: 90d, 12h.  [default: never]")
+@click.option("--expires", type=Span(), metavar="SPAN", help="After how long it ends: 90d, 12h.  [default: never]")
 @json_option
 def create(config: Path, role: str, name: str, expires: int | None, as_json: bool) -> int:
     """Make a token and print it, this once."""
@@ -72,7 +55,7 @@ def list_tokens(config: Path, as_json: bool) -> int:
 
 @command.command("revoke")
 @config_option
-@click.argument("number", type=int)
+@number_argument
 @json_option
 def revoke(config: Path, number: int, as_json: bool) -> int:
     """End token NUMBER, within a few seconds. Exit code 1 if there is none."""

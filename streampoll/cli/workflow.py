@@ -3,13 +3,15 @@
 import asyncio
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
 import click
 from rich.console import Console
 
+from streampoll.cli.drawing import table_console
 from streampoll.cli.options import answer, config_option, json_option, since_option, who
 from streampoll.cli.workflow_view import (
     Progress,
@@ -19,6 +21,7 @@ from streampoll.cli.workflow_view import (
     workflow_table,
 )
 from streampoll.config.load import load_workflows
+from streampoll.config.settings import PostgresSettings
 from streampoll.embedded.endpoints import read_settings
 from streampoll.results.migrations import migrate
 from streampoll.results.postgres import connected
@@ -72,7 +75,7 @@ def list_runs(
         if as_json:
             _print_lines([_as_json(each) for each in known.values()])
         else:
-            Console(highlight=False).print(workflow_table(known))
+            table_console().print(workflow_table(known))
         return 0
 
     async def read() -> list[dict[str, Any]]:
@@ -83,7 +86,7 @@ def list_runs(
     if as_json:
         _print_lines(found)
     elif found:
-        Console(highlight=False).print(run_table(found))
+        table_console().print(run_table(found))
     else:
         click.echo("no runs in that time; `streampoll workflow list --files` lists what can be run")
     return 0
@@ -103,7 +106,7 @@ def show(config: Path, run_id: str, whole: bool, watch: bool, as_json: bool) -> 
     if as_json:
         click.echo(json.dumps(found, indent=2))
     else:
-        draw_run(Console(highlight=False), found)
+        draw_run(table_console(), found)
     return 0
 
 
@@ -178,7 +181,7 @@ def configs(
     elif one:
         click.echo(found["diff"] if diff else found["text"])
     else:
-        Console(highlight=False).print(config_table(found))
+        table_console().print(config_table(found))
     return 0
 
 
@@ -197,15 +200,23 @@ async def _run(
 
 async def _watch(config: Path, run_id: str, as_json: bool) -> int:
     """Show a run's progress until it has ended; its exit code."""
-    settings = read_settings(config, os.environ)
+    settings, state = read_settings(config, os.environ), ""
     with Progress(Console(highlight=False), run_id, as_json) as progress:
-        async with connected(settings.postgres) as connection:
-            await migrate(connection)  # the run may be the first
-            while True:
-                found = await read_run(connection, run_id)
+        async with aclosing(_looks(settings.postgres, run_id)) as looks:
+            async for found in looks:
+                state = found["state"] if found else ""
                 if progress.show(found):
-                    return 0 if found and found["state"] == "ok" else EXIT_FAILED
-                await asyncio.sleep(0.25)
+                    break
+    return 0 if state == "ok" else EXIT_FAILED
+
+
+async def _looks(settings: PostgresSettings, run_id: str) -> AsyncGenerator[dict[str, Any] | None, None]:
+    """Yield where a run is, again and again; None while there is none. What shows it is outside: see `results`."""
+    async with connected(settings) as connection:
+        await migrate(connection)  # the run may be the first
+        while True:
+            yield await read_run(connection, run_id)
+            await asyncio.sleep(0.25)
 
 
 async def _read(config: Path, run_id: str, whole: bool) -> dict[str, Any]:

@@ -72,7 +72,7 @@ def read_settings(where: Path, environ: Mapping[str, str]) -> Settings:
 
 def _adopt_running(settings: Settings, directory: Path) -> Settings:
     try:
-        said = json.loads((directory / _NAME).read_text())
+        said = json.loads((directory / _NAME).read_text(encoding="utf-8"))
         return adopt(settings, Endpoints(Secret(said["redis"]), Secret(said["postgres"])))
     except (OSError, ValueError, KeyError, TypeError):
         return settings

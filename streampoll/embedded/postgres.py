@@ -111,7 +111,7 @@ def make_cluster(program: PostgresProgram, directory: Path, owner: Owner | None)
 def write_configuration(path: Path, directory: Path, port: int, options: PostgresOptions) -> None:
     """Replace postgresql.conf: durable, small, quiet, for local clients."""
     status = path.stat()
-    path.write_text(postgres_configuration(directory, port, options))
+    path.write_text(postgres_configuration(directory, port, options), encoding="utf-8")
     path.chmod(status.st_mode)
 
 

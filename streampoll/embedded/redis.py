@@ -92,13 +92,15 @@ class EmbeddedRedis(EmbeddedServer):
         self.port = port
         configuration = self._directory / "redis.conf"
         configuration.touch(mode=0o600)
-        configuration.write_text(redis_configuration(self._directory, self.port, self._password, self._options))
+        configuration.write_text(
+            redis_configuration(self._directory, self.port, self._password, self._options), encoding="utf-8"
+        )
         argv = (str(binary.path), str(configuration))
         self._server = ServerProcess(ServerCommand(self.NAME, argv, self._directory, signal.SIGTERM), lock)
         once = Retry(NoBackoff(), 0)  # wait_ready asks again by itself, and sooner
         with redis.Redis.from_url(self.url.reveal(), socket_timeout=1.0, retry=once) as client:
             self._server.wait_ready(lambda: _answers(client), START_TIMEOUT_S)
-        (self._directory / "written-by").write_text(f"{binary}\n")
+        (self._directory / "written-by").write_text(f"{binary}\n", encoding="utf-8")
 
 
 def redis_binaries() -> list[RedisBinary]:
@@ -125,7 +127,7 @@ def inspect_redis(path: Path) -> RedisBinary:
 def choose_redis(directory: Path, explicit: Path | None) -> RedisBinary:
     """Return the first server that is new enough and can read what is in the directory."""
     record = directory / "written-by"
-    writer = record.read_text().strip() if record.exists() else ""
+    writer = record.read_text(encoding="utf-8").strip() if record.exists() else ""
     found = [inspect_redis(explicit)] if explicit else redis_binaries()
     fit = [binary for binary in found if binary.version >= OLDEST and binary.reads(writer)]
     if fit:

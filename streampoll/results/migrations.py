@@ -24,7 +24,7 @@ class Migration:
 def load_migrations() -> tuple[Migration, ...]:
     """Return the migrations this release knows, in order."""
     found = [
-        Migration(int(file.name.partition("_")[0]), file.name.removesuffix(".sql"), file.read_text())
+        Migration(int(file.name.partition("_")[0]), file.name.removesuffix(".sql"), file.read_text(encoding="utf-8"))
         for file in (files("streampoll.results") / "schema").iterdir()
         if file.name.endswith(".sql")
     ]

@@ -18,10 +18,10 @@ _INCLUDE = re.compile(r"^-- include (\w+)\n", re.MULTILINE)
 
 
 def _assembled(text: str) -> str:
-    return _INCLUDE.sub(lambda line: _LUA.joinpath("parts", f"{line[1]}.lua").read_text(), text)
+    return _INCLUDE.sub(lambda line: _LUA.joinpath("parts", f"{line[1]}.lua").read_text(encoding="utf-8"), text)
 
 
-SCRIPTS = {path.name.removesuffix(".lua"): _assembled(path.read_text())
+SCRIPTS = {path.name.removesuffix(".lua"): _assembled(path.read_text(encoding="utf-8"))
            for path in _LUA.iterdir() if path.name.endswith(".lua")}  # fmt: skip
 
 Call = tuple[str, Sequence[str], Sequence[Any]]

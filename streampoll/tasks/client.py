@@ -5,6 +5,7 @@ workers publish, and those of the sender's own configuration.
 """
 
 import asyncio
+import re
 import secrets
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -30,6 +31,7 @@ Read = Callable[[Sequence[str]], Awaitable[Mapping[str, TaskResult]]]
 """Reads results by id."""
 
 _KNOWN_FOR_S: Final = 60.0  # what workers publish is asked for again after this
+_ID: Final = re.compile(r"[0-9]{2,}-[0-9a-f]{16}")
 _AT_ONCE: Final = 500
 _LOOK_S: Final = (0.02, 1.0)  # between two looks for a result: at first, at the most
 
@@ -207,6 +209,9 @@ class TaskClient:
 
     async def cancel(self, *ids: str) -> None:
         """Have tasks not run, or end early: one that waits ends when it is its turn, one that runs within a second."""
+        for task_id in ids:
+            if not _ID.fullmatch(task_id):
+                raise ConfigError([Fault("ID", f"{task_id[:40]!r} is no task's id", "`streampoll task list` has them")])
         await self._ports.cancel(ids)
 
 

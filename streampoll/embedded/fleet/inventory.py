@@ -27,7 +27,7 @@ def write_inventory(path: Path, fleet: Fleet, common: Common) -> None:
         ConfigError: the file can't be written.
     """
     try:
-        with path.open("w", newline="") as file:
+        with path.open("w", newline="", encoding="utf-8") as file:
             csv.writer(file, lineterminator="\n").writerows([COLUMNS, *_lines(fleet, common)])
     except OSError as error:
         raise ConfigError([Fault("--inventory", f"{path} can't be written: {error.strerror}")]) from None
