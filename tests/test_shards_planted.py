@@ -68,8 +68,10 @@ def on_outputs(check: feeding.Check) -> Check:
     return red
 
 
-HELD = "if held.err or #held == 0 then"
-FINISH_HELD = "if held.err or #held == 0 or seen[id] then"
+HELD = "if not held then"
+FINISH_HELD = "if not held or seen[id] then"
+NO_MATTER_WHOSE = "held = held or { id, consumer, 0, 1 }\n  if seen[id] then"
+OWN = ("id, id, 1, consumer)", "id, id, 1)")
 EMIT = """for _, e in ipairs(emits) do
   redis.call('XADD', KEYS[tonumber(ARGV[e])], '*', 'v', '1', 'k', ARGV[e + 2], 'j', ARGV[e + 3], 's', ARGV[e + 4],
     'x', ARGV[e + 5], 'b', ARGV[e + 6])
@@ -87,22 +89,20 @@ FORGET = "  redis.call('ZREMRANGEBYSCORE', once, '-inf', now_ms)\n"
 
 BUGS = [
     # the owner
-    Bug("finish", FINISH_HELD, "if held.err or seen[id] then", settling.a_stale_worker_finishes_nothing),
-    Bug("finish", FINISH_HELD, "if held.err or seen[id] then", settling.a_finish_sent_again_emits_nothing),
-    Bug("finish", "id, id, 1, consumer)", "id, id, 1)", settling.a_stale_worker_finishes_nothing),
+    Bug("finish", FINISH_HELD, NO_MATTER_WHOSE, settling.a_stale_worker_finishes_nothing),
+    Bug("finish", FINISH_HELD, NO_MATTER_WHOSE, settling.a_finish_sent_again_emits_nothing),
+    Bug("finish", *OWN, settling.a_stale_worker_finishes_nothing),
     Bug("finish", FINISH_HELD, HELD, settling.an_entry_named_twice_is_finished_once),
-    Bug("renew", "ARGV[i], ARGV[i], 1, ARGV[2])", "ARGV[i], ARGV[i], 1)",
-        settling.a_stale_worker_steals_nothing_back_by_renewing),
-    Bug("renew", "if pending.err or #pending == 0 then", NEVER,
-        settling.a_stale_worker_steals_nothing_back_by_renewing),
-    Bug("renew", "held[#held + 1] = 'JUSTID'", "", settling.a_renewal_does_not_count_as_a_delivery),
-    Bug("renew", "if #held > 0 then", NEVER, settling.a_renewed_entry_is_not_idle),
+    Bug("renew", *OWN, settling.a_stale_worker_steals_nothing_back_by_renewing),
+    Bug("renew", HELD, NEVER, settling.a_stale_worker_steals_nothing_back_by_renewing),
+    Bug("renew", "kept[#kept + 1] = 'JUSTID'", "", settling.a_renewal_does_not_count_as_a_delivery),
+    Bug("renew", "if #kept > 0 then", NEVER, settling.a_renewed_entry_is_not_idle),
     Bug("retry", HELD, NEVER, settling.a_stale_worker_retries_nothing),
     Bug("retry", HELD, NEVER, settling.a_retry_sent_again_is_one_retry),
-    Bug("release", "id, id, 1, ARGV[2])", "id, id, 1)", settling.a_stale_worker_releases_nothing),
+    Bug("release", *OWN, settling.a_stale_worker_releases_nothing),
     Bug("release", "'released', 0", "ARGV[2], 0", settling.a_release_sent_again_takes_back_one_delivery),
     Bug("release", "'released', 0", "ARGV[2], 0", settling.what_is_released_is_not_held_any_more),
-    Bug("release", "'RETRYCOUNT',\n      math.max(held[1][4] - tonumber(ARGV[4]), 0), ", "",
+    Bug("release", "'RETRYCOUNT',\n      math.max(held[4] - tonumber(ARGV[4]), 0), ", "",
         settling.a_released_entry_is_claimable_at_once_and_was_not_delivered),
     Bug("release", "'IDLE', ARGV[3], ", "",
         settling.a_released_entry_is_claimable_at_once_and_was_not_delivered),

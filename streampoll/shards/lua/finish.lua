@@ -9,6 +9,7 @@
 --       and per write: number of KEYS, name, version as read ('' = none), record ('' = delete it)
 -- Answers the ids that were not ours any more, those named a second time, and those handed back.
 -- Acknowledge first: over maxmemory Redis refuses a script whose first write adds, and lets it add after one that frees.
+-- include held
 -- include entries
 -- include once
 local stream, group, consumer = KEYS[1], ARGV[1], ARGV[2]
@@ -47,23 +48,23 @@ while i <= #ARGV do
   if not n then
     n, m = string.match(ARGV[i + 4], '(%d+)%+(%d+)')
   end
-  local held = redis.pcall('XPENDING', stream, group, id, id, 1, consumer)
-  if held.err and not string.find(held.err, 'NOGROUP', 1, true) then
-    return held -- a user that may not ask holds its entries all the same
+  local held, wrong = held_by(stream, group, consumer, id)
+  if wrong then
+    return wrong
   end
-  if held.err or #held == 0 or seen[id] then
+  if not held or seen[id] then
     gone[#gone + 1] = id
   elseif m ~= 0 and not hold(i + 5 + 7 * n, m) then
     seen[id] = true
     gone[#gone + 1] = id
-    stale[#stale + 1] = { id, held[1][4] }
+    stale[#stale + 1] = { id, held[4] }
   else
     seen[id] = true
     count = count + 1
     ours[count] = id
     change(group, job, slot, -1)
     if cause ~= '' then
-      dead[#dead + 1] = { id, cause, held[1][4], redis.call('XRANGE', stream, id, id)[1] }
+      dead[#dead + 1] = { id, cause, held[4], redis.call('XRANGE', stream, id, id)[1] }
     end
     for e = 0, n - 1 do
       emits[#emits + 1] = i + 5 + 7 * e

@@ -2,17 +2,18 @@
 -- KEYS  1 stream  2 delayed  3 crashes
 -- ARGV  1 group  2 consumer, then per entry: id, milliseconds from now, kind, job, slot, expiry, body
 -- Answers the ids that were not ours any more. What is open stays as it is: the work is still unfinished.
+-- include held
 -- include entries
 local now = redis.call('TIME')
 local now_ms = now[1] * 1000 + math.floor(now[2] / 1000)
 local gone = {}
 for i = 3, #ARGV, 7 do
   local id = ARGV[i]
-  local held = redis.pcall('XPENDING', KEYS[1], ARGV[1], id, id, 1, ARGV[2])
-  if held.err and not string.find(held.err, 'NOGROUP', 1, true) then
-    return held -- a user that may not ask holds its entries all the same
+  local held, wrong = held_by(KEYS[1], ARGV[1], ARGV[2], id)
+  if wrong then
+    return wrong
   end
-  if held.err or #held == 0 then
+  if not held then
     gone[#gone + 1] = id
   else
     redis.call('XACK', KEYS[1], ARGV[1], id)
