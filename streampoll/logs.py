@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import re
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +11,8 @@ from pathlib import Path
 from streampoll.config.settings import LogSettings
 
 _PLAIN = "%(levelname)s %(process)d %(name)s: %(message)s"
-_CONTEXT = ("job", "device", "slot", "shard", "worker")
+_POLL = ("job", "device", "slot", "shard")
+_CONTEXT = (*_POLL, "worker")
 _DATED = "%(asctime)s " + _PLAIN
 
 
@@ -26,9 +28,42 @@ def set_up_logs(settings: LogSettings, file: Path | None = None) -> None:
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
+def about(job: str = "", device: str = "", slot: int = 0, shard: int = -1) -> dict[str, str | int]:
+    """Return the `extra` of a line about a poll, or what is known of one."""
+    said: dict[str, str | int] = {}
+    if job:
+        said["job"] = job
+    if device:
+        said["device"] = device
+    if slot:
+        said["slot"] = slot
+    if shard >= 0:
+        said["shard"] = shard
+    return said
+
+
+def name_process(worker: str) -> None:
+    """Have all further lines of this process say which worker they are of, as `stats` names it; once, after a fork."""
+    named = _Named(worker)
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(named)
+
+
 def _journal() -> bool:
     """Return True where stderr is systemd's journal, which dates lines itself."""
     return "JOURNAL_STREAM" in os.environ and not sys.stderr.isatty()
+
+
+class _Named(logging.Filter):
+    """Keeps every line, and adds whose it is."""
+
+    def __init__(self, worker: str) -> None:
+        super().__init__()
+        self._worker = worker
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.worker = self._worker
+        return True
 
 
 class _JsonFormatter(logging.Formatter):
@@ -49,8 +84,18 @@ class _JsonFormatter(logging.Formatter):
 
 
 class _Formatter(logging.Formatter):
-    """Shortens our module names: `worker.consume`, not `streampoll.worker.consume`."""
+    """Shortens our module names, `worker.consume`, and adds what a line is about where its text does not name it."""
 
     def format(self, record: logging.LogRecord) -> str:
         record.name = record.name.removeprefix("streampoll.")
         return super().format(record)
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        known = {key: str(getattr(record, key)) for key in _POLL if hasattr(record, key)}
+        unsaid = [f"{key}={value}" for key, value in known.items() if not _names(record.message, value)]
+        return " ".join([super().formatMessage(record), *unsaid])
+
+
+def _names(text: str, value: str) -> bool:
+    """Tell whether a value stands in a text as a word of its own."""
+    return re.search(rf"(?<![\w.-]){re.escape(value)}(?![\w-])", text) is not None

@@ -1,5 +1,6 @@
 """Traces of a real deployment, sent to a real collector: one poll is one trace, whoever had to do with it."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,18 +24,25 @@ def collector() -> Iterator[Collector]:
 def system(
     open_directory: Path, fresh_redis: str, fresh_database: str, collector: Collector
 ) -> Iterator[Deployment]:  # fmt: skip
-    more = "[analysis]\nenabled = true\n"
+    more = '[analysis]\nenabled = true\n[log]\nformat = "json"\n'
     with deployed(open_directory, fresh_redis, fresh_database, "2s", FLEET, more) as deployment:
         deployment.environ |= {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "200"}
         yield deployment
 
 
-def test_a_poll_is_one_trace_from_its_dispatch_to_its_row(system: Deployment, collector: Collector) -> None:
+def test_a_poll_is_one_trace_from_its_dispatch_to_its_row_and_lines_name_who_polled(
+    system: Deployment, collector: Collector
+) -> None:
     system.start("coordinator")
     workers = system.start("worker", "--processes", "1")
     eventually(lambda: collector.named("store", status="ok") and collector.named("store", status="timeout"), START_S)
     figures = system.settle()
     assert workers.stop() == 0  # the last spans are sent before it ends
+
+    said = [json.loads(line) for line in workers.said.splitlines()]
+    failing = next(each for each in said if "begins to fail by job fast: timeout: " in each["message"])
+    assert failing.keys() >= {"job", "device", "slot", "shard"}
+    assert failing["worker"] in {span.process for span in collector.named("poll")}
 
     stored = collector.named("store")
     traces = {span.trace: collector.of(span.trace) for span in stored}
@@ -50,6 +58,6 @@ def test_a_poll_is_one_trace_from_its_dispatch_to_its_row(system: Deployment, co
     assert {link for span in stored for link in span.links} == {span.id for span in batches if span.links}
 
     names = ("job", "profile", "status", "requests", "delivery")
-    said = {tuple(span.says[f"streampoll.{name}"] for name in names) for span in collector.named("poll")}
-    assert ("fast", "system", "ok", 1, 1) in said
+    polled = {tuple(span.says[f"streampoll.{name}"] for name in names) for span in collector.named("poll")}
+    assert ("fast", "system", "ok", 1, 1) in polled
     assert {span.failure.partition(":")[0] for span in collector.named("poll", status="timeout")} == {"timeout"}

@@ -52,6 +52,7 @@ from streampoll.config.load import (
 from streampoll.config.settings import Settings
 from streampoll.config.watch import changes
 from streampoll.errors import ConfigError, Fault, UnavailableError
+from streampoll.logs import about
 from streampoll.model import Device, Event
 from streampoll.notifications.announce import announce_acknowledged
 from streampoll.observe.device import DeviceReport, describe, learned_of
@@ -252,7 +253,8 @@ class ApiBuild:
         try:
             await announce_acknowledged(self._side.streams, shard, event, time.time())
         except UnavailableError as error:
-            log.warning("event %d is acknowledged, and notifications are not told: %s", event.id, error)
+            log.warning("event %d is acknowledged, and notifications are not told: %s", event.id, error,
+                        extra=about(device=event.device, shard=shard))  # fmt: skip
 
     async def _note(self, by: str, action: str, target: str, detail: str = "") -> None:
         """Take note of an action; that it can't be written does not undo it."""

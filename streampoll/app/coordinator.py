@@ -18,6 +18,7 @@ from streampoll.config.settings import Settings
 from streampoll.coordinator.dispatch import Coordinator, Ports
 from streampoll.coordinator.pauses import ShownPauses
 from streampoll.coordinator.telling_facts import FactsTeller
+from streampoll.logs import name_process
 from streampoll.results.control import Control
 from streampoll.results.migrations import migrate
 from streampoll.results.plans import PostgresPlans
@@ -53,6 +54,7 @@ async def _serve_coordinator(context: ChildContext, files: Files, settings: Sett
         return 0
     async with open_redis(settings) as side:
         own_id = new_worker_id()
+        name_process(own_id)
         spans = tracing.begin("coordinator", own_id, side.clock.now)
         lease = LeaderLease(side.scripts, side.keys, own_id, settings.coordinator.lease_s, side.clock)
         postgres = Postgres(settings.postgres, 1, prepare=migrate)

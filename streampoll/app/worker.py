@@ -30,6 +30,7 @@ from streampoll.config.load import (
 )
 from streampoll.config.profile_port import PollPlan
 from streampoll.config.settings import PoolSettings, QueueSettings, Settings, enabled_outputs
+from streampoll.logs import name_process
 from streampoll.model import QueueClass
 from streampoll.pollers.handler import Poll, PollHandler, PollPorts
 from streampoll.pollers.protocols import make_router
@@ -151,6 +152,7 @@ def _put_together(
     context: ChildContext, settings: Settings, name: str, pool: PoolSettings, loaded: _Loaded, side: RedisSide
 ) -> _Together:
     router, own_id = loaded.router, new_worker_id()
+    name_process(own_id)
     tasks = loaded.task_side(side, own_id)
     runs = run_side(loaded.runs, side, router, tasks.client, own_id)
     spans = loaded.tracing.begin("worker", own_id, side.clock.now)
@@ -225,6 +227,7 @@ class _WorkerBuild:
                     self.settings.worker.outputs_kept if enabled_outputs(self.settings) else 0,
                     analysed if self.settings.analysis.enabled else lambda: False,
                     lambda: self.lag.seconds,
+                    self.settings.log.device_lines,
                 )
             )
         if queue is QueueClass.RESULTS:

@@ -322,6 +322,9 @@ class LogSettings:
 
     level: Annotated[Literal["debug", "info", "warning", "error"], _doc("least severe level that is written")] = "info"
     format: Annotated[Literal["console", "json"], _doc("how a line looks: for people, or one JSON object")] = "console"
+    device_lines: Annotated[
+        int, Meta(ge=0), _doc("lines a minute and process on devices that begin to fail or answer again; 0: none")
+    ] = 20
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from typing import Protocol
 from streampoll.coordinator.line import Line, Setback, WentBack
 from streampoll.coordinator.planning import Place
 from streampoll.errors import UnavailableError
+from streampoll.logs import about
 from streampoll.shards.finality import JUDGED
 from streampoll.shards.port import DispatchStreams, Ghost, ShardFigures, mark_of, tick_of
 
@@ -129,6 +130,7 @@ class Losses:
         log.error(
             "job %s, shard %d: Redis lost data: it had confirmed tick %d and now holds %s",
             setback.job, setback.shard, tick_of(setback.expected), tick_of(setback.found) or "none",
+            extra=about(setback.job, shard=setback.shard),
         )  # fmt: skip
         self._setbacks.append(setback)
         self._noticed.set()
@@ -196,7 +198,7 @@ class Losses:
         del self._unrecorded[: len(losses)]
         for loss in losses:
             log.error("shard %d: ticks %d to %d: %s; what is short there counts as lost",
-                      loss.shard, loss.first, loss.last, loss.reason)  # fmt: skip
+                      loss.shard, loss.first, loss.last, loss.reason, extra=about(shard=loss.shard))  # fmt: skip
 
 
 def final_before(shard: ShardFigures, lines: Mapping[Place, tuple[int, int]]) -> int | None:

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from streampoll.coordinator.line import Line
 from streampoll.coordinator.plan import Plan, empty_plan
+from streampoll.logs import about
 from streampoll.shards.port import Progress, tick_of
 
 log = logging.getLogger(__name__)
@@ -144,7 +145,8 @@ class Planning:
         elif line.change(plan, valid_from):
             self._uncommitted.pop((line.job, line.shard))
         else:
-            log.info("job %s: the plan of shard %d was committed late; moving its first tick", line.job, line.shard)
+            log.info("job %s: the plan of shard %d was committed late; moving its first tick", line.job, line.shard,
+                     extra=about(line.job, shard=line.shard))  # fmt: skip
 
     def _adopt(self, line: Line, plan: Plan) -> None:
         line.plan = plan

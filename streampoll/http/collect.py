@@ -21,6 +21,7 @@ from streampoll.http.plan import Format, HttpPlan, Paging, Request
 from streampoll.http.port import Answer, Ask, Failure
 from streampoll.http.session import Kept, Session, Visit
 from streampoll.http.template import Unfilled, fill_body, fill_path, fill_text, is_place
+from streampoll.logs import about
 from streampoll.model import Outcome, Status, Value
 
 log = logging.getLogger(__name__)
@@ -58,7 +59,7 @@ async def collect(
     for request in asked:
         _give_up(request, f"not asked after {harvest.failures[-1].status.word}", harvest)
     for failure in harvest.failures:
-        log.debug("device %s: %s", device, failure.cause)
+        log.debug("device %s: %s", device, failure.cause, extra=about(device=device))
     return _outcome(plan, visit, harvest)
 
 

@@ -22,6 +22,7 @@ from streampoll.custom.entry import EntryPointError, load_poller
 from streampoll.custom.plan import CustomPlan
 from streampoll.custom.port import CustomTarget, PollFailed
 from streampoll.errors import ConfigError
+from streampoll.logs import about
 from streampoll.model import Outcome, Status, Target
 from streampoll.pollers.custom_clients import DeviceClients
 from streampoll.pollers.custom_judge import Nonsense, blackened, judged, secrets_of
@@ -184,7 +185,8 @@ class CustomPoller:
         if (name, type(error).__name__) not in self._said:
             self._said.add((name, type(error).__name__))
             story = "".join(traceback.format_exception(error))
-            log.error("device %s: a bug in poller %r:\n%s", target.device, name, blackened(story, secrets))
+            log.error("device %s: a bug in poller %r:\n%s", target.device, name, blackened(story, secrets),
+                      extra=about(device=target.device))  # fmt: skip
         return Outcome(Status.ERROR, f"poller {name!r} {'' if isinstance(error, Nonsense) else 'raised '}{text}")
 
 

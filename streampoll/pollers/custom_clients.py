@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 from streampoll.config.profile_port import PollPlan
 from streampoll.custom.port import CustomTarget, PollFailed
 from streampoll.http.plan import Field, HttpPlan, Request
+from streampoll.logs import about
 from streampoll.model import Outcome, Status, Value
 from streampoll.pollers.custom_judge import blackened
 from streampoll.snmp.plan import CollectPlan, Metric, Oid, TableSpec
@@ -138,7 +139,8 @@ class BlackLog:
 
     def _write(self, level: int, text: str, args: tuple[object, ...]) -> None:
         if _NAMED.isEnabledFor(level):
-            _NAMED.log(level, "device %s: %s", self._device, blackened(text % args if args else text, self._secrets))
+            said = blackened(text % args if args else text, self._secrets)
+            _NAMED.log(level, "device %s: %s", self._device, said, extra=about(device=self._device))
 
 
 @lru_cache(maxsize=256)  # the collector keeps what it compiles by the plan's identity

@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from functools import partial
 
 from streampoll.errors import EntryError
+from streampoll.logs import about
 from streampoll.model import LAG_TOLD_S, Outcome, QueueClass, Result, Status, Target, Trace
 from streampoll.pollers.counts import PollCounts
+from streampoll.pollers.failing import Failing
 from streampoll.pollers.wraps import WrapWarnings
 from streampoll.shards.entries import Delivered, Entry, Kind, Log, decode_target, encode_analyze, encode_result
 from streampoll.tally import Counted
@@ -26,6 +28,8 @@ log = logging.getLogger(__name__)
 
 Poll = Callable[[Target, float], Awaitable[Outcome]]
 """Polls a target until a deadline in the loop's time."""
+
+_LAST_ANSWERED = Status.PARTIAL  # every status behind it is a failure
 
 Encode = Callable[[Outcome, Trace], bytes]
 
@@ -42,6 +46,7 @@ class PollPorts:
     kept_for_outputs: int = 0  # results kept in a shard for outputs besides PostgreSQL; 0: there are none
     analysed: Callable[[], bool] = lambda: False  # whether somebody analyses results
     lag_s: Callable[[], float] = lambda: 0.0  # how late this process's loop has been lately
+    device_lines: int = 0  # lines a minute on devices that begin to fail or answer again; 0: none
 
 
 class PollHandler:
@@ -51,6 +56,7 @@ class PollHandler:
         self._ports = ports
         self._bugs: set[str] = set()
         self._wraps = WrapWarnings()
+        self._failing = Failing(ports.device_lines)
         self.counts = PollCounts()
 
     def counted(self) -> Counted:
@@ -62,6 +68,7 @@ class PollHandler:
 
     async def close(self) -> None:
         """Close the pollers' sockets."""
+        self._failing.close()
         await self._ports.close()
 
     async def handle(self, batch: Sequence[Delivered]) -> Sequence[Disposition]:
@@ -80,12 +87,12 @@ class PollHandler:
         if entry.expiry and started >= entry.expiry:
             outcome = Outcome(Status.EXPIRED, f"not polled: its next slot began {started - entry.expiry:.1f} s before")
         else:
-            outcome = await self._poll(target, entry, started)
+            outcome = await self._poll(delivered, target, entry, started)
             if outcome.half_wrap_s and entry.expiry:
                 self._wraps.note(target.device, outcome, entry.expiry - entry.slot)
         return self._finish(delivered, entry, target.device, outcome, started)
 
-    async def _poll(self, target: Target, entry: Entry, started: float) -> Outcome:
+    async def _poll(self, delivered: Delivered, target: Target, entry: Entry, started: float) -> Outcome:
         """Poll until the entry's expiry at the latest; a bug is an outcome too."""
         limit_s = entry.expiry - started if entry.expiry else math.inf
         try:
@@ -94,12 +101,15 @@ class PollHandler:
             cause = f"{type(error).__name__}: {error}"
             if type(error).__name__ not in self._bugs:
                 self._bugs.add(type(error).__name__)
-                log.exception("device %s: a bug in its poller", target.device)
+                extra = about(entry.job, target.device, entry.slot, delivered.shard)
+                log.exception("device %s: a bug in its poller", target.device, extra=extra)
             return Outcome(Status.ERROR, f"a bug in the poller: {cause}")
 
     def _finish(self, delivered: Delivered, entry: Entry, device: str, outcome: Outcome, started: float) -> Finish:
         done = self._ports.now()
         self.counts.note(outcome, done - started, started - entry.slot)
+        if outcome.status > _LAST_ANSWERED or (entry.job, device) in self._failing.spells:
+            self._failing.note((entry.job, device), outcome, entry.slot, delivered.shard, done)
         read = max(delivered.dispatched, done - (time.monotonic() - delivered.leased))  # it may have waited for it
         lag_s = self._ports.lag_s()
         ahead_s = done - time.time()  # of Redis' clock before this host's, by which pollers tell the time

@@ -3,6 +3,7 @@
 import logging
 from typing import Final
 
+from streampoll.logs import about
 from streampoll.model import Outcome
 
 log = logging.getLogger(__name__)
@@ -25,5 +26,5 @@ class WrapWarnings:
         log.warning(
             "device %s: its 32-bit octet counters can wrap in %.0f s at the speed of its fastest interface, and it is "
             "polled every %d s; poll it every %.0f s, or by SNMPv2c or v3 where it has 64-bit counters",
-            device, 2 * half_s, interval_s, half_s,
+            device, 2 * half_s, interval_s, half_s, extra=about(device=device),
         )  # fmt: skip

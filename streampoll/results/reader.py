@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from typing import Any, TypeVar
 
 from streampoll.errors import EntryError, StreampollError
+from streampoll.logs import about
 from streampoll.model import Outcome, Status, Trace
 from streampoll.results.codec import decode_payload
 from streampoll.results.partitions import DAY_S, day_of_partition
@@ -111,7 +112,8 @@ async def stored_rates(connection: Connection, wanted: Wanted) -> AsyncIterator[
         try:
             yield StoredRow(row["job"], wanted.device, row["slot"], decode_rates_payload(row["payload"]))
         except EntryError as error:
-            log.warning("rates of %s at %d: %s", wanted.device, row["slot"], error)
+            log.warning("rates of %s at %d: %s", wanted.device, row["slot"], error,
+                        extra=about(row["job"], wanted.device, row["slot"]))  # fmt: skip
 
 
 async def _history(connection: Connection, wanted: Wanted, query: str) -> AsyncIterator[Mapping[str, Any]]:

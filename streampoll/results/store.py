@@ -16,7 +16,8 @@ from dataclasses import replace
 
 from streampoll.config.settings import PostgresSettings
 from streampoll.errors import PostgresUnavailable
-from streampoll.model import Event, Outcome, RatesRow, Result, Status, Trace
+from streampoll.logs import about
+from streampoll.model import Event, LedgerEntry, Outcome, RatesRow, Result, Status, Trace
 from streampoll.results.batch import Record, Unreadable, halves, read_entry
 from streampoll.results.codec import encode_payload
 from streampoll.results.counts import StoreCounts
@@ -110,7 +111,7 @@ class Store:
     async def _store_refusal(self, record: Record, refusal: RowRefused) -> None:
         """Store a row of status `error` in the place of a result that PostgreSQL refuses, where it takes that."""
         self.counts.refused += 1
-        _LOG.error("results: PostgreSQL refuses a row of %s: %s", _target(record), refusal)
+        _LOG.error("results: PostgreSQL refuses a row of %s: %s", _target(record), refusal, extra=_about(record))
         if not isinstance(record, Result):
             return
         now = self._now()
@@ -120,7 +121,9 @@ class Store:
         try:
             await self._writer.write([replace(record, status=Status.ERROR, payload=payload)])
         except RowRefused:
-            _LOG.error("results: nor an error row for %s; only the dead letter has it", _target(record))
+            _LOG.error(
+                "results: nor an error row for %s; only the dead letter has it", _target(record), extra=_about(record)
+            )
 
     def _note(self, records: Sequence[Record], now: float) -> None:
         rows: Counter[tuple[str, int]] = Counter()
@@ -199,3 +202,12 @@ def _target(record: Record) -> str:
     if isinstance(record, Event):
         return f"device {record.device!r}, rule {record.rule!r}: an event"
     return f"job {record.job!r}, shard {record.shard}, tick {record.tick}"
+
+
+def _about(record: Record) -> dict[str, str | int]:
+    """Return what a log line says of a record besides its text."""
+    if isinstance(record, Event):
+        return about(device=record.device, slot=record.at)
+    if isinstance(record, LedgerEntry):
+        return about(record.job, slot=record.tick, shard=record.shard)
+    return about(record.job, record.device, record.slot)

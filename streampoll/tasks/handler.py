@@ -16,10 +16,11 @@ from functools import partial
 from typing import Any
 
 from streampoll.errors import ConfigError, EntryError
+from streampoll.logs import about
 from streampoll.model import QueueClass, Status
 from streampoll.shards.entries import Delivered, Kind
 from streampoll.tally import Counted, by_label
-from streampoll.tasks.message import decode_call, encode_call, encode_end, encode_value, next_attempt
+from streampoll.tasks.message import JOB_PREFIX, decode_call, encode_call, encode_end, encode_value, next_attempt
 from streampoll.tasks.port import Call, Failure, RunIn, State, Task, TaskResult, Tasks
 from streampoll.tasks.runner import Ran, Runner
 from streampoll.worker.port import Bury, Disposition, Emit, Finish, Retry
@@ -167,7 +168,8 @@ class TaskHandler:
         """End a task that did not end well; so do the steps that would have followed."""
         self._count(state)
         if failure and state is not State.CANCELLED:
-            log.warning("task %s: %s %s: %s: %s", call.name, call.id, state.word, failure.type, failure.text)
+            log.warning("task %s: %s %s: %s: %s", call.name, call.id, state.word, failure.type, failure.text,
+                        extra=about(JOB_PREFIX + call.name))  # fmt: skip
         rows = [self._row(call, state, began, failure)]
         not_run = Failure("NotRun", f"{call.name} ({call.id}) {state.word} before it")
         rows += [self._row(step.call, state, 0.0, not_run) for step in call.then]

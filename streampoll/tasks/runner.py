@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from streampoll.logs import about
 from streampoll.pollers.threads import AllBusy, Threads
 from streampoll.tasks.failure import failure_of
 from streampoll.tasks.port import Call, Failure, RetryLater, RunIn, Task
@@ -133,4 +134,5 @@ def _ran(said: Any) -> Ran:
 
 
 def _log_late(call: Call, soft_s: float) -> None:
-    log.warning("task %s: %s has run in its thread past its soft limit of %g s", call.name, call.id, soft_s)
+    log.warning("task %s: %s has run in its thread past its soft limit of %g s", call.name, call.id, soft_s,
+                extra=about(f"task:{call.name}"))  # fmt: skip

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from streampoll.errors import UnavailableError
+from streampoll.logs import about
 from streampoll.model import QueueClass, Status
 from streampoll.shards.entries import VERSION, Delivered
 from streampoll.shards.port import Swept
@@ -210,7 +211,8 @@ class Consumer:
 
     def _bury(self, delivered: Delivered, status: Status, cause: str) -> Bury:
         """Send to the dead letters, with what the class emits for an entry that failed so."""
-        log.error("%s: burying %s of shard %d: %s", self.queue, delivered.id.decode(), delivered.shard, cause)
+        log.error("%s: burying %s of shard %d: %s", self.queue, delivered.id.decode(), delivered.shard, cause,
+                  extra=_about(delivered))  # fmt: skip
         if delivered.entry is None:
             return Bury(cause)
         return buried(cause, self._handler.fail(delivered, status, cause))
@@ -285,7 +287,7 @@ class Consumer:
             if len(batch) > 1:
                 half = len(batch) // 2
                 return [*await self._handle(batch[:half]), *await self._handle(batch[half:])]
-            log.exception("%s: a bug in the handler", self.queue)
+            log.exception("%s: a bug in the handler", self.queue, extra=_about(batch[0]))
             cause = f"{type(error).__name__}: {error}"
         self.counts.failed += len(batch)
         return [self._handler.fail(delivered, Status.ERROR, cause) for delivered in batch]
@@ -311,7 +313,7 @@ class Consumer:
         if not ours:
             return Release("claimed by another")
         log.warning("%s: delivery %d of %s runs %s", self.queue, delivered.delivery, delivered.id.decode(),
-                    "alone" if alone else "in quarantine")  # fmt: skip
+                    "alone" if alone else "in quarantine", extra=_about(delivered))  # fmt: skip
         return None
 
     def _settled(self, delivered: Delivered, was_ours: bool) -> None:
@@ -375,3 +377,9 @@ class Consumer:
     async def close(self) -> None:
         """Close the handler."""
         await self._handler.close()
+
+
+def _about(delivered: Delivered) -> dict[str, str | int]:
+    """Return what a log line says of an entry besides its text; the device is the handler's to know."""
+    entry = delivered.entry
+    return about(entry.job, slot=entry.slot, shard=delivered.shard) if entry else about(shard=delivered.shard)

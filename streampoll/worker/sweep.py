@@ -5,6 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable
 
 from streampoll.errors import UnavailableError
+from streampoll.logs import about
 from streampoll.model import QueueClass
 from streampoll.shards.port import Swept
 from streampoll.worker.attempt import Counts, Surroundings
@@ -92,7 +93,7 @@ class Sweeper:
                 self._cursors.get(shard, b"0-0"), room,
             )  # fmt: skip
         except UnavailableError as error:
-            log.debug("%s: shard %d: %s", self._queue, shard, error)
+            log.debug("%s: shard %d: %s", self._queue, shard, error, extra=about(shard=shard))
             self.hold_off([shard])
             return False
         self._cursors[shard] = swept.cursor
@@ -106,9 +107,11 @@ class Sweeper:
         counts.claimed_by_shard[shard] += claimed
         counts.payloads_lost += payloads_lost
         if claimed:
-            log.info("%s: claimed %d entries of shard %d that were left by others", self._queue, claimed, shard)
+            log.info("%s: claimed %d entries of shard %d that were left by others", self._queue, claimed, shard,
+                     extra=about(shard=shard))  # fmt: skip
         if payloads_lost:
-            log.error("%s: %d entries of shard %d had lost their payload", self._queue, payloads_lost, shard)
+            log.error("%s: %d entries of shard %d had lost their payload", self._queue, payloads_lost, shard,
+                      extra=about(shard=shard))  # fmt: skip
         if swept.adopted:
             log.error("%s: %d entries of shard %d were held by nobody: was a consumer deleted by hand?",
-                      self._queue, swept.adopted, shard)  # fmt: skip
+                      self._queue, swept.adopted, shard, extra=about(shard=shard))  # fmt: skip
