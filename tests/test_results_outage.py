@@ -324,3 +324,25 @@ async def test_who_waits_for_a_connection_is_not_told_of_the_one_that_broke(fres
             await holding
         assert await asyncio.gather(*waiting) == [1, 1, 1]
         await postgres.close()
+
+
+async def test_a_transaction_asks_the_server_for_nothing_but_its_own(fresh_database: str) -> None:
+    postgres = Postgres(settings_of(fresh_database), 1)
+    async with connected(settings_of(fresh_database)) as watching:
+        async with postgres.transaction() as connection:
+            own = await connection.fetchval("SELECT pg_backend_pid()")
+        with pytest.raises(ZeroDivisionError):
+            await _broken_off(postgres)
+        async with postgres.transaction() as connection:
+            assert await connection.fetchval("SELECT to_regclass('half')") is None
+
+        last = await watching.fetchval("SELECT query FROM pg_stat_activity WHERE pid = $1", own)
+    await postgres.close()
+
+    assert last == "COMMIT;"
+
+
+async def _broken_off(postgres: Postgres) -> None:
+    async with postgres.transaction() as connection:
+        await connection.execute("CREATE TABLE half (n int)")
+        raise ZeroDivisionError

@@ -11,7 +11,7 @@ from streampoll.shards.entries import Delivered
 from streampoll.shards.memory import MemoryStreams
 from streampoll.shards.memory_server import MemoryServer
 from streampoll.worker.port import Bury, Disposition, Emit, Finish, Release, Retry, Write
-from streampoll.worker.settle import Settler
+from streampoll.worker.settle import FULL, LONE_S, Settler
 from tests.waiting import eventually_async
 from tests.worker_support import POLLING, entry, row
 
@@ -40,7 +40,7 @@ class Bench:
 
 @asynccontextmanager
 async def holding(
-    count: int, shards: Sequence[int] = (0,), kind: type[MemoryStreams] = MemoryStreams
+    count: int, shards: Sequence[int] = (0,), kind: type[MemoryStreams] = MemoryStreams, gather_s: float = 0.005
 ) -> AsyncIterator[Bench]:
     """Hold so many entries of each shard; the settler runs until the block ends."""
     server = MemoryServer(now_ms=lambda: 1_000_000)
@@ -56,7 +56,11 @@ async def holding(
     await streams.make_groups(POLLING, shards)
     held = await streams.read(POLLING, shards, "w1", count, 0)
     settled: list[tuple[bytes, bool]] = []
-    settler = Settler(POLLING, "w1", streams, 2000, lambda delivered, ours: settled.append((delivered.id, ours)))
+
+    def on_settled(delivered: Delivered, ours: bool) -> None:
+        settled.append((delivered.id, ours))
+
+    settler = Settler(POLLING, "w1", streams, 2000, on_settled, gather_s)
     bench = Bench(server, settler, held, settled)
     task = asyncio.create_task(settler.run())
     try:
@@ -71,6 +75,21 @@ async def test_decisions_made_together_are_told_in_one_call() -> None:
         await bench.say(*[ROW] * 100)
         assert bench.calls == [100]
         assert (await bench.figures())[QueueClass.RESULTS].length == 100
+
+
+async def test_a_lone_decision_is_told_at_once_and_those_that_follow_it_together() -> None:
+    async with holding(1 + FULL, gather_s=30.0) as bench:
+        loop = asyncio.get_running_loop()
+        first, second, *others = bench.held
+        bench.settler.add(first, ROW)
+        await eventually_async(lambda: bench.settled)
+        bench.settler.add(second, ROW)
+        later = loop.time() + 4 * LONE_S
+        await eventually_async(lambda: loop.time() > later)  # it is not lone: more is waited for
+        for delivered in others:
+            bench.settler.add(delivered, ROW)
+        await eventually_async(lambda: not bench.settler.unsettled)
+        assert bench.calls == [1, FULL]
 
 
 async def test_each_disposition_does_what_it_says() -> None:

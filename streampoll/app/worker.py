@@ -281,7 +281,13 @@ class _WorkerBuild:
         limits = self._queue(queue)
         prefetch = limits.concurrency or self.pool.prefetch
         return Limits(
-            limits.concurrency, prefetch, limits.batch, limits.soft_limit_s, limits.hard_limit_s, limits.claim_idle_s
+            limits.concurrency,
+            prefetch,
+            limits.batch,
+            limits.soft_limit_s,
+            limits.hard_limit_s,
+            limits.claim_idle_s,
+            limits.gather_s,
         )
 
 

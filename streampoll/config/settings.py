@@ -127,15 +127,20 @@ class QueueSettings:
         Seconds, Meta(ge=2), _doc("an entry idle this long is claimed by another process (visibility timeout)")
     ] = 30.0
     weight: Annotated[int, Meta(ge=1, le=100), _doc("share of a process's slots when classes compete")] = 1
+    gather_s: Annotated[
+        float,
+        Meta(ge=0, le=1),
+        _doc("on a busy stream, more is waited for so long: to read, and to acknowledge"),
+    ] = 0.005
 
 
 def _default_queues() -> dict[QueueClass, QueueSettings]:
     return {
-        QueueClass.POLLING: QueueSettings(weight=8),
-        QueueClass.RESULTS: QueueSettings(weight=8, concurrency=2_000, batch=1_000, soft_limit_s=0.0),
+        QueueClass.POLLING: QueueSettings(weight=8, gather_s=0.05),
+        QueueClass.RESULTS: QueueSettings(weight=8, concurrency=2_000, batch=1_000, soft_limit_s=0.0, gather_s=0.05),
         QueueClass.NOTIFICATIONS: QueueSettings(weight=4),
         QueueClass.WORKFLOWS: QueueSettings(weight=2),
-        QueueClass.ANALYSIS: QueueSettings(weight=1, batch=16),
+        QueueClass.ANALYSIS: QueueSettings(weight=1, batch=16, gather_s=0.05),
         QueueClass.URGENT: QueueSettings(concurrency=50),
     }
 

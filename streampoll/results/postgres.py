@@ -138,10 +138,15 @@ class Postgres:
                 min_size=0,
                 max_size=self._connections,
                 command_timeout=self._settings.command_timeout_s,
+                reset=_nothing_to_reset,
                 **_options(self._settings),
             )
             await self._pool
         return self._pool
+
+
+async def _nothing_to_reset(connection: object) -> None:
+    """Leave a connection as it is: nothing of ours outlives its transaction, and asyncpg would ask once for each."""
 
 
 @asynccontextmanager

@@ -45,7 +45,7 @@ class Consumer:
         self._handler = handler
         self._limits = limits
         self._around = around
-        self._settler = Settler(queue, around.consumer, around.streams, self._idle_ms, self._settled)
+        self._settler = Settler(queue, around.consumer, around.streams, self._idle_ms, self._settled, limits.gather_s)
         self._waiting: deque[Delivered] = deque()
         self._suspects = Suspects(around.solitude, self._launch_one, _QUIET_WITHIN * limits.claim_idle_s)
         self._sweeper = Sweeper(queue, limits.claim_idle_s, around, self._sweepable, self._admit_swept)
@@ -55,6 +55,10 @@ class Consumer:
         self._reading = False  # a read cut short would leave what it brings with a consumer that is gone
         self._room_made = asyncio.Event()
         self._draining = False
+        together = limits.batch > 1  # what is served together is worth waiting for
+        self._linger_s, self._small = (
+            (limits.gather_s, max(_SMALL, limits.batch // 4)) if together else (_LINGER_S, _SMALL)
+        )
         self._rotation = 0
         self._tasks: set[asyncio.Task[None]] = set()
         around.solitude.on_end(self._start)
@@ -137,8 +141,8 @@ class Consumer:
         self.counts.read_at = self._around.monotonic()
         self._admit(deliveries)
         waited_s = self._around.monotonic() - asked
-        if 0 < len(deliveries) < _SMALL and waited_s < _LINGER_S:  # else it was a lone one, and so may be the next
-            await asyncio.sleep(_LINGER_S)
+        if 0 < len(deliveries) < self._small and waited_s < _LINGER_S:  # else it was a lone one, and so may be the next
+            await asyncio.sleep(self._linger_s)
 
     async def _room(self) -> int:
         """Wait until entries may be read, and return how many; with little room wait a moment for more."""

@@ -89,3 +89,4 @@ class Limits:
     soft_limit_s: float  # a batch is cancelled after this; 0: never
     hard_limit_s: float  # a loop blocked this long gets its process killed; 0: never
     claim_idle_s: float  # an entry idle this long may be claimed by another process
+    gather_s: float = 0.005  # on a busy stream, how long more is waited for: entries to read, decisions to tell
