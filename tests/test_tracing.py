@@ -10,7 +10,7 @@ import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from streampoll.app.tracing import Spans, Tracing, asked_for
-from streampoll.model import Outcome, QueueClass, RatesRow, Result, Status, Target, Trace
+from streampoll.model import Asked, Outcome, QueueClass, RatesRow, Result, Status, Target, Trace
 from streampoll.notifications.alert import Alert, Flush, encode_alert, encode_flush
 from streampoll.notifications.message import Listed, Message, encode_message
 from streampoll.notifications.policy import Reason
@@ -178,6 +178,21 @@ async def test_a_span_says_what_became_of_its_entry(
     assert span.attributes.items() >= {f"streampoll.{name}": value for name, value in says.items()}.items()
     assert span.status.description == failure
     assert span.parent.span_id == root_span(poll_trace("j", "core-1", SLOT))
+
+
+async def test_a_poll_says_when_it_asked_again_and_was_answered() -> None:
+    asked = Asked(SLOT + 0.5, SLOT + 3.25, 1, (SLOT + 2.5,))
+    way = Trace(SLOT + 0.25, SLOT + 0.25, SLOT + 0.25, SLOT + 3.25, SLOT + 4.0, 1, "w1", asked)
+    payload = encode_payload(Outcome(Status.OK, requests=2), way)
+    row = encode_result(Result("j", "core-1", SLOT, Status.OK, 400, payload))
+    recorded = Recorded()
+    await recorded.handler(QueueClass.POLLING, Finish((Emit(QueueClass.RESULTS, row),))).handle([delivered(poll())])
+    [span] = recorded.spans()
+
+    assert [(event.name, event.timestamp / 1e9 - SLOT) for event in span.events] == [
+        ("first request", 0.5), ("sent again", 2.5), ("first reply", 3.25),
+    ]  # fmt: skip
+    assert span.attributes["streampoll.retries"] == 1
 
 
 async def test_an_attempt_that_is_cancelled_ends_its_span_as_an_error() -> None:

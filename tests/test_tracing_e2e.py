@@ -54,8 +54,9 @@ def test_a_poll_is_one_trace_from_its_dispatch_to_its_row_and_lines_name_who_pol
         assert [spans[name].service for name in ("dispatch", "poll")] == ["streampoll-coordinator", "streampoll-worker"]
     assert collector.named("analyse")
     batches = collector.named("store batch")
-    assert {link for span in batches for link in span.links} == {spans["dispatch"].id for spans in traces.values()}
-    assert {link for span in stored for link in span.links} == {span.id for span in batches if span.links}
+    assert {link for span in batches for link in span.links} >= {spans["dispatch"].id for spans in traces.values()}
+    assert {link for span in stored for link in span.links} <= {span.id for span in batches}
+    assert all(span.links for span in stored)
 
     names = ("job", "profile", "status", "requests", "delivery")
     polled = {tuple(span.says[f"streampoll.{name}"] for name in names) for span in collector.named("poll")}

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from streampoll.shards.entries import decode_target
 from streampoll.shards.port import Answer, Dispatch, Dispatched
 from streampoll.tracing.identity import poll_trace
-from streampoll.tracing.telemetry import Telemetry
+from streampoll.tracing.telemetry import End, Telemetry
 from streampoll.tracing.way import Way, about_poll
 
 
@@ -27,8 +27,8 @@ class DispatchSpans:
         )  # fmt: skip
         for way in ways:
             linked = [whole.context] if whole.context else []
-            self._telemetry.start(way, began, "producer", linked).end(ended, {})
-        whole.end(ended, {})
+            self._telemetry.start(way, began, "producer", linked).end(ended, End())
+        whole.end(ended, End())
 
     def _sampled(self, part: Dispatch) -> Sequence[Way]:
         """Return the spans of those of a part's polls that are sampled."""

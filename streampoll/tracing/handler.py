@@ -10,12 +10,9 @@ from streampoll.results.codec import decode_payload
 from streampoll.shards.entries import Delivered, Entry, Kind, decode_result
 from streampoll.tasks.message import decode_end
 from streampoll.tasks.port import State
-from streampoll.tracing.telemetry import OpenSpan, Telemetry
+from streampoll.tracing.telemetry import End, OpenSpan, Telemetry
 from streampoll.tracing.way import Attribute, Way, way_of
 from streampoll.worker.port import Bury, Disposition, Emit, Finish, Handler, Release, Retry
-
-Said = tuple[Mapping[str, Attribute], str]
-"""(attributes, why it failed; "": it did not)."""
 
 
 class Traced:
@@ -55,9 +52,9 @@ class Traced:
             raise
         ended = self._now()
         for place, span in spans.items():
-            span.end(ended, *_said(dispositions[place]))
+            span.end(ended, _end_of(dispositions[place]))
         if whole:
-            whole.end(ended, {})
+            whole.end(ended, End())
         return dispositions
 
     def _sampled(self, delivered: Delivered) -> Way | None:
@@ -74,7 +71,7 @@ class Traced:
     def _end(self, spans: Iterable[OpenSpan], why: str) -> None:
         ended = self._now()
         for span in spans:
-            span.end(ended, {}, why)
+            span.end(ended, End(failure=why))
 
 
 def _current(spans: Mapping[int, OpenSpan]) -> AbstractContextManager[Any]:
@@ -82,44 +79,47 @@ def _current(spans: Mapping[int, OpenSpan]) -> AbstractContextManager[Any]:
     return spans[0].current() if spans else nullcontext()
 
 
-def _said(disposition: Disposition) -> Said:
+def _end_of(disposition: Disposition) -> End:
     """Return what became of an entry."""
     match disposition:
         case Finish(emits):
             return _outcome(emits)
         case Retry(_, delay_s):
-            return {"streampoll.disposition": "retry", "streampoll.delay_s": delay_s}, ""
+            return End({"streampoll.disposition": "retry", "streampoll.delay_s": delay_s})
         case Release(reason):
-            return {"streampoll.disposition": "release", "streampoll.reason": reason}, ""
+            return End({"streampoll.disposition": "release", "streampoll.reason": reason})
         case Bury(cause):
-            return {"streampoll.disposition": "bury"}, cause or "buried"
+            return End({"streampoll.disposition": "bury"}, cause or "buried")
 
 
-def _outcome(emits: Iterable[Emit]) -> Said:
+def _outcome(emits: Iterable[Emit]) -> End:
     """Return what a poll's or a task's row says, where one is among what the entry has led to."""
     for emit in emits:
         if emit.queue is QueueClass.RESULTS and (read := _ROWS.get(emit.entry.kind)):
             try:
                 return read(emit.entry)
             except EntryError:
-                return {}, ""
-    return {}, ""
+                break
+    return End()
 
 
-def _poll_row(entry: Entry) -> Said:
+def _poll_row(entry: Entry) -> End:
     result = decode_result(entry)
-    outcome, _ = decode_payload(result.payload)
+    outcome, way = decode_payload(result.payload)
     says: dict[str, Attribute] = {
         "streampoll.status": result.status.word, "streampoll.requests": outcome.requests,
-        "streampoll.varbinds": outcome.varbinds,
+        "streampoll.retries": way.asked.retries, "streampoll.varbinds": outcome.varbinds,
     }  # fmt: skip
-    return says, "" if result.status.answered else f"{result.status.word}: {outcome.error}"
+    moments = [("first request", way.asked.first), *(("sent again", at) for at in way.asked.retried)]
+    moments.append(("first reply", way.first_reply))
+    failure = "" if result.status.answered else f"{result.status.word}: {outcome.error}"
+    return End(says, failure, [moment for moment in moments if moment[1]])
 
 
-def _task_row(entry: Entry) -> Said:
+def _task_row(entry: Entry) -> End:
     result, _ = decode_end(entry)
     failure = f"{result.failure.type}: {result.failure.text}" if result.failure else result.state.word
-    return {"streampoll.status": result.state.word}, "" if result.state is State.DONE else failure
+    return End({"streampoll.status": result.state.word}, "" if result.state is State.DONE else failure)
 
 
-_ROWS: Mapping[str, Callable[[Entry], Said]] = {Kind.RESULT: _poll_row, Kind.DONE: _task_row}
+_ROWS: Mapping[str, Callable[[Entry], End]] = {Kind.RESULT: _poll_row, Kind.DONE: _task_row}

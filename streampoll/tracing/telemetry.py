@@ -7,6 +7,7 @@ It is made in a forked child, never before: its exporter has a thread.
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -55,6 +56,15 @@ def _exporter(name: str) -> MakeExporter:
     raise NoSuchExporter(f"no exporter {name!r} of OpenTelemetry is installed")
 
 
+@dataclass(frozen=True, slots=True)
+class End:
+    """What came of what a span is about."""
+
+    says: Mapping[str, Attribute] = field(default_factory=dict)
+    failure: str = ""  # why it is an error; "": it is none
+    moments: Sequence[tuple[str, float]] = ()  # (what happened, when), seconds since the epoch
+
+
 class OpenSpan:
     """A span that has begun."""
 
@@ -75,11 +85,13 @@ class OpenSpan:
         )
         return used
 
-    def end(self, at: float, says: Mapping[str, Attribute], failure: str = "") -> None:
-        """End it at a time in seconds since the epoch, with what came of it; `failure` says why it is an error."""
-        self._span.set_attributes(says)
-        if failure:
-            self._span.set_status(trace.StatusCode.ERROR, failure)
+    def end(self, at: float, end: End) -> None:
+        """End it at a time in seconds since the epoch, with what came of it."""
+        self._span.set_attributes(end.says)
+        for name, moment in end.moments:
+            self._span.add_event(name, timestamp=_nanoseconds(moment))
+        if end.failure:
+            self._span.set_status(trace.StatusCode.ERROR, end.failure)
         self._span.end(_nanoseconds(at))
 
 
@@ -172,4 +184,4 @@ def _below(parent: Any) -> Any:
 
 
 def _nanoseconds(at: float) -> int:
-    return int(at * 1e9)
+    return round(at * 1e6) * 1000  # a float of today holds no more
