@@ -189,7 +189,7 @@ async def test_a_poll_says_when_it_asked_again_and_was_answered() -> None:
     await recorded.handler(QueueClass.POLLING, Finish((Emit(QueueClass.RESULTS, row),))).handle([delivered(poll())])
     [span] = recorded.spans()
 
-    assert [(event.name, event.timestamp / 1e9 - SLOT) for event in span.events] == [
+    assert [(event.name, round(event.timestamp / 1e9 - SLOT, 3)) for event in span.events] == [
         ("first request", 0.5), ("sent again", 2.5), ("first reply", 3.25),
     ]  # fmt: skip
     assert span.attributes["streampoll.retries"] == 1
