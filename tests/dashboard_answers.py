@@ -5,7 +5,7 @@ import time
 from dataclasses import replace
 from typing import Any
 
-from streampoll.observe.figures import JobRow, Leader, QueueRow, Stats, WorkerRow
+from streampoll.observe.figures import JobRow, Leader, PauseRow, QueueRow, Stats, WorkerRow
 
 HOSTILE = '<img src=x onerror="window.broken=1"><script>window.broken=1</script>'
 SITES = ("frankfurt", "amsterdam", "london", "paris", "zurich", "wien", "milano", "praha")
@@ -57,7 +57,9 @@ def made_stats(number: int = 0) -> Stats:
         JobRow("interfaces", 2000, 60.0, 90, 0, 0.31, 1.2 + 0.2 * math.sin(number / 9), 4.1, 9.9),
         JobRow("system", 2000, 300.0, 12, 0, 0.28, 0.9, 3.1, 5.9),
     ]
-    return Stats(at, queues, crew, Leader("edge-1-4700-c0ffee", 1_763_900_000_123, 11_520.0 + number), jobs)
+    pauses = [PauseRow("queue", "workflows", 90.0 + number, "kim", "change 4711")]
+    leader = Leader("edge-1-4700-c0ffee", 1_763_900_000_123, 11_520.0 + number)
+    return Stats(at, queues, crew, leader, jobs, pauses=pauses)
 
 
 def made_devices(count: int = 2000) -> list[dict[str, Any]]:
@@ -185,6 +187,15 @@ def _dead(devices: Devices, _: Any) -> Any:
     ]
 
 
+def _windows(devices: Devices, _: Any) -> Any:
+    now = int(time.time())
+    said = {"by": "kim", "reason": "change 4711"}
+    return [
+        {"id": 1, "since": now - 600, "until": now + 3000, "select": {"site": ["zurich"], "role": ["edge"]}, **said},
+        {"id": 2, "since": now + 600, "until": now + 9000, "select": {"devices": [devices[0]["name"]]}, **said},
+    ]
+
+
 def _report(device: dict[str, Any]) -> Any:
     job = {
         "job": "interfaces",
@@ -266,7 +277,7 @@ def _series(_: dict[str, Any]) -> Any:
 def _octets(n: int, way: str, back: int) -> list[float | None]:
     """One point, with a gap where the device booted."""
     rate = 1e8 * (1.2 + math.sin((back + 11 * n) / 9)) / (1 + (way == "Out"))
-    return [time.time() - 60 * back, None if back == 40 else rate]
+    return [int(time.time()) - 60 * back, None if back == 40 else rate]
 
 
 def _iso(at: float) -> str:
@@ -285,5 +296,6 @@ def silent_worker(number: int) -> Stats:
     )
 
 
-OF_FLEET = {"sites": _sites, "top": _top, "past": _past, "events": _events, "jobs": _jobs, "dead-letters": _dead}
+OF_FLEET = {"sites": _sites, "top": _top, "past": _past, "events": _events, "jobs": _jobs, "dead-letters": _dead,
+            "maintenance": _windows}  # fmt: skip
 OF_DEVICE = {"": _report, "polls": _polls, "last": _last, "series": _series}

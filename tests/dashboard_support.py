@@ -53,10 +53,20 @@ class FakeApi:
 
     devices: list[dict[str, Any]] = field(default_factory=made_devices)
     stats: Any = made_stats  # number of the snapshot -> Stats
-    streaming: bool = True
     token: str = ""
+    role: str = "operator"
     acts: list[tuple[str, Any]] = field(default_factory=list)
     port: int = 0
+    _broken: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def streaming(self) -> bool:
+        """Whether the stream goes on; where it is told not to, it ends at once."""
+        return not self._broken.is_set()
+
+    @streaming.setter
+    def streaming(self, wanted: bool) -> None:
+        (self._broken.clear if wanted else self._broken.set)()
 
     @property
     def url(self) -> str:
@@ -77,6 +87,8 @@ class FakeApi:
                 if self.streaming
                 else Response(status_code=503)
             )
+        if path == "whoami":
+            return JSONResponse({"name": "wall", "role": self.role})
         if path == "devices":
             return JSONResponse(self._page(request.query_params))
         if path in OF_FLEET:
@@ -89,7 +101,7 @@ class FakeApi:
             data = msgspec.json.encode({"stats": self.stats(number), "polls": {"by_status": {}}})
             yield b"event: stats\ndata: " + data + b"\n\n"
             number += 1
-            await asyncio.sleep(_TICK_S)
+            await asyncio.to_thread(self._broken.wait, _TICK_S)
 
     def _page(self, query: Any) -> dict[str, Any]:
         found = [

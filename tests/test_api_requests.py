@@ -7,12 +7,13 @@ import httpx
 import pytest
 from msgspec import Meta
 
+from streampoll.api.actions import ActionRoutes
 from streampoll.api.application import Served, application
 from streampoll.api.auth import Gate, digest_of
 from streampoll.api.route import Asked, Route
 from streampoll.config.settings import ApiSettings
 from streampoll.errors import RedisUnavailable
-from streampoll.results.control import Role, Token
+from streampoll.results.control import Action, Role, Token
 from tests.api_support import HOME, OPERATOR, READER, asking, bearer, tokens
 
 
@@ -91,6 +92,19 @@ async def test_who_may_read_may_not_act() -> None:
         refused = await client.post("/api/v1/things", json={"size": 3}, headers=bearer(READER))
         assert "operator" in detail(refused, 403)
         assert (await client.post("/api/v1/things", json={"size": 3}, headers=bearer(OPERATOR))).json()["by"] == "ops"
+
+
+async def test_who_asks_is_told_who_that_is_and_what_they_may_do() -> None:
+    async with asking(ActionRoutes(_NoActions()).routes(), tokens()) as client:
+        said = [(await client.get("/api/v1/whoami", headers=bearer(each))).json() for each in (READER, OPERATOR)]
+        assert said == [{"name": "wall", "role": "read"}, {"name": "ops", "role": "operator"}]
+        assert (await client.get("/api/v1/whoami")).json() == {"name": "loopback", "role": "operator"}
+        detail(await client.get("/api/v1/whoami", headers=bearer("sp_guess")), 401)
+
+
+class _NoActions:
+    async def actions(self, since: int, limit: int) -> list[Action]:
+        return []
 
 
 async def test_a_token_that_has_expired_is_none() -> None:

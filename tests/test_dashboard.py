@@ -187,6 +187,58 @@ def test_actions_are_asked_and_done(page: Page) -> None:
     ]
 
 
+def test_maintenance_is_announced_and_ended(page: Page) -> None:
+    page.open("#/events")
+    eventually(lambda: "site zurich and role edge" in page.text("[aria-label=Maintenance] tbody"))
+    page.button("Add").click()
+    page.find("dialog [type=text]").send_keys("no such device", Keys.ENTER)
+    eventually(lambda: "there is no device" in page.text(".said.error"))
+    page.button("Add").click()
+    page.find("dialog select").send_keys("a site")
+    assert complaints(page) == []
+    page.find("dialog label:nth-of-type(5) input").send_keys("power", Keys.ENTER)
+    eventually(lambda: page.fake.acts)
+    page.button("End", "[aria-label=Maintenance]").click()
+    page.button("End", "dialog").click()
+    page.open(f"#/devices/{DEVICE}")
+    page.button("Maintenance").click()
+    page.find("dialog input").send_keys(Keys.ENTER)
+    eventually(lambda: len(page.fake.acts) == 3)
+    hour = {"duration_s": 3600, "reason": ""}
+    assert page.fake.acts == [
+        ("maintenance", {"select": {"site": ["frankfurt"]}, **hour, "reason": "power"}),
+        ("maintenance/1/end", {}),
+        ("maintenance", {"select": {"devices": [DEVICE]}, **hour}),
+    ]
+
+
+def test_a_class_is_paused_and_goes_on(page: Page) -> None:
+    page.open("#/workers")
+    classes = "[aria-label='Queue classes']"
+    eventually(lambda: "by kim, 1m" in page.text(f"{classes} tbody"))
+    page.button("Resume", classes).click()
+    page.button("Pause", classes).send_keys(Keys.ENTER)
+    page.find("dialog input").send_keys("PostgreSQL is moved", Keys.ENTER)
+    eventually(lambda: len(page.fake.acts) == 2)
+    reason = {"reason": "PostgreSQL is moved"}
+    assert page.fake.acts == [("queues/workflows/resume", {}), ("queues/polling/pause", reason)]
+
+
+def test_who_may_only_read_is_told_so_and_nothing_is_asked(page: Page) -> None:
+    page.fake.role = "read"
+    for name in ("#/jobs", "#/events", "#/workers", "#/dead", f"#/devices/{DEVICE}"):
+        page.open(name)
+        eventually(lambda: page.all("main [data-acts]") and page.text(".read-only") == "read only")
+        pressed = [each for each in page.all("main [data-acts]") if each.is_displayed()]
+        assert {each.get_attribute("aria-disabled") for each in pressed} == {"true"}
+        assert "needs the role operator" in (pressed[0].get_attribute("title") or "")
+        pressed[0].send_keys(Keys.ENTER)
+        eventually(lambda: "may only read" in page.text(".said"))
+    assert complaints(page) == []
+    assert not page.fake.acts
+    assert not page.all("dialog[open]")
+
+
 def test_a_token_is_asked_for_and_kept_out_of_the_address(page: Page) -> None:
     page.fake.token = "sp_secret"
     page.browser.get(page.fake.url)
@@ -216,6 +268,7 @@ def test_the_figures_stand_still_when_they_are_frozen(page: Page) -> None:
 
 def test_on_a_phone_nothing_is_wider_than_the_screen(page: Page) -> None:
     page.sized(PHONE)
+    page.fake.role = "read"  # which has a mark at the top
     for name in PAGES:
         page.open(name)
         eventually(lambda: filled(page))

@@ -81,6 +81,23 @@ def test_it_shows_the_fleet_and_acts_on_it(page: Page, deployment: Deployment) -
     page.button("Resume").click()
     eventually(lambda: "active" in page.text("tbody"), START_S)
 
+    classes = "[aria-label='Queue classes']"
+    page.open("#/workers")
+    page.button("Pause", classes).click()
+    page.find("dialog input").send_keys("switches are moved", Keys.ENTER)
+    eventually(lambda: "switches are moved" in page.text(f"{classes} tbody"), START_S)
+    page.button("Resume", classes).click()
+    eventually(lambda: "paused" not in page.text(f"{classes} tbody"), START_S)
+
+    windows = "[aria-label=Maintenance]"
+    page.open("#/events")
+    page.button("Add").click()
+    page.find("dialog [type=text]").send_keys("sim-0001", Keys.ENTER)
+    eventually(lambda: "sim-0001" in page.text(f"{windows} tbody"))
+    page.button("End", windows).click()
+    page.button("End", "dialog").click()
+    eventually(lambda: "None" in page.text(windows))
+
     bury(deployment.redis_url)
     page.open("#/dead")
     eventually(lambda: "riddle" in page.text("tbody"), START_S)

@@ -1,4 +1,4 @@
-"""Who did what: every action that was asked for, by the API or a command line."""
+"""Who asks, and who did what: every action that was asked for, by the API or a command line."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,9 +6,10 @@ from typing import Annotated, Protocol
 
 from msgspec import Meta
 
+from streampoll.api.auth import Who
 from streampoll.api.route import Asked, Route
 from streampoll.api.times import Moment, seconds
-from streampoll.results.control import Action
+from streampoll.results.control import Action, Role
 
 
 class Recorded(Protocol):
@@ -35,9 +36,14 @@ class ActionRoutes:
     def routes(self) -> list[Route]:
         """Return the routes."""
         return [
+            Route("GET", "/api/v1/whoami", _whoami, Who, "Who asks, and what they may do", "actions"),
             Route("GET", "/api/v1/actions", self._list, list[Action], "Who did what, newest first", "actions",
                   parameters=ActionSpan),
         ]  # fmt: skip
 
     async def _list(self, asked: Asked) -> Sequence[Action]:
         return await self._recorded.actions(seconds(asked.parameters.since), asked.parameters.limit)
+
+
+async def _whoami(asked: Asked) -> Who:
+    return Who(asked.by, asked.role or Role.READ)

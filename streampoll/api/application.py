@@ -24,7 +24,7 @@ from starlette.routing import Route as Path_
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from streampoll.api.auth import Caller, Gate, check_host, check_origin
+from streampoll.api.auth import Caller, Gate, Who, check_host, check_origin
 from streampoll.api.limits import RateLimit, bounded_body
 from streampoll.api.openapi import document
 from streampoll.api.problem import ProblemError, problem, problem_of
@@ -158,8 +158,9 @@ class Endpoint:
     async def __call__(self, request: Request) -> Response:
         """Answer a request."""
         try:
-            by = self._admitted(request)
-            asked = Asked(self._parameters(request), await self._body(request), by)
+            who = self._admitted(request)
+            by, role = (who.name, who.role) if who else ("", None)
+            asked = Asked(self._parameters(request), await self._body(request), by, role)
             answer = await self._route.call(asked)
         except StreampollError as error:
             return problem_of(error, **self._members)
@@ -172,9 +173,9 @@ class Endpoint:
             return answer
         return Response(msgspec.json.encode(answer), self._route.status, media_type=JSON)
 
-    def _admitted(self, request: Request) -> str:
-        """Return who asks."""
-        return self._gate.admit(caller_of(request.scope), self._route.role) if self._route.role else ""
+    def _admitted(self, request: Request) -> Who | None:
+        """Return who asks; None where anybody may."""
+        return self._gate.admit(caller_of(request.scope), self._route.role) if self._route.role else None
 
     def _parameters(self, request: Request) -> Any:
         """Read parameters from path and query; what is not known is refused."""

@@ -61,6 +61,14 @@ class Caller:
         return is_loopback(self.host) and not any(name in self.headers for name in _FORWARDED)
 
 
+@dataclass(frozen=True, slots=True)
+class Who:
+    """Who asks, as far as it matters."""
+
+    name: str  # of the token; "loopback": this host, without one
+    role: Role
+
+
 def new_token() -> str:
     """Return a token that nobody can guess."""
     return PREFIX + secrets.token_urlsafe(32)
@@ -96,18 +104,18 @@ class Gate:
         """True if it is known that there is no token: then only this host is served."""
         return self._tokens is not None and not any(self._valid(token) for token in self._tokens)
 
-    def admit(self, caller: Caller, needed: Role) -> str:
-        """Return who asks, for records.
+    def admit(self, caller: Caller, needed: Role) -> Who:
+        """Return who asks.
 
         Raises:
             ProblemError: it must not be served.
         """
         if not caller.token and self._trust_loopback and caller.local:
-            return "loopback"
+            return Who("loopback", Role.OPERATOR)
         found = self._find(caller.token)
         if not found.role.covers(needed):
             raise ProblemError(403, f"token {found.name} may only read; this needs the role operator")
-        return found.name
+        return Who(found.name, found.role)
 
     def _find(self, said: str) -> Token:
         if not said:

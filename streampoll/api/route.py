@@ -26,6 +26,7 @@ class Asked:
     parameters: Any  # the route's parameters, an object of its type
     body: Any  # the route's body, an object of its type; None where it has none
     by: str  # who asks, for records: a token's name, or "loopback"
+    role: Role | None = None  # what they may do; None where anybody may ask
 
 
 Call = Callable[[Asked], Awaitable[Any]]

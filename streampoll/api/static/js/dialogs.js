@@ -15,6 +15,12 @@ export function line(title, words, label, verb, kind = "text") {
   return asked(title, [h("p", {}, words), h("label", { class: "field" }, label, input)], verb, () => input.value);
 }
 
+/** Ask for several things: `rows` is {name: [label, field]}; false if the user would rather not. */
+export function fields(title, words, rows, verb) {
+  const body = Object.values(rows).map(([label, field]) => h("label", { class: "field" }, label, field));
+  return asked(title, [h("p", {}, words), ...body], verb, () => true);
+}
+
 /** Say something at the edge of the page, for a while; errors are said at once by screen readers. */
 export function say(words, kind = "done") {
   const node = h("p", { class: `said ${kind}`, role: kind === "error" ? "alert" : "status" }, words);

@@ -9,6 +9,7 @@ import { icon } from "./icons.js";
 import { shortcuts } from "./keys.js";
 import { listen, state, summed, take } from "./store.js";
 import { Stream } from "./stream.js";
+import { askWho, readOnly } from "./who.js";
 import { dead } from "./views/dead.js";
 import { device } from "./views/device.js";
 import { devices } from "./views/devices.js";
@@ -73,8 +74,7 @@ window.addEventListener("hashchange", () => {
 
 function otherTheme() {
   const root = document.documentElement;
-  const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-  root.dataset.theme = dark ? "light" : "dark";
+  root.dataset.theme = root.dataset.theme === "dark" ? "light" : "dark";
   try {
     localStorage.setItem("streampoll-theme", root.dataset.theme);
   } catch {
@@ -110,6 +110,7 @@ function freeze() {
 const connection = h("span", { class: "connection", role: "status", "data-state": "connecting" }, "connecting");
 const notice = document.getElementById("notice");
 document.getElementById("top-end").append(
+  readOnly,
   connection,
   h("button", { type: "button", class: "icon-button", "aria-label": "Light or dark", title: "Light or dark (t)", onclick: otherTheme }, icon("theme")),
   h("button", { type: "button", class: "icon-button", "aria-label": "Keyboard help", title: "Keyboard help (?)", onclick: () => keys.help() }, icon("help")));
@@ -139,6 +140,7 @@ document.addEventListener("unauthorized", async () => {
   asking = false;
   if (!token) return say("Without a token nothing can be shown.", "error");
   useToken(token.trim());
+  askWho();
   stream.start();
   show();
 });
@@ -163,5 +165,6 @@ listen((stats) => {
 window.addEventListener("pagehide", () => (stream.stop(), shown?.end()));
 window.addEventListener("pageshow", (event) => event.persisted && (show(), stream.start()));
 
+askWho();
 show();
 stream.start();

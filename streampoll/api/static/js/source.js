@@ -81,6 +81,16 @@ export async function listEvents(state, device, signal) {
 }
 export const acknowledge = (id, note) => post(`/events/${part(id)}/acknowledge`, { note });
 
+export const whoami = () => get("/whoami");
+
+export const listWindows = async (signal) => ({ windows: await get("/maintenance", {}, signal) });
+export const addWindow = (select, length, reason) => post("/maintenance", { select, duration_s: length, reason });
+export const endWindow = (id) => post(`/maintenance/${part(String(id))}/end`);
+export const knowsDevice = (name) => get(`/devices/${part(name)}`);
+
+export const pauseClass = (queue, reason) => post(`/queues/${part(queue)}/pause`, { reason });
+export const resumeClass = (queue) => post(`/queues/${part(queue)}/resume`);
+
 export const listJobs = async (signal) => ({ jobs: await get("/jobs", {}, signal) });
 export const pause = (job, reason) => post(`/jobs/${part(job)}/pause`, { reason });
 export const resume = (job) => post(`/jobs/${part(job)}/resume`);

@@ -6,6 +6,7 @@ import { ago, count } from "../format.js";
 import { cells, deviceLink, table } from "../parts.js";
 import { refreshed, trouble } from "../refresh.js";
 import { deadLetters, requeue } from "../source.js";
+import { acting } from "../who.js";
 
 const EVERY_MS = 5000;
 const HEADS = [["Entry", "wide"], ["Buried"], ["Job", "wide"], ["Device"], ["Cause"], ["", null, "Actions"]];
@@ -16,10 +17,10 @@ export function dead() {
   const [nothing, wrong] = [empty("There are no dead letters: everything could be served."), trouble()];
   const told = h("p", { class: "muted small", role: "status" });
   const view = { letters: [] };
-  const all = h("button", { type: "button", class: "button", hidden: true, onclick: () => requeueAll(view.letters, asked) }, "Put all back to work");
+  const all = acting("Put all back to work", () => requeueAll(view.letters, asked), "");
   const node = h("div", {}, h("div", { class: "page-head" }, h("h1", {}, "Dead letters"), h("div", { class: "end" }, all)),
     card("Entries that nobody could serve", {}, wrong.node, grid, nothing, told));
-  nothing.hidden = true;
+  nothing.hidden = all.hidden = true;
   const show = (data) => {
     wrong.say(null);
     view.letters = data.letters;
@@ -36,7 +37,7 @@ export function dead() {
 function letterRow(letter, asked) {
   const node = h("tr", {});
   const fill = cells(node, NAMES);
-  const back = h("button", { type: "button", class: "button slim", onclick: () => putBack(letter, asked) }, "Requeue");
+  const back = acting("Requeue", () => putBack(letter, asked));
   const device = letter.device ? deviceLink(letter.device) : "–";
   const update = (now) => fill([now.name, ago(now.buried), now.job ?? "–", device, now.cause, back]);
   return { node, update };

@@ -6,8 +6,10 @@ import { clock, count, epoch, span } from "../format.js";
 import { stateOf } from "../parts.js";
 import { refreshed, trouble } from "../refresh.js";
 import { lastValues, oneDevice, polls, rates, runNow } from "../source.js";
+import { acting } from "../who.js";
 import { eventsOf } from "./events.js";
 import { interfaces } from "./interfaces.js";
+import { addOne } from "./maintenance.js";
 import { pollHistory } from "./polls.js";
 import { rateChart } from "./rates.js";
 import { valueCards } from "./values.js";
@@ -50,10 +52,11 @@ export function device(name) {
 function heading(name) {
   const state = stateOf("");
   const facts = h("dl", { class: "facts" });
-  const run = h("button", { type: "button", class: "button", onclick: () => acted(() => runNow({ devices: [name] }), `${name} is polled now.`) }, "Poll now");
+  const run = acting("Poll now", () => acted(() => runNow({ devices: [name] }), `${name} is polled now.`), "");
+  const quiet = acting("Maintenance", () => addOne(name), "");
   const node = h("div", { class: "device-head" },
     h("p", { class: "small" }, h("a", { href: "#/devices" }, "← Devices")),
-    h("div", { class: "page-head" }, h("h1", { class: "clip" }, name), state.node, h("div", { class: "end" }, run)), facts);
+    h("div", { class: "page-head" }, h("h1", { class: "clip" }, name), state.node, h("div", { class: "end buttons-row" }, quiet, run)), facts);
   const update = (report) => keep(facts, factsOf(report), ([word]) => word, fact);
   const last = (poll) => state.set(poll?.status ?? "", poll ? `${poll.status}, ${clock(poll.slot)}` : "no poll of the last hours is stored");
   return { node, update, last };

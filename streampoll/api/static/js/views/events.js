@@ -6,6 +6,8 @@ import { ago, clock } from "../format.js";
 import { deviceLink, stateOf } from "../parts.js";
 import { refreshed, trouble } from "../refresh.js";
 import { acknowledge, listEvents } from "../source.js";
+import { acting } from "../who.js";
+import { maintenanceCard } from "./maintenance.js";
 
 const EVERY_MS = 5000;
 const BRIEF = 8;
@@ -30,10 +32,11 @@ export function events() {
   const filter = h("select", { class: "select", "aria-label": "Which events", onchange: () => list.filter(filter.value) },
     h("option", { value: "open" }, "open"), h("option", { value: "all" }, "all of the last day"));
   const list = eventList("Events", Infinity);
+  const windows = maintenanceCard();
   const node = h("div", {},
     h("div", { class: "page-head" }, h("h1", {}, "Events"), h("div", { class: "end" }, filter)),
-    h("section", { class: "card", "aria-label": "Events" }, list.node));
-  return { node, title: "Events", end: list.end };
+    h("div", { class: "grid" }, h("section", { class: "card", "aria-label": "Events" }, list.node), windows.node));
+  return { node, title: "Events", end: () => (list.end(), windows.end()) };
 }
 
 function eventList(label, most, device = "", first = "open") {
@@ -69,7 +72,7 @@ const ordered = (events) =>
 function eventRow(event, asked) {
   const severity = stateOf(kindOfSeverity(event.severity));
   const [words, about, when] = [h("span", { class: "event-text" }), h("span", { class: "muted small" }), h("span", { class: "muted small event-when" })];
-  const act = h("button", { type: "button", class: "button slim", onclick: () => acknowledged(event, asked) }, "Acknowledge");
+  const act = acting("Acknowledge", () => acknowledged(event, asked));
   const node = h("li", { class: "event" }, severity.node,
     h("span", { class: "event-body" }, h("span", { class: "event-head" }, deviceLink(event.device), words), about), when, act);
   const update = (now) => {

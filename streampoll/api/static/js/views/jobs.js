@@ -6,11 +6,12 @@ import { ago, count, seconds, short } from "../format.js";
 import { cells, stateOf, table } from "../parts.js";
 import { refreshed, trouble } from "../refresh.js";
 import { listJobs, pause, resume, runNow } from "../source.js";
+import { acting } from "../who.js";
 
 const EVERY_MS = 3000;
-const HEADS = [["Job"], ["State"], ["Schedule", "wide"], ["devices", "number"], ["open", "number wide"], ["skipped", "number wide"], ["late p50", "number wide"],
+const HEADS = [["Job"], ["State"], ["Schedule", "wide"], ["devices", "number wide"], ["open", "number wide"], ["skipped", "number wide"], ["late p50", "number wide"],
   ["late p99", "number"], ["cycle p99", "number wide"], ["", null, "Actions"]];
-const NAMES = ["", "", "wide", "number", "number wide", "number wide", "number wide", "number", "number wide", "actions"];
+const NAMES = ["", "wrap", "wide", "number wide", "number wide", "number wide", "number wide", "number", "number wide", "actions"];
 
 export function jobs() {
   const { node: grid, body } = table("Jobs", HEADS);
@@ -29,17 +30,18 @@ export function jobs() {
 
 function jobRow(job, asked) {
   const node = h("tr", {});
-  const [fill, mark] = [cells(node, NAMES), stateOf("")];
-  const run = h("button", { type: "button", class: "button slim", onclick: () => runJob(job.job, asked) }, "Run now");
-  const stop = h("button", { type: "button", class: "button slim", onclick: () => pauseOrResume(job.job, stop.dataset.verb, asked) }, "Pause");
+  const [fill, mark, why] = [cells(node, NAMES), stateOf(""), h("span", { class: "muted small" })];
+  const said = h("span", { class: "stacked" }, mark.node, why);
+  const run = acting("Run now", () => runJob(job.job, asked));
+  const stop = acting("Pause", () => pauseOrResume(job.job, stop.dataset.verb, asked));
   const buttons = h("span", { class: "buttons" }, run, stop);
   const update = (now) => {
     const word = now.paused ? "paused" : now.enabled ? "active" : "";
     mark.set(word, word || "not enabled");
-    mark.node.title = now.paused ? `by ${now.paused.by}, ${ago(now.paused.since)}${now.paused.reason ? `: ${now.paused.reason}` : ""}` : "";
+    setText(why, now.paused ? `by ${now.paused.by}, ${ago(now.paused.since)}${now.paused.reason ? `: ${now.paused.reason}` : ""}` : "");
     stop.dataset.verb = now.paused ? "resume" : "pause";
     setText(stop, now.paused ? "Resume" : "Pause");
-    fill([now.job, mark.node, now.schedule, short(now.devices), short(now.unfinished), [count(now.skipped), now.skipped > 0 ? "alarm" : ""],
+    fill([now.job, said, now.schedule, short(now.devices), short(now.unfinished), [count(now.skipped), now.skipped > 0 ? "alarm" : ""],
       seconds(now.lateness_p50_s), seconds(now.lateness_p99_s), seconds(now.cycle_p99_s), buttons]);
   };
   return { node, update };

@@ -6,9 +6,9 @@ import { scaled } from "../format.js";
 import { trouble } from "../refresh.js";
 
 const SOURCES = {
-  rates: "as analysis stored them",
-  polls: "worked out of polls: analysis stored none",
-  both: "as analysis stored them, and of polls where it did not",
+  rates: "As analysis stored them.",
+  polls: "Worked out of polls: analysis stored none.",
+  both: "As analysis stored them, and of polls where it did not.",
 };
 const COLORS = ["--chart-1", "--chart-2", "--chart-3"];
 
@@ -25,9 +25,9 @@ export function rateChart() {
   const box = h("div", {});
   const select = h("select", { class: "select end", "aria-label": "Which rates", hidden: true, onchange: () => draw() });
   const [nothing, wrong] = [empty("No rates are stored of the last hours: they come with the second poll of a counter."), trouble()];
-  const source = h("span", { class: "muted small" });
+  const source = h("p", { class: "muted small" });
   const node = h("section", { class: "card", id: "rates", "aria-label": "Rates" },
-    h("div", { class: "card-head" }, h("h2", {}, "Rates over time"), source, select), wrong.node, box, nothing);
+    h("div", { class: "card-head" }, h("h2", {}, "Rates over time"), select), wrong.node, box, source, nothing);
   const view = { groups: new Map(), chart: null, shown: "", first: "" };
   const draw = () => {
     if (view.first) [select.value, view.first] = [view.first, ""];

@@ -4,11 +4,12 @@ import { card, empty, h, keep, setAttribute, setShown, setText } from "../dom.js
 import { count, rate, seconds, short, size, span } from "../format.js";
 import { cells, stateOf, table } from "../parts.js";
 import { listen } from "../store.js";
+import { classesCard } from "./classes.js";
 
 const LAG_S = 0.1; // a loop this late begins to see time-outs that are its own
-const HEADS = [["Worker"], ["State"], ["in flight", "number"], ["done/s", "number"], ["done", "number wide"], ["memory", "number"],
-  ["loop lag", "number"], ["up", "number wide"], ["Shards", "wide"]];
-const NAMES = ["nowrap", "", "number", "number", "number wide", "number", "number", "number wide", "wide shards-cell"];
+const HEADS = [["Worker"], ["State"], ["in flight", "number"], ["done/s", "number"], ["done", "number wide"], ["memory", "number wide"],
+  ["loop lag", "number wide"], ["up", "number wide"], ["Shards", "wide"]];
+const NAMES = ["nowrap", "", "number", "number", "number wide", "number wide", "number wide", "number wide", "wide shards-cell"];
 
 export function workersCard() {
   const { node: grid, body } = table("Workers", HEADS);
@@ -27,9 +28,9 @@ export function workersCard() {
 
 export function workers() {
   const part = workersCard();
-  const queues = queuesCard();
-  const node = h("div", {}, h("div", { class: "page-head" }, h("h1", {}, "Workers")), h("div", { class: "grid" }, part.node, queues.node));
-  const deaf = listen((stats) => (part.update(stats), queues.update(stats)));
+  const [classes, queues] = [classesCard(), queuesCard()];
+  const node = h("div", {}, h("div", { class: "page-head" }, h("h1", {}, "Workers")), h("div", { class: "grid" }, part.node, classes.node, queues.node));
+  const deaf = listen((stats) => [part, classes, queues].forEach((each) => each.update(stats)));
   return { node, title: "Workers", end: deaf };
 }
 
@@ -69,8 +70,8 @@ function shardChip(row) {
 }
 
 function queuesCard() {
-  const { node: grid, body } = table("Queues by shard", [["Class"], ["Shard"], ["waiting", "number"], ["in flight", "number"], ["oldest", "number"],
-    ["delayed", "number wide"], ["claimed", "number wide"], ["dead", "number"], ["done/s", "number"], ["Home", "wide"]]);
+  const { node: grid, body } = table("Queues by shard", [["Class"], ["Shard"], ["waiting", "number"], ["in flight", "number wide"], ["oldest", "number"],
+    ["delayed", "number wide"], ["claimed", "number wide"], ["dead", "number wide"], ["done/s", "number wide"], ["Home", "wide"]]);
   const nothing = empty("No queue holds anything.");
   const node = card("Queues that hold something, by shard", {}, grid, nothing);
   const update = ({ queues }) => {
@@ -84,7 +85,7 @@ function queuesCard() {
 
 function queueRow() {
   const node = h("tr", {});
-  const fill = cells(node, ["", "number-left", "number", "number", "number", "number wide", "number wide", "number", "number", "wide muted clip-cell"]);
+  const fill = cells(node, ["", "number-left", "number", "number wide", "number", "number wide", "number wide", "number wide", "number wide", "wide muted clip-cell"]);
   const update = (row) =>
     fill([row.queue, row.shard === null ? "all" : String(row.shard).padStart(2, "0"), short(row.waiting), short(row.in_flight), seconds(row.oldest_s),
       count(row.delayed), count(row.claimed), [count(row.dead), row.dead > 0 ? "alarm bad" : ""], rate(row.rate_per_s), row.home ?? "–"]);
