@@ -11,6 +11,7 @@ from rich.text import Text
 
 from streampoll.observe import view, words
 from streampoll.observe.figures import Stats, WorkerRow, by_class
+from streampoll.observe.keys import Keyed
 from streampoll.observe.live import sparkline
 from streampoll.results.ranking import Ranked
 
@@ -37,25 +38,20 @@ class Slowest:
     trouble: str = ""
 
 
-class Screen:
+class Screen(Keyed):
     """What is seen, and how it is wanted."""
 
     def __init__(self, shards: bool = False) -> None:
+        super().__init__()
         self._shards = shards
         self._order = 0
         self._rates: deque[float] = deque(maxlen=_MOMENTS)
         self._stats: Stats | None = None
         self._slowest: Slowest | None = None  # None: not asked yet
-        self.paused = False
-        self.ended = False
 
-    def press(self, key: str) -> None:
+    def pressed(self, key: str) -> None:
         """Take a key."""
         match key:
-            case "q" | "escape":
-                self.ended = True
-            case "p" | "space":
-                self.paused = not self.paused
             case "s":
                 self._order = (self._order + 1) % len(ORDERS)
             case "d":
@@ -84,7 +80,13 @@ class Screen:
         parts += [Text(f"! {line}", "bold red") for line in (*stats.troubles, *stats.alarms)]
         parts += ["", view.queue_table(stats.queues, self._shards)] if stats.queues else []
         parts += ["", view.job_table(stats.jobs)] if stats.jobs else []
-        return Group(*parts, "", self._below(stats, width), "", self._keys())
+        return Group(
+            *parts,
+            "",
+            self._below(stats, width),
+            "",
+            self.keys([("s", f"workers {ORDERS[self._order][0]}"), ("d", "shards")]),
+        )
 
     def _pulse(self, stats: Stats) -> Text:
         """Polls a second with their last minute, and how late rows are."""
@@ -104,12 +106,6 @@ class Screen:
             return Text("" if stats.troubles else "No worker is alive: `streampoll worker` starts one.", "yellow")
         order = ORDERS[self._order][1]
         return view.worker_table(stats.workers) if order is None else view.sorted_workers(stats.workers, order)
-
-    def _keys(self) -> Text:
-        said = Text.assemble(("paused  ", "bold yellow") if self.paused else ("", ""))
-        for key, what in (("q", "quit"), ("p", "pause"), ("s", f"workers {ORDERS[self._order][0]}"), ("d", "shards")):
-            said.append(f" {key} ", "reverse").append(f" {what}  ", "dim")
-        return said
 
 
 def slow_table(slowest: Slowest | None) -> RenderableType:

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from streampoll.observe import words
+from streampoll.observe.keys import Keyed
 from streampoll.observe.live import MARKS
 
 RANKINGS = ("slow", "failing")
@@ -43,26 +44,20 @@ class Top:
     troubles: Sequence[str] = ()
 
 
-class TopScreen:
+class TopScreen(Keyed):
     """The full screen of `top`: looks and keys in, what is drawn out."""
 
     def __init__(self, by: str) -> None:
+        super().__init__()
         self.by = by
-        self.paused = False
-        self.ended = False
         self.turned = asyncio.Event()  # another ranking is wanted
         self._top: Top | None = None
 
-    def press(self, key: str) -> None:
+    def pressed(self, key: str) -> None:
         """Take a key."""
-        match key:
-            case "q" | "escape":
-                self.ended = True
-            case "p" | "space":
-                self.paused = not self.paused
-            case "s":
-                self.by = RANKINGS[(RANKINGS.index(self.by) + 1) % len(RANKINGS)]
-                self.turned.set()
+        if key == "s":
+            self.by = RANKINGS[(RANKINGS.index(self.by) + 1) % len(RANKINGS)]
+            self.turned.set()
 
     def take(self, top: Top) -> None:
         """Take on the next look; while paused, or if the other ranking is wanted by now, it is forgotten."""
@@ -72,13 +67,7 @@ class TopScreen:
     def draw(self, width: int) -> RenderableType:
         """Lay out the newest look."""
         shown = render(self._top, width) if self._top else Text("reading…", "dim")
-        return Group(shown, "", self._keys())
-
-    def _keys(self) -> Text:
-        said = Text.assemble(("paused  ", "bold yellow") if self.paused else ("", ""))
-        for key, what in (("q", "quit"), ("p", "pause"), ("s", "slowest or failing")):
-            said.append(f" {key} ", "reverse").append(f" {what}  ", "dim")
-        return said
+        return Group(shown, "", self.keys([("s", "slowest or failing")]))
 
 
 def to_json(top: Top) -> str:

@@ -70,7 +70,8 @@ def step_of(span: Span) -> int:
 
 async def ranked(connection: Connection, by: str, span: Span, limit: int) -> list[Ranked]:
     """Return the devices that are slowest ("slow", by their median) or that fail most ("failing"), the worst first."""
-    return [_ranked(row) for row in await connection.fetch(_QUERIES[by], span.first, span.last, limit)]
+    rows = await connection.fetch(_QUERIES["ranked"], span.first, span.last, limit, by == "failing")
+    return [_ranked(row) for row in rows]
 
 
 async def past(connection: Connection, span: Span) -> Sequence[PastStep]:

@@ -1,30 +1,17 @@
--- name: slow
--- The devices whose polls with a slot from $1 to $2 took longest, by their median; $3 of them.
+-- name: ranked
+-- Devices by their polls with a slot from $1 to $2, $3 of them: with $4 those of whose polls the greatest share failed,
+-- then the greatest number; else those whose polls took longest where they were answered, by their median.
 SELECT d.name AS device, r.polls, r.failed, r.p50_ms, r.max_ms, r.status
 FROM (
     SELECT device, count(*) AS polls, count(*) FILTER (WHERE status > 1) AS failed,
         percentile_disc(0.5) WITHIN GROUP (ORDER BY duration_ms) AS p50_ms, max(duration_ms) AS max_ms,
         (array_agg(status ORDER BY slot DESC))[1] AS status
     FROM polls
-    WHERE slot >= to_timestamp($1::bigint) AND slot <= to_timestamp($2::bigint) AND status <= 1
+    WHERE slot >= to_timestamp($1::bigint) AND slot <= to_timestamp($2::bigint) AND ($4::boolean OR status <= 1)
     GROUP BY device
+    HAVING NOT $4::boolean OR count(*) FILTER (WHERE status > 1) > 0
 ) r JOIN devices d ON d.id = r.device
-ORDER BY r.p50_ms DESC, d.name
-LIMIT $3
-
--- name: failing
--- The devices of whose polls with a slot from $1 to $2 the greatest share failed, then the greatest number; $3 of them.
-SELECT d.name AS device, r.polls, r.failed, r.p50_ms, r.max_ms, r.status
-FROM (
-    SELECT device, count(*) AS polls, count(*) FILTER (WHERE status > 1) AS failed,
-        percentile_disc(0.5) WITHIN GROUP (ORDER BY duration_ms) AS p50_ms, max(duration_ms) AS max_ms,
-        (array_agg(status ORDER BY slot DESC))[1] AS status
-    FROM polls
-    WHERE slot >= to_timestamp($1::bigint) AND slot <= to_timestamp($2::bigint)
-    GROUP BY device
-    HAVING count(*) FILTER (WHERE status > 1) > 0
-) r JOIN devices d ON d.id = r.device
-ORDER BY r.failed::float / r.polls DESC, r.failed DESC, d.name
+ORDER BY CASE WHEN $4::boolean THEN r.failed::float / r.polls ELSE r.p50_ms END DESC, r.failed DESC, d.name
 LIMIT $3
 
 -- name: past
