@@ -216,6 +216,7 @@ class Outcome:
     half_wrap_s: float = 0.0  # half the time in which its fastest 32-bit octet counter wraps; 0.0: none; not stored
     protocol: str = ""  # over which it was polled; "": it was not; not stored
     asked: Asked = field(default_factory=Asked, compare=False)  # stored in its trace
+    step: str = ""  # in which step of its protocol it timed out (connect, login, …); "": in none; not stored
 
 
 @dataclass(slots=True)  # one is made for every poll: frozen, that takes four times as long

@@ -4,15 +4,24 @@ import json
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from streampoll.config.secret import Secret
+from streampoll.config.settings import PostgresSettings
 from streampoll.embedded.fleet import FleetSettings, device_address
+from streampoll.errors import StreampollError
+from streampoll.model import Status
+from streampoll.results.postgres import connected
+from streampoll.results.reader import StoredPoll, Wanted, results
+from streampoll.results.render import clock
 from streampoll.shards.entries import decode_fields, decode_target
 from streampoll.shards.ring import shard_of
 from tests.e2e_support import SHARDS, START_S, Deployment, Running, deployed
+from tests.servers_support import run_now
 from tests.waiting import eventually
 
 NAME = "sim-0000"
@@ -37,17 +46,15 @@ def test_a_late_poll_and_those_without_a_row_are_explained(system: Deployment) -
     system.start("coordinator")
     system.start("worker", "--queues", "results", "--processes", "1")
     worker = system.start("worker", "--queues", "polling", "--processes", "1")
-    retried = eventually(
-        lambda: [row for row in system.rows(NAME) if row["retries"] and row["status"] == "ok"], START_S
-    )
+    poll = eventually(lambda: retried(system), START_S)[0]
 
-    [story] = explained(system, "--slot", retried[0]["slot"])
+    [story] = explained(system, "--slot", str(poll.slot))
     asked, again = (
         [each for each in story["story"] if each["what"] == what] for what in ("first request", "sent again")
     )
-    assert (story["status"], story["retries"], len(again)) == ("ok", retried[0]["retries"], story["retries"])
+    assert (story["status"], story["retries"], len(again)) == ("ok", poll.trace.asked.retries, story["retries"])
     assert again[0]["after_s"] - asked[0]["after_s"] >= 0.45  # snmp.timeout_s, and the wheel's tick
-    assert again[0]["at"] in retried[0]["trace"]["retried"]
+    assert again[0]["at"] == clock(poll.trace.asked.retried[0])
 
     [held] = eventually(lambda: stopped_with_a_poll(system, worker), START_S)
     slot, consumer = entry_of(system, *held)
@@ -67,6 +74,18 @@ def test_a_late_poll_and_those_without_a_row_are_explained(system: Deployment) -
     [old] = explained(system, "--slot", "2020-01-01T00:00:00Z")
     assert old["fate"] == "not known any more"
     assert "The ledger does not reach back so far: it begins at 20" in old["why"]
+
+
+def retried(system: Deployment) -> list[StoredPoll]:
+    """Return the polls of which a request was sent again, and which ended well."""
+
+    async def read() -> list[StoredPoll]:
+        async with connected(PostgresSettings(dsn=Secret(system.dsn))) as connection:
+            return [poll async for poll in results(connection, Wanted(NAME))]
+
+    with suppress(StreampollError):  # no schema yet, or no row
+        return [poll for poll in run_now(read()) if poll.trace.asked.retries and poll.status is Status.OK]
+    return []
 
 
 def stopped_with_a_poll(system: Deployment, worker: Running) -> set[tuple[int, str]]:

@@ -24,6 +24,20 @@ def test_a_class_in_which_something_waits_and_that_nobody_serves_is_named() -> N
     assert list(alarms([*waiting, *served], [], 0)) == ["workflows: 3 wait, and no worker serves the class"]
 
 
+@pytest.mark.parametrize(
+    ("oldest_s", "lines"),
+    [(59.0, []), (125.0, ["analysis: 9 wait, the oldest for 2m05s: events come so much later"])],
+)
+def test_analysis_that_does_not_keep_up_is_named_by_its_oldest(oldest_s: float, lines: list[str]) -> None:
+    held = [
+        QueueRow("analysis", 0, waiting=7, in_flight=1, oldest_s=3.0, home="w1"),
+        QueueRow("analysis", 1, waiting=2, oldest_s=oldest_s, home="w1"),
+        QueueRow("analysis", 2, waiting=0, in_flight=1, oldest_s=900.0, home="w1"),  # somebody's task, at work
+    ]
+
+    assert list(alarms(held, [], 0)) == lines
+
+
 def test_messages_that_nobody_got_are_named() -> None:
     dead = [QueueRow("notifications", shard, dead=1, home="w1") for shard in range(2)] + [
         QueueRow("polling", 0, dead=9)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from streampoll.cli import run
 from streampoll.cli.drawing import table_grids
 from streampoll.embedded.fleet import FleetSettings, device_address
-from streampoll.model import Outcome, Result, Status, Table, Trace
+from streampoll.model import Asked, Outcome, Result, Status, Table, Trace
 from streampoll.observe.looks import look_by_profile
 from streampoll.results.codec import encode_payload
 from streampoll.results.reader import StoredPoll
@@ -121,3 +122,12 @@ async def store(dsn: str) -> None:
     async with bench(dsn) as b:
         payload = encode_payload(OUTCOME, TRACE)
         await b.handle(encode_result(Result("interfaces", "core-1", NOON, Status.OK, 5, payload)))
+
+
+def test_retries_are_told_apart_from_requests_with_their_times() -> None:
+    trace = replace(POLL.trace, asked=Asked(1_700_000_000.5, 1_700_000_003.5, 2, (1_700_000_002.5,)))
+    said = as_json(replace(POLL, outcome=Outcome(Status.OK, requests=3), trace=trace))
+
+    assert (said["requests"], said["retries"]) == (3, 2)
+    assert said["trace"]["retried"] == ["2023-11-14T22:13:22.500Z"]
+    assert said["trace"]["first_request"] == "2023-11-14T22:13:20.500Z"

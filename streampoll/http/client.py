@@ -74,7 +74,9 @@ class HttpxClient:
                     tally.asked.note_retry(time.time())
                     return await self._proven(ask, tally)
         except TimeoutError:
-            raise Failure(Status.TIMEOUT, f"no whole answer within {self._limits.request_s:g} s", True) from None
+            raise Failure(
+                Status.TIMEOUT, f"no whole answer within {self._limits.request_s:g} s", True, "read"
+            ) from None
         except (httpx.HTTPError, httpx.InvalidURL, httpx.CookieConflict) as error:
             raise self._failure(error) from None
         except OSError as error:  # once TLS stands httpcore lets its errors through
@@ -153,9 +155,9 @@ class HttpxClient:
         limits = self._limits
         match error:
             case httpx.ConnectTimeout():
-                return Failure(Status.TIMEOUT, f"no connection within {limits.connect_s:g} s", True)
+                return Failure(Status.TIMEOUT, f"no connection within {limits.connect_s:g} s", True, "connect")
             case httpx.TimeoutException():
-                return Failure(Status.TIMEOUT, f"silent for {limits.read_s:g} s", True)
+                return Failure(Status.TIMEOUT, f"silent for {limits.read_s:g} s", True, "read")
             case httpx.ConnectError():
                 return _connect_failure(error)
             case httpx.RemoteProtocolError() | httpx.NetworkError():

@@ -73,7 +73,7 @@ async def _serve(session: Session, profile: str, request: Request, visit: Visit,
         return True
     except Failure as failure:
         ends = failure.ends_poll or (failure.status is Status.AUTH and not harvest.answered)
-        harvest.failures.append(Failure(failure.status, f"{request.name}: {failure.cause}", ends))
+        harvest.failures.append(Failure(failure.status, f"{request.name}: {failure.cause}", ends, failure.step))
         _give_up(request, failure.cause, harvest)
         return not ends
     harvest.answered += 1
@@ -215,7 +215,7 @@ def _outcome(plan: HttpPlan, visit: Visit, harvest: Harvest) -> Outcome:
         outcome.values = {**outcome.values, NOT_MODIFIED: ", ".join(harvest.unchanged)}
     if harvest.failures:
         outcome.status = Status.PARTIAL if harvest.answered else harvest.failures[0].status
-        outcome.error = harvest.failures[0].cause
+        outcome.error, outcome.step = harvest.failures[0].cause, harvest.failures[0].step
     elif cut:
         name, why = next(iter(cut.items()))
         outcome.status, outcome.error = Status.PARTIAL, f"{name} is cut: {why}"

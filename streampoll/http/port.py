@@ -68,11 +68,12 @@ class Clock:
 class Failure(Exception):  # noqa: N818 - a device that fails is data: this never leaves a poll, it becomes an outcome
     """Why a request has no answer that can be used. `cause` has no secret and nothing that the device wrote."""
 
-    def __init__(self, status: Status, cause: str, ends_poll: bool = False) -> None:
+    def __init__(self, status: Status, cause: str, ends_poll: bool = False, step: str = "") -> None:
         super().__init__(cause)
         self.status = status
         self.cause = cause
         self.ends_poll = ends_poll  # the device as a whole: asking the rest is no use
+        self.step = step  # of a time-out: connect or read
 
 
 class Client(Protocol):

@@ -13,6 +13,7 @@ from streampoll.observe import words
 from streampoll.observe.figures import QueueRow
 
 BACKLOG_SHARE = 0.1  # of the results at which polls are skipped
+ANALYSIS_LATE_S = 60.0  # what waits longer to be analysed is too late for an event
 
 
 def alarms(rows: Sequence[QueueRow], published: Iterable[Mapping[str, Any]], high_water: int) -> Iterator[str]:
@@ -20,6 +21,7 @@ def alarms(rows: Sequence[QueueRow], published: Iterable[Mapping[str, Any]], hig
     yield from _away(published)
     yield from _undelivered(rows)
     yield from _unserved(rows)
+    yield from _unanalysed(rows)
     if high_water:
         yield from _backlog(rows, high_water)
 
@@ -46,6 +48,15 @@ def _unserved(rows: Sequence[QueueRow]) -> Iterator[str]:
         held = sum((row.waiting or 0) + (row.delayed or 0) for row in own)
         if held and not any(row.home for row in own):
             yield f"{queue}: {words.short(held)} {'wait' if held > 1 else 'waits'}, and no worker serves the class"
+
+
+def _unanalysed(rows: Sequence[QueueRow]) -> Iterator[str]:
+    """Say that events come late since analysis does not keep up; that nobody serves the class is said elsewhere."""
+    own = [row for row in rows if row.queue == QueueClass.ANALYSIS]
+    waiting = sum(row.waiting or 0 for row in own)
+    oldest_s = max((row.oldest_s or 0.0 for row in own if row.waiting), default=0.0)
+    if oldest_s > ANALYSIS_LATE_S and any(row.home for row in own):
+        yield f"analysis: {words.short(waiting)} wait, the oldest for {words.span(oldest_s)}: events come so much later"
 
 
 def _backlog(rows: Sequence[QueueRow], high_water: int) -> Iterator[str]:

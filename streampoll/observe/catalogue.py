@@ -59,7 +59,11 @@ SPECS: tuple[Spec, ...] = (
     ),
     _counter("poll_requests_total", "Requests sent by polls, retries included.", ("protocol",)),
     _counter("poll_values_total", "Values received by polls (SNMP variable bindings).", ("protocol",)),
-    _counter("poll_timeouts_total", "Polls that timed out, by how: silent, midway, unsent.", ("protocol", "cause")),
+    _counter(
+        "poll_timeouts_total",
+        "Polls that timed out, by how: silent, midway, unsent; connect, read; connect, login, command; echo.",
+        ("protocol", "cause"),
+    ),
     # SNMP, datagram by datagram
     _counter("snmp_requests_sent_total", "SNMP datagrams sent, retries included."),
     _counter("snmp_retries_total", "SNMP requests sent again since no answer came."),

@@ -77,10 +77,13 @@ def _lay_out(name: str, lane: _Lane) -> Counted:
 
 
 def _timeout_cause(outcome: Outcome) -> str:
-    """Say how a device timed out: `silent` from the start, or `midway`, after it had answered something.
+    """Say how a device timed out: in which step of its protocol, where that has steps.
 
-    `unsent`: it was not asked, since its window or the socket was busy until the poll's end; that is our own doing.
+    Else `silent` from the start, or `midway`, after it had answered something. `unsent`: it was not asked, since its
+    window or the socket was busy until the poll's end; that is our own doing.
     """
+    if outcome.step:
+        return outcome.step
     if outcome.first_reply:
         return "midway"
     return "unsent" if outcome.protocol == "snmp" and not outcome.requests else "silent"

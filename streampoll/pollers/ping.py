@@ -104,7 +104,8 @@ def _outcome(method: str, echoes: Sequence[Echo], first_reply: float) -> Outcome
     if not times_ms:
         cause = next((echo.cause for echo in echoes if echo.cause), "")
         status = Status.UNREACHABLE if cause else Status.TIMEOUT
-        return Outcome(status, cause or f"no answer to {len(echoes)} echoes", values, requests=len(echoes))
+        step = "echo" if method == "icmp" else "connect"
+        return Outcome(status, cause or f"no answer to {len(echoes)} echoes", values, requests=len(echoes), step=step)
     mean_ms = sum(times_ms) / len(times_ms)
     values |= {
         "rtt_min_ms": min(times_ms),

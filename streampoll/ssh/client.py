@@ -135,7 +135,8 @@ class AsyncsshConnector:
             async with self._turns.turn(), asyncio.timeout(timeout_s):
                 return await self._log_in(login, endpoint, credential, sock=sock, tunnel=tunnel)
         except TimeoutError:
-            raise SshFailure(Status.TIMEOUT, f"{endpoint} did not finish a login within {timeout_s:g} s") from None
+            why = f"{endpoint} did not finish a login within {timeout_s:g} s"
+            raise SshFailure(Status.TIMEOUT, why, step="login") from None
         finally:
             if sock is not None and not login.connected:
                 sock.close()
@@ -206,7 +207,8 @@ async def _dial(endpoint: Endpoint, timeout_s: float) -> socket.socket:
                     return made
                 trouble = made
     except TimeoutError:
-        raise SshFailure(Status.TIMEOUT, f"{endpoint} accepts no connection within {timeout_s:g} s") from None
+        why = f"{endpoint} accepts no connection within {timeout_s:g} s"
+        raise SshFailure(Status.TIMEOUT, why, step="connect") from None
     except OSError as error:  # no such name
         trouble = error
     raise failure_of(trouble, endpoint)

@@ -66,5 +66,5 @@ def _left(timeout_s: float, deadline: float) -> float:
     """Return a time-out that ends by the deadline. Raises SshFailure: that has passed."""
     left_s = deadline - asyncio.get_running_loop().time()
     if left_s <= 0:
-        raise SshFailure(Status.TIMEOUT, "the poll's time was over")
+        raise SshFailure(Status.TIMEOUT, "the poll's time was over", step="command")
     return min(timeout_s, left_s)

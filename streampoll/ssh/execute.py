@@ -48,7 +48,7 @@ class Executor:
         except TimeoutError:
             outcome = Outcome(Status.TIMEOUT, f"{key.endpoint}: the poll's time was over before it answered")
         except SshFailure as failure:
-            outcome = Outcome(failure.status, failure.reason)
+            outcome = Outcome(failure.status, failure.reason, step=failure.step)
         outcome.asked = asked
         return outcome
 
@@ -99,7 +99,8 @@ class Executor:
             parsed = await loop.run_in_executor(self._parser, parse_all, plan.platform, outputs)
         status, error = _verdict(answers, parsed)
         values, tables, missing = _found(plan, answers, parsed)
-        return Outcome(status, error, values, tables, missing, answers.at, answers.at, answers.requests)
+        step = answers.failure.step if answers.failure else ""
+        return Outcome(status, error, values, tables, missing, answers.at, answers.at, answers.requests, step=step)
 
 
 def _before(deadline: float) -> float:

@@ -14,12 +14,15 @@ from streampoll.ssh.credential import SshCredential
 class SshFailure(StreampollError):  # noqa: N818 - reads as what it is
     """What ended a connection or a command, in one line without secrets; never leaves ssh/ and its poller."""
 
-    def __init__(self, status: Status, reason: str, *, lost: bool = False, only_this: bool = False) -> None:
+    def __init__(
+        self, status: Status, reason: str, *, lost: bool = False, only_this: bool = False, step: str = ""
+    ) -> None:
         super().__init__(reason)
         self.status = status
         self.reason = reason
         self.lost = lost  # the connection is gone; on a kept one that means: try a new one
         self.only_this = only_this  # the device refused this command and goes on working
+        self.step = step  # of a time-out: connect, login or command
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ class Session:
     async def enable(self, timeout_s: float) -> None:
         """Enter privileged mode where the platform has one. Raises SshFailure."""
         if self.shell is not None:
-            async with _bounded(timeout_s, "privileged mode was not reached"):
+            async with _bounded(timeout_s, "privileged mode was not reached", "login"):
                 await self.shell.enable(self._credential)
 
     async def run(self, command: str, timeout_s: float, max_bytes: int) -> str:
@@ -74,7 +74,7 @@ async def open_session(
     session = Session(connection, platform, credential)
     try:
         if channel is Channel.SHELL:
-            async with _bounded(limits.command_timeout_s, "its shell showed no prompt twice"):
+            async with _bounded(limits.command_timeout_s, "its shell showed no prompt twice", "login"):
                 shell = DeviceShell(await connection.open_shell(), platform)
                 await shell.start(credential)
                 session.shell = shell
@@ -87,8 +87,9 @@ async def open_session(
 class _bounded:  # noqa: N801 - reads as the statement it makes
     """Bounds what is done inside; its time-out is a failure of the poll."""
 
-    def __init__(self, timeout_s: float, what: str) -> None:
+    def __init__(self, timeout_s: float, what: str, step: str = "command") -> None:
         self._timeout = asyncio.timeout(timeout_s)
+        self._step = step
         self._text = f"{what} within {timeout_s:g} s"
 
     async def __aenter__(self) -> None:
@@ -98,4 +99,4 @@ class _bounded:  # noqa: N801 - reads as the statement it makes
         try:
             await self._timeout.__aexit__(*error)  # type: ignore[arg-type]
         except TimeoutError:
-            raise SshFailure(Status.TIMEOUT, self._text) from None
+            raise SshFailure(Status.TIMEOUT, self._text, step=self._step) from None

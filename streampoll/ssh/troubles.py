@@ -30,7 +30,7 @@ def failure_of(error: Exception, endpoint: Endpoint) -> SshFailure:
         case ConnectionRefusedError():
             return SshFailure(Status.REFUSED, f"{endpoint} is closed")
         case TimeoutError():
-            return SshFailure(Status.TIMEOUT, f"{endpoint} accepts no connection")
+            return SshFailure(Status.TIMEOUT, f"{endpoint} accepts no connection", step="connect")
         case OSError() if want := want_of(error):
             return SshFailure(Status.ERROR, want)
         case OSError():
