@@ -4,11 +4,13 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click.shell_completion import ShellComplete
 
-from streampoll.cli import COMMANDS, run
+from streampoll.cli import COMMANDS, group, run
 from streampoll.cli.page import page
 
 TOP = Path(__file__).resolve().parent.parent
@@ -31,14 +33,50 @@ def test_a_shell_gets_its_script(shell: str, part: str, capsys: pytest.CaptureFi
     assert part in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(
-    ("typed", "offered"), [("streampoll sta", "plain,stats"), ("streampoll top --by fa", "plain,failing")]
-)
-def test_what_is_typed_is_completed(typed: str, offered: str) -> None:
-    words = {"COMP_WORDS": typed, "COMP_CWORD": str(len(typed.split()) - 1), "_STREAMPOLL_COMPLETE": "bash_complete"}
+def test_bash_is_offered_what_begins_so() -> None:
+    words = {"COMP_WORDS": "streampoll sta", "COMP_CWORD": "1", "_STREAMPOLL_COMPLETE": "bash_complete"}
     command = [sys.executable, "-m", "streampoll"]
     done = subprocess.run(command, env={**os.environ, **words}, capture_output=True, text=True, timeout=30, check=False)
-    assert offered in done.stdout.splitlines()
+    assert done.stdout.splitlines() == ["plain,stats"]
+
+
+@pytest.fixture
+def offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], set[str]]:
+    """What is offered for the last word, in a configuration of three devices and two jobs."""
+    (tmp_path / "streampoll.toml").write_text('[jobs.fast]\nevery = "60s"\n[jobs.slow]\nevery = "1h"\n')
+    (tmp_path / "inventory.csv").write_text("name,address\ncore-1,10.0.0.1\ncore-2,10.0.0.2\nedge-1,10.0.0.3\n")
+    monkeypatch.setenv("STREAMPOLL_CONFIG", str(tmp_path))
+    shell = ShellComplete(group, {}, "streampoll", "_STREAMPOLL_COMPLETE")
+
+    def offers(typed: str) -> set[str]:
+        *before, last = typed.split(" ")
+        return {each.value for each in shell.get_completions(before, last)}
+
+    return offers
+
+
+@pytest.mark.parametrize(
+    ("typed", "names"),
+    [
+        ("sta", {"stats"}),
+        ("top --by fa", {"failing"}),
+        ("results co", {"core-1", "core-2"}),
+        ("run core-1 co", {"core-2"}),
+        ("maintenance add --device ed", {"edge-1"}),
+        ("job pause ", {"fast", "slow"}),
+        ("profile show hostr", {"hostresources"}),
+    ],
+)
+def test_what_is_typed_is_completed(typed: str, names: set[str], offered: Callable[[str], set[str]]) -> None:
+    assert offered(typed) == names
+
+
+def test_of_a_configuration_with_faults_nothing_is_offered_and_nothing_said(
+    offered: Callable[[str], set[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "streampoll.toml").write_text("[jobs.fast\n")
+    assert offered("job pause ") == set()
+    assert capsys.readouterr() == ("", "")
 
 
 def test_a_command_that_has_commands_of_its_own_has_its_options_on_it() -> None:

@@ -1,4 +1,4 @@
-"""`streampoll completion SHELL`: what a shell needs to complete commands and options."""
+"""`streampoll completion SHELL`: what a shell needs to complete commands, options and names."""
 
 import click
 from click.shell_completion import get_completion_class
@@ -10,7 +10,9 @@ SHELLS = ("bash", "zsh", "fish")
 @click.argument("shell", type=click.Choice(SHELLS))
 @click.pass_context
 def command(ctx: click.Context, shell: str) -> int:
-    """Print the completion script of SHELL: commands, options and their choices are completed with the Tab key.
+    """Print the completion script of SHELL: the Tab key completes commands, options, their choices, and names.
+
+    Names of devices, jobs, profiles and workflows are those of the configuration: --config before it, if at all.
 
     \b
     Examples:

@@ -11,6 +11,7 @@ import click
 
 from streampoll.app.redis_side import open_redis
 from streampoll.cli import EXIT_FAILED
+from streampoll.cli.names import offer_devices
 from streampoll.cli.options import config_option, json_line, json_option
 from streampoll.config.load import load_credentials, load_inventory, load_jobs
 from streampoll.config.report import nearest
@@ -27,7 +28,7 @@ _LOOK_BACK_S = 7 * 86_400
 
 
 @click.command("device")
-@click.argument("name")
+@click.argument("name", shell_complete=offer_devices)
 @config_option
 @json_option
 def command(name: str, config: Path, **options: bool) -> int:

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from streampoll.cli.drawing import table_console
+from streampoll.cli.names import offer_devices
 from streampoll.cli.options import answer, config_option, json_option, since_option, who
 from streampoll.errors import ConfigError, Fault
 from streampoll.model import Severity
@@ -31,7 +32,7 @@ _severities = click.Choice([each.word for each in Severity])
 @config_option
 @click.option("--open", "only_open", is_flag=True, help="Only what is wrong now.")
 @since_option("1d")
-@click.option("--device", default="", help="Only this device's.")
+@click.option("--device", default="", shell_complete=offer_devices, help="Only this device's.")
 @click.option("--rule", default="", help="Only this rule's.")
 @click.option("--severity", type=_severities, default="info", show_default=True, help="This bad, or worse.")
 @click.option("--limit", type=click.IntRange(1, 100_000), default=200, show_default=True, help="The newest so many.")

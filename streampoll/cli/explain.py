@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from streampoll.app.explaining import Explained, open_explainer
+from streampoll.cli.names import offer_devices, offer_jobs
 from streampoll.cli.options import Since, config_option, json_line, json_option
 from streampoll.embedded.endpoints import read_settings
 from streampoll.errors import UnavailableError
@@ -20,9 +21,9 @@ from streampoll.shards.whereabouts import PollKey
 
 
 @click.command("explain")
-@click.argument("device")
+@click.argument("device", shell_complete=offer_devices)
 @config_option
-@click.option("--job", default="", help="Only this job's polls.")
+@click.option("--job", default="", shell_complete=offer_jobs, help="Only this job's polls.")
 @click.option("--slot", type=Since(), help="The poll that was due then; without it, the newest, and one that is due.")
 @json_option
 def command(device: str, config: Path, job: str, slot: float | None, as_json: bool) -> int:

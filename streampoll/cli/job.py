@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from streampoll.cli.names import offer_jobs
 from streampoll.cli.options import answer, config_option, json_option, reason_option, who
 from streampoll.cli.run_now import command as run_command
 from streampoll.config.report import nearest
@@ -44,7 +45,7 @@ def list_jobs(config: Path, as_json: bool) -> int:
 @command.command("pause")
 @config_option
 @reason_option
-@click.argument("name")
+@click.argument("name", shell_complete=offer_jobs)
 @json_option
 def pause(config: Path, name: str, reason: str, as_json: bool) -> int:
     """Dispatch nothing of job NAME from in a few seconds on, until it is resumed."""
@@ -55,7 +56,7 @@ def pause(config: Path, name: str, reason: str, as_json: bool) -> int:
 
 @command.command("resume")
 @config_option
-@click.argument("name")
+@click.argument("name", shell_complete=offer_jobs)
 @json_option
 def resume(config: Path, name: str, as_json: bool) -> int:
     """Dispatch job NAME again. Exit code 1 if it was not paused."""
@@ -67,7 +68,7 @@ def resume(config: Path, name: str, as_json: bool) -> int:
 
 @command.command("run")
 @config_option
-@click.argument("name")
+@click.argument("name", shell_complete=offer_jobs)
 @json_option
 @click.pass_context
 def run(context: click.Context, config: Path, name: str, as_json: bool) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from streampoll.cli.names import offer_devices
 from streampoll.cli.options import Span, answer, config_option, json_option, number_argument, who
 from streampoll.config.convert import Place
 from streampoll.config.load import load_inventory, load_settings
@@ -38,7 +39,7 @@ def command() -> None:
 
 @command.command("add")
 @config_option
-@click.option("--device", "devices", multiple=True, help="A device; may be given again.")
+@click.option("--device", "devices", multiple=True, shell_complete=offer_devices, help="A device; may be given again.")
 @click.option("--group", "groups", multiple=True, help="All devices of a group.")
 @click.option("--site", multiple=True, help="All devices of a site.")
 @click.option("--tag", "tags", multiple=True, help="All devices with a tag.")

@@ -13,6 +13,7 @@ import click
 
 from streampoll.cli import EXIT_FAILED
 from streampoll.cli.drawing import table_console
+from streampoll.cli.names import offer_devices
 from streampoll.cli.notify_view import as_facts, explain, lines, table
 from streampoll.cli.options import config_option, json_line, json_option
 from streampoll.config.load import load_inventory, load_notifications
@@ -103,7 +104,9 @@ def _test_message(channel: str, now: int) -> Message:
 
 @command.command("routes")
 @config_option
-@click.option("--device", default="", help="Name of a device; its labels are the inventory's.")
+@click.option(
+    "--device", default="", shell_complete=offer_devices, help="Name of a device; its labels are the inventory's."
+)
 @click.option("--rule", default="", help="Name of a rule.")
 @click.option("--row", default="", help="A row, as an interface.")
 @click.option("--severity", type=click.Choice(SEVERITIES), default="critical", show_default=True, help="How bad it is.")

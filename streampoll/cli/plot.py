@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 from rich.text import Text
 
+from streampoll.cli.names import offer_devices, offer_jobs
 from streampoll.cli.options import answer, config_option, json_option, since_option
 from streampoll.config.load import load_profiles
 from streampoll.config.report import nearest
@@ -57,10 +58,10 @@ class Plot:
 
 
 @click.command("plot")
-@click.argument("device")
+@click.argument("device", shell_complete=offer_devices)
 @click.argument("metric", default="")
 @config_option
-@click.option("--job", default="", help="Only this job's polls.")
+@click.option("--job", default="", shell_complete=offer_jobs, help="Only this job's polls.")
 @since_option("6h")
 @click.option("--raw", is_flag=True, help="Values of counters, not their rates.")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="PNG or SVG file to write.")

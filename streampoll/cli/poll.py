@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from streampoll.cli.drawing import table_grids
+from streampoll.cli.names import offer_devices, offer_profiles
 from streampoll.cli.options import config_option, json_line, json_option
 from streampoll.config.credentials import Credentials, names_of
 from streampoll.config.load import (
@@ -39,9 +40,9 @@ _AD_HOC = "--community-env"
 
 
 @click.command("poll")
-@click.argument("host", metavar="DEVICE|HOST[:PORT]")
+@click.argument("host", metavar="DEVICE|HOST[:PORT]", shell_complete=offer_devices)
 @config_option
-@click.option("--profile", help="What to collect.  [default: the device's, else system]")
+@click.option("--profile", shell_complete=offer_profiles, help="What to collect.  [default: the device's, else system]")
 @click.option("--credential", default="", help="Name of a credential, or several to be tried.  [default: default]")
 @click.option("--community-env", metavar="VAR", help="Environment variable with a community to use instead.")
 @click.option("--snmp-version", type=click.Choice(["1", "2c"]), help="Version to speak with a community.")

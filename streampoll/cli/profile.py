@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from streampoll.cli.drawing import table_console
+from streampoll.cli.names import offer_profiles
 from streampoll.cli.options import config_option, json_line, json_option
 from streampoll.cli.profile_view import as_json, grids, protocol_of
 from streampoll.cli.progress import followed
@@ -68,7 +69,7 @@ def list_profiles(config: Path, as_json: bool) -> int:
 
 
 @command.command("show")
-@click.argument("name")
+@click.argument("name", shell_complete=offer_profiles)
 @config_option
 @json_option
 def show(name: str, config: Path, **options: bool) -> int:

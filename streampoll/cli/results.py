@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from streampoll.cli.drawing import table_grids
+from streampoll.cli.names import offer_devices, offer_jobs
 from streampoll.cli.options import config_option, json_line, json_option, since_option
 from streampoll.config.load import load_profiles
 from streampoll.config.profile_port import PollPlan
@@ -31,9 +32,9 @@ Reading = Callable[[Connection, Wanted], AsyncIterator[Stored]]
 
 
 @click.command("results")
-@click.argument("device")
+@click.argument("device", shell_complete=offer_devices)
 @config_option
-@click.option("--job", default="", help="Only this job's polls.")
+@click.option("--job", default="", shell_complete=offer_jobs, help="Only this job's polls.")
 @since_option("1d")
 @click.option("--limit", type=click.IntRange(min=1), default=1, show_default=True, help="Polls, the newest first.")
 @click.option(

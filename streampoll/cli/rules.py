@@ -14,6 +14,7 @@ from rich.text import Text
 
 from streampoll.analysis.rule import Rule, RuleSet
 from streampoll.cli.drawing import table_console
+from streampoll.cli.names import offer_devices
 from streampoll.cli.options import config_option, json_option, since_option
 from streampoll.cli.progress import followed
 from streampoll.config.load import load_rules
@@ -56,7 +57,9 @@ def list_rules(config: Path, as_json: bool) -> int:
 @command.command("test")
 @config_option
 @click.option("--rule", default="", help="Only this rule.")
-@click.option("--device", "devices", multiple=True, help="Only this device; may be given again.")
+@click.option(
+    "--device", "devices", multiple=True, shell_complete=offer_devices, help="Only this device; may be given again."
+)
 @since_option("24h")
 @json_option
 def test(config: Path, rule: str, devices: Sequence[str], since: float, as_json: bool) -> int:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from streampoll.cli.names import offer_devices, offer_jobs
 from streampoll.cli.options import answer, config_option, json_option, who
 from streampoll.config.report import nearest
 from streampoll.errors import ConfigError, Fault
@@ -13,8 +14,10 @@ from streampoll.errors import ConfigError, Fault
 
 @click.command("run")
 @config_option
-@click.option("--job", metavar="NAME", help="Only by this job; without devices: all that it polls.")
-@click.argument("devices", nargs=-1)
+@click.option(
+    "--job", metavar="NAME", shell_complete=offer_jobs, help="Only by this job; without devices: all that it polls."
+)
+@click.argument("devices", nargs=-1, shell_complete=offer_devices)
 @json_option
 def command(config: Path, job: str | None, devices: Sequence[str], as_json: bool) -> int:
     """Poll DEVICES now, by every job that polls them, or all devices of a job.

@@ -12,6 +12,7 @@ import click
 from rich.console import Console
 
 from streampoll.cli.drawing import table_console
+from streampoll.cli.names import offer_devices, offer_workflows
 from streampoll.cli.options import answer, config_option, json_option, since_option, who
 from streampoll.cli.workflow_view import (
     Progress,
@@ -45,8 +46,15 @@ def command() -> None:
 
 @command.command("run")
 @config_option
-@click.argument("name")
-@click.option("--device", "devices", multiple=True, metavar="NAME", help="A device it is about; may be repeated.")
+@click.argument("name", shell_complete=offer_workflows)
+@click.option(
+    "--device",
+    "devices",
+    multiple=True,
+    metavar="NAME",
+    shell_complete=offer_devices,
+    help="A device it is about; may be repeated.",
+)
 @click.option("--input", "inputs", multiple=True, metavar="NAME=VALUE", help="An input; may be repeated.")
 @click.option("--wait", is_flag=True, help="Show its progress until it has ended; exit code 1 if it failed.")
 @json_option
@@ -59,8 +67,8 @@ def run(config: Path, name: str, devices: Sequence[str], inputs: Sequence[str], 
 @command.command("list")
 @config_option
 @since_option("1d")
-@click.option("--workflow", default="", help="Only runs of this one.")
-@click.option("--device", default="", help="Only runs that were started for this one.")
+@click.option("--workflow", default="", shell_complete=offer_workflows, help="Only runs of this one.")
+@click.option("--device", default="", shell_complete=offer_devices, help="Only runs that were started for this one.")
 @click.option("--state", type=click.Choice(["running", "undoing", "ok", "failed", "cancelled"]), help="Only these.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
 @click.option("--files", is_flag=True, help="The workflows that there are, instead of their runs.")
@@ -150,7 +158,7 @@ def resolve(config: Path, run_id: str, step: str, element: int | None, done: boo
 
 @command.command("configs")
 @config_option
-@click.argument("device", default="")
+@click.argument("device", default="", shell_complete=offer_devices)
 @click.option("--name", default="", help="Only what is kept under this name.")
 @click.option("--version", type=click.IntRange(min=1), help="Print this version (with DEVICE and --name).")
 @click.option("--latest", is_flag=True, help="Print the newest version (with DEVICE and --name).")
