@@ -11,6 +11,23 @@ from tests.e2e_support import START_S, Deployment, deployed
 from tests.tracing_support import Collector, collecting
 from tests.waiting import eventually
 
+TASKS = """\
+from opentelemetry import trace
+from streampoll import task
+
+
+@task(name="report")
+async def report():
+    trace.get_tracer("own").start_span("inside").end()
+"""
+MORE = """\
+[analysis]
+enabled = true
+[log]
+format = "json"
+[tasks]
+modules = ["own_tasks"]
+"""
 FLEET = FleetSettings(devices=12, silent=0.25, latency_ms=(1.0, 5.0), interfaces=(1, 2))
 
 
@@ -24,20 +41,26 @@ def collector() -> Iterator[Collector]:
 def system(
     open_directory: Path, fresh_redis: str, fresh_database: str, collector: Collector
 ) -> Iterator[Deployment]:  # fmt: skip
-    more = '[analysis]\nenabled = true\n[log]\nformat = "json"\n'
-    with deployed(open_directory, fresh_redis, fresh_database, "2s", FLEET, more) as deployment:
+    (open_directory / "own_tasks.py").write_text(TASKS)
+    with deployed(open_directory, fresh_redis, fresh_database, "2s", FLEET, MORE) as deployment:
         deployment.environ |= {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "200"}
         yield deployment
 
 
-def test_a_poll_is_one_trace_from_its_dispatch_to_its_row_and_lines_name_who_polled(
+def test_a_poll_is_one_trace_from_its_dispatch_to_its_row_and_so_is_a_task(
     system: Deployment, collector: Collector
 ) -> None:
     system.start("coordinator")
     workers = system.start("worker", "--processes", "1")
+    assert system.run("send", "report").returncode == 0
     eventually(lambda: collector.named("store", status="ok") and collector.named("store", status="timeout"), START_S)
+    eventually(lambda: collector.named("store task", status="done"), START_S)
     figures = system.settle()
     assert workers.stop() == 0  # the last spans are sent before it ends
+
+    task = collector.of(collector.named("inside")[0].trace)
+    assert not task["task report"].parent
+    assert {task["inside"].parent, task["store task"].parent} == {task["task report"].id}
 
     said = [json.loads(line) for line in workers.said.splitlines()]
     failing = next(each for each in said if "begins to fail by job fast: timeout: " in each["message"])
