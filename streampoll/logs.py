@@ -5,6 +5,8 @@ import logging
 import os
 import re
 import sys
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -49,6 +51,13 @@ def name_process(worker: str) -> None:
         handler.addFilter(named)
 
 
+def thin_out(library: str, every_s: float = 60.0, monotonic: Callable[[], float] = time.monotonic) -> None:
+    """Let a library that says the same again and again have one line in so many seconds; once, after a fork."""
+    seldom = _Seldom(library, every_s, monotonic)
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(seldom)
+
+
 def _journal() -> bool:
     """Return True where stderr is systemd's journal, which dates lines itself."""
     return "JOURNAL_STREAM" in os.environ and not sys.stderr.isatty()
@@ -63,6 +72,25 @@ class _Named(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.worker = self._worker
+        return True
+
+
+class _Seldom(logging.Filter):
+    """Keeps one line a while of a library, whichever of its loggers it is from; all lines of others."""
+
+    def __init__(self, library: str, every_s: float, monotonic: Callable[[], float]) -> None:
+        super().__init__(library)
+        self._every_s = every_s
+        self._monotonic = monotonic
+        self._next = 0.0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if not super().filter(record):
+            return True
+        now = self._monotonic()
+        if now < self._next:
+            return False
+        self._next = now + self._every_s
         return True
 
 

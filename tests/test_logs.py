@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from streampoll.config.settings import LogSettings
-from streampoll.logs import about, name_process, set_up_logs
+from streampoll.logs import about, name_process, set_up_logs, thin_out
 from streampoll.model import Outcome, QueueClass, Status, Target
 from streampoll.pollers import failing
 from streampoll.pollers.failing import Failing
@@ -159,6 +159,21 @@ def test_every_json_line_of_a_worker_names_it(written: Callable[[LogSettings], C
     }  # fmt: skip
     assert second["worker"] == "host-7-abc"
     assert "job" not in second
+
+
+def test_a_library_that_repeats_itself_has_a_line_a_minute(
+    written: Callable[[LogSettings], Callable[[], list[str]]],
+) -> None:
+    read, clock = written(LogSettings()), Clock()
+    thin_out("noisy", 60.0, lambda: clock.now)
+    for pause_s in (0.0, 59.0, 1.0):
+        clock.pass_(pause_s)
+        for name in ("noisy.exporter", "noisy.sdk", "noisyish"):
+            logging.getLogger(name).warning("away")
+
+    assert [line.split()[-2] for line in read()] == [
+        "noisy.exporter:", "noisyish:", "noisyish:", "noisy.exporter:", "noisyish:",
+    ]  # fmt: skip
 
 
 def test_a_console_line_says_what_its_text_does_not(written: Callable[[LogSettings], Callable[[], list[str]]]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from streampoll.logs import thin_out
 from streampoll.model import QueueClass
 from streampoll.shards.port import Dispatch, Dispatched
 from streampoll.worker.port import Handler
@@ -68,6 +69,7 @@ class Tracing:
             "service.name": f"streampoll-{service}", "service.namespace": "streampoll",
             "service.instance.id": own_id, "service.version": VERSION,
         }  # fmt: skip
+        thin_out("opentelemetry")  # of a collector that is away it would write with every attempt
         telemetry = Telemetry([make() for make in self._exporters], identity)
         telemetry.share()
         return Spans(telemetry, now)
