@@ -19,6 +19,7 @@ from streampoll.embedded.postgres import EmbeddedPostgres, PostgresOptions
 from streampoll.errors import PostgresUnavailable
 from streampoll.results.archive import Archive
 from streampoll.results.audit import audit
+from streampoll.results.books import read_books
 from streampoll.results.control import Control
 from streampoll.results.control import Role as TokenRole
 from streampoll.results.event_log import EventLog, EventSearch, Window
@@ -99,6 +100,7 @@ async def reader(postgres: PostgresSettings) -> None:
         await connection.fetch("SELECT payload FROM rates")
         report = await audit(connection, NOON - 60, NOON + 300, _nothing_open)
         assert report.total.as_json()["ok"] == 2
+        assert (await read_books(connection, *PLACE, NOON)).entries
         assert await task_results.listed(connection, NOON, 10) == []
         assert await read_runs(connection, NOON) == await read_configs(connection, "", "", 10) == []
 

@@ -13,13 +13,13 @@ import redis
 from streampoll.config.secret import Secret
 from streampoll.config.settings import RedisSettings, ShardsSettings
 from streampoll.errors import RedisUnavailable
-from streampoll.model import Device
+from streampoll.model import Device, Result, Status
 from streampoll.shards import scripts
 from streampoll.shards.cancels import Cancels
 from streampoll.shards.clock import Clock
 from streampoll.shards.device_record import DeviceRecord
 from streampoll.shards.devices import DeviceRecords
-from streampoll.shards.entries import Delivered, Entry, Kind, Log
+from streampoll.shards.entries import Delivered, Entry, Kind, Log, encode_result
 from streampoll.shards.facts import Facts, lay_out_facts
 from streampoll.shards.lease import LeaderLease
 from streampoll.shards.letters import Letters
@@ -32,6 +32,7 @@ from streampoll.shards.scripts import Scripts
 from streampoll.shards.server import settle
 from streampoll.shards.totals import Totals
 from streampoll.shards.unfinished import Lookout
+from streampoll.shards.whereabouts import PollKey, State, Whereabouts
 from tests.shards_support import (
     HIGH_WATER,
     POLLING,
@@ -53,6 +54,7 @@ TEXT = (Path(__file__).parent.parent / "docs/security.md").read_text()
 LINES = {match[1]: match[2].split() for match in re.finditer(r"^user (\w+) on >PASSWORD (.*)$", TEXT, re.MULTILINE)}
 SHARDS = [SHARD, 8]
 Role = Callable[[RedisBench], Awaitable[None]]
+STORED = encode_result(Result("j", "sw1", TICK, Status.OK, 5, b"\x01"))
 
 
 async def coordinator(bench: RedisBench) -> None:
@@ -128,6 +130,11 @@ async def reader(bench: RedisBench) -> None:
     assert await Totals(bench.topology, bench.keys).read() == {}
     await RedisOutputStreams(bench.topology, bench.keys).follow("o", SHARDS, 1)
     assert await DeviceRecords(bench.topology, bench.keys, time.time).find(SHARD, "sw1") is None
+    assert await Facts(bench.topology, bench.keys, SHARD + 1).find("sw1") is None
+    letters = Letters(Scripts(bench.topology), bench.keys, SHARD + 1)
+    whereabouts = Whereabouts(bench.topology, bench.keys, letters)
+    found = [await whereabouts.find(SHARD, PollKey("j", device, TICK)) for device in ("sw1", "sw2")]
+    assert [each and each.state for each in found] == [State.WAITING, None]
 
 
 async def sender(bench: RedisBench) -> None:
@@ -193,7 +200,7 @@ async def acting(admin: "redis.Redis", url: str, role: str, rights: list[str]) -
         if role != "coordinator":
             await dispatch(bench, part_of(4))
         if role in ("reader", "api"):
-            await bench.streams.add(RESULTS, SHARD, [Entry(Kind.TASK, "j", 1, 0, b"")])
+            await bench.streams.add(RESULTS, SHARD, [Entry(Kind.TASK, "j", 1, 0, b""), STORED])
             await finish(bench, [for_outputs(each) for each in await read(bench, count=1)])
             outputs = RedisOutputStreams(bench.topology, bench.keys)
             await outputs.deliver("o", await outputs.follow("o", [SHARD], 10), ["o", "another"])

@@ -112,7 +112,7 @@ class Whereabouts:
 
     async def _delayed(self, shard: int, queue: QueueClass, poll: PollKey) -> Found | None:
         key = self._keys.shard(shard).delayed(queue)
-        flat = await self._one(key, "ZRANGE", key, 0, -1, "WITHSCORES")
+        flat = await self._one(key, "ZRANGEBYSCORE", key, "-inf", "+inf", "WITHSCORES")
         for member, due_ms in zip(flat[0::2], flat[1::2], strict=True):
             _, kind, job, slot, expiry, body = msgpack.unpackb(member, raw=True)[:6]
             if poll.is_of(Entry(kind.decode(), job.decode(), int(slot), int(expiry), body)):
