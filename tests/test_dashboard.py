@@ -66,6 +66,14 @@ def test_numbers_move_as_the_stream_brings_them(page: Page) -> None:
     seen = set()
     eventually(lambda: seen.add(page.text("[data-tile='Polls a second'] .figure")) or len(seen) > 3)
     assert page.text(".flow-rate") != "–"
+    assert set(page.ask(ANIMATED)) == {"transform", "opacity"}  # any other would have the page drawn anew at each frame
+
+
+ANIMATED = """
+const others = ['offset', 'computedOffset', 'easing', 'composite'];
+return document.getAnimations().flatMap((each) => each.effect.getKeyframes()).flatMap(Object.keys)
+  .filter((name) => !others.includes(name));
+"""
 
 
 def test_what_a_device_says_of_itself_stays_text(page: Page) -> None:

@@ -10,9 +10,10 @@ import { listDevices, MOST_DEVICES } from "../source.js";
 const EVERY_MS = 10000;
 const TYPED_MS = 150;
 const RANKS = { bad: 0, warn: 1, "": 2, ok: 3 };
+const byName = new Intl.Collator("en", { numeric: true }).compare; // slow: done once, when the devices come
 const ORDERS = {
-  name: ["by name", (a, b) => a.name.localeCompare(b.name, "en", { numeric: true })],
-  worst: ["worst first", (a, b) => RANKS[kindOf(a.status)] - RANKS[kindOf(b.status)] || ORDERS.name[1](a, b)],
+  name: ["by name", null],
+  worst: ["worst first", (a, b) => RANKS[kindOf(a.status)] - RANKS[kindOf(b.status)]],
   slow: ["slowest first", (a, b) => (b.duration_ms ?? -1) - (a.duration_ms ?? -1)],
   old: ["longest without a poll", (a, b) => (epoch(a.slot) ?? 0) - (epoch(b.slot) ?? 0)],
 };
@@ -33,13 +34,14 @@ export function devices() {
   list.node.classList.add("devices");
 
   const draw = () => {
-    const found = filtered(view.all, { text: search.value, kind: kind.value, site: site.value }).sort(ORDERS[order.value][1]);
-    list.show(found);
+    const found = filtered(view.all, { text: search.value, kind: kind.value, site: site.value });
+    const before = ORDERS[order.value][1];
+    list.show(before ? found.sort(before) : found); // those that are alike stay in the order of their names
     setText(told, inWords(found.length, view));
   };
   const show = ({ lines, next }) => {
     wrong.say(null);
-    Object.assign(view, { all: lines, next });
+    Object.assign(view, { all: lines.sort((a, b) => byName(a.name, b.name)), next });
     offerSites(site, lines, view.site);
     draw();
   };

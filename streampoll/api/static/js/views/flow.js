@@ -9,6 +9,7 @@ const TALL = { view: "0 0 380 716", at: [[60, 8, 260, 84], [60, 178, 260, 190], 
 const NARROW_PX = 720;
 const MOST_CELLS = 64;
 const MOST_WORKERS = 24;
+const DASHES = 28; // two dashes with their gaps: what moves begins so far under the node before, and ends under the next
 const FULL_DEPTH = 2000; // waiting in a shard, at which its square is filled
 
 export function flow() {
@@ -155,9 +156,9 @@ function database(place, tall) {
 // -- edges
 
 function edge(from, to, tall, verb, words) {
-  const path = tall
-    ? `M${from[0] + from[2] / 2} ${from[1] + from[3]}V${to[1]}`
-    : `M${from[0] + from[2]} ${from[1] + from[3] / 2}H${to[0]}`;
+  const path = (under) => (tall
+    ? `M${from[0] + from[2] / 2} ${from[1] + from[3] - under}V${to[1]}`
+    : `M${from[0] + from[2] - under} ${from[1] + from[3] / 2}H${to[0]}`);
   const [x, y] = tall
     ? [from[0] + from[2] / 2 + 16, (from[1] + from[3] + to[1]) / 2 - 4]
     : [(from[0] + from[2] + to[0]) / 2, from[1] + from[3] / 2];
@@ -166,8 +167,8 @@ function edge(from, to, tall, verb, words) {
     s("text", { x, y: tall ? y : y - 16, class: "flow-rate", "text-anchor": anchor }, "–"),
     s("text", { x, y: tall ? y + 20 : y + 28, class: "flow-text faint", "text-anchor": anchor }, ""),
   ];
-  const line = s("path", { d: path, class: "flow-line" });
-  const moving = s("path", { d: path, class: "flow-moving", "data-speed": "0" });
+  const line = s("path", { d: path(0), class: "flow-line" });
+  const moving = s("path", { d: path(DASHES), class: `flow-moving ${tall ? "down" : ""}`.trim(), "data-speed": "0" });
   const node = s("g", { class: "flow-edge" }, s("title", {}, words), line, moving, fast, deep);
   const update = (perSecond, depth, shown) => {
     setText(fast, shown ? `${rate(perSecond)}/s` : "–");
