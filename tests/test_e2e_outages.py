@@ -42,8 +42,9 @@ def rows_in_redis(system: Deployment) -> int:
 
 
 def complaints(running: Running) -> list[str]:
-    """Return what it logged above INFO, beside the notices of the configuration."""
-    return [line for line in running.said.splitlines() if " INFO " not in line and "streampoll.toml:" not in line]
+    """Return what it logged above INFO, beside the notices of the configuration and what it says of silent devices."""
+    beside = (" INFO ", "streampoll.toml:", " pollers.failing: ")
+    return [line for line in running.said.splitlines() if not any(text in line for text in beside)]
 
 
 def test_processes_that_are_there_before_their_servers_wait_with_one_line_for_each(
