@@ -100,6 +100,16 @@ def test_results_as_csv_has_a_value_a_line(
     assert [(row["row"], row["value"]) for row in octets] == [("Gi0/1", str((1 << 64) - 1)), ("Gi0/2", "")]
 
 
+def test_a_stdout_that_takes_no_more_is_not_the_fault_of_postgres(
+    place: Path, fresh_database: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _store(fresh_database)
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        monkeypatch.setattr("sys.stdout", full)
+        assert run(["results", "core-1", "--since", "2026-01-01", "--json", "--config", str(place)]) == 1
+    assert capsys.readouterr().err == "streampoll: stdout can't be written: No space left on device\n"
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

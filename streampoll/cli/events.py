@@ -38,9 +38,8 @@ _severities = click.Choice([each.word for each in Severity])
 @click.option("--limit", type=click.IntRange(1, 100_000), default=200, show_default=True, help="The newest so many.")
 @json_option
 def command(
-    ctx: click.Context, config: Path, only_open: bool, since: float, device: str, rule: str, severity: str,
-    limit: int, as_json: bool,
-) -> int:  # fmt: skip
+    ctx: click.Context, /, config: Path, only_open: bool, since: float, severity: str, as_json: bool, **of: Any
+) -> int:
     """Show events that are open, or changed lately. Exit code 1 if --open finds one of severity error or worse.
 
     \b
@@ -54,7 +53,7 @@ def command(
         return 0
     said = ctx.get_parameter_source("since") is ParameterSource.COMMANDLINE
     least = Severity[severity.upper()]
-    wanted = EventSearch(0 if only_open and not said else int(since), only_open, device, rule, least, limit=limit)
+    wanted = EventSearch(0 if only_open and not said else int(since), only_open, least=least, **of)
     found = asyncio.run(_read(config, wanted))
     _print(found, as_json)
     return int(only_open and any(each.severity >= Severity.ERROR for each in found))

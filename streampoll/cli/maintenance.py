@@ -67,7 +67,7 @@ def add(
 def list_windows(config: Path, as_json: bool) -> int:
     """List windows that are open or to come."""
     for window in asyncio.run(_list(config)):
-        of = ", ".join(f"{key} {value}" for key, value in window.selector.items())
+        of = "; ".join(f"{key} {_listed(value)}" for key, value in window.selector.items())
         when = f"{clock(window.since)} to {clock(window.until)}"
         text = f"{window.id:>4}  {when}  {of}  {window.by} {window.reason}".rstrip()
         answer(as_json, _as_json(window), text)
@@ -117,6 +117,10 @@ def _select(everything: bool, kinds: Mapping[str, Sequence[str]]) -> dict[str, A
     read_selector(select, Place(nowhere("maintenance"), report))
     report.refuse()
     return select
+
+
+def _listed(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def _as_json(window: Window) -> dict[str, Any]:

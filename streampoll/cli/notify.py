@@ -7,7 +7,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -113,7 +112,7 @@ def _test_message(channel: str, now: int) -> Message:
 @click.option("--label", "labels", multiple=True, metavar="NAME=TEXT", help="A label; may be given several times.")
 @click.option("--at", default="", help="When: 2026-01-31T03:00.  [default: now]")
 @json_option
-def routes(config: Path, at: str, as_json: bool, **event: Any) -> int:
+def routes(config: Path, at: str, as_json: bool, device: str, labels: Sequence[str], **of: str) -> int:
     """Show which routes a made-up event would take at a time, and why not the others.
 
     Exit code 1 if none takes it.
@@ -125,7 +124,7 @@ def routes(config: Path, at: str, as_json: bool, **event: Any) -> int:
     """
     settings, known = _load(config)
     now = _moment(at)
-    made_up = _event(config, settings, int(now), **event)
+    made_up = _event(int(now), device, _labels(config, settings, device, labels), **of)
     explained = explain(known.routes, made_up, now)
     if as_json:
         click.echo(json.dumps({"routes": explained}))
@@ -180,17 +179,19 @@ def _moment(text: str) -> float:
         raise click.BadParameter(f"{text!r} is not a time; write 2026-01-31T03:00", param_hint="--at") from None
 
 
-def _event(
-    config: Path, settings: Settings, now: int, device: str, rule: str, row: str, severity: str, labels: Sequence[str]
-) -> Event:
-    """Return an event of a device of the inventory, or of one that is not in it."""
-    own = _labels_of(config, settings, device) if device else {}
-    for label in labels:
+def _event(now: int, device: str, labels: dict[str, str], rule: str, row: str, severity: str) -> Event:
+    return Event(0, rule, device, row, Severity[severity.upper()], labels, now, now, Change.OPENED, None, "")
+
+
+def _labels(config: Path, settings: Settings, device: str, said: Sequence[str]) -> dict[str, str]:
+    """Return the labels that the inventory gives a device, with those that were said."""
+    labels = _labels_of(config, settings, device) if device else {}
+    for label in said:
         name, is_there, text = label.partition("=")
         if not is_there or not name:
             raise click.BadParameter(f"{label!r} is not NAME=TEXT", param_hint="--label")
-        own[name] = text
-    return Event(0, rule, device, row, Severity[severity.upper()], own, now, now, Change.OPENED, None, "")
+        labels[name] = text
+    return labels
 
 
 def _labels_of(config: Path, settings: Settings, name: str) -> dict[str, str]:

@@ -178,6 +178,7 @@ def _draw_picture(plot: Plot, output: Path) -> None:
     try:
         draw(plot.title, plot.points, output)
     except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
         raise ConfigError(
-            [Fault("--output", f"{output} can't be written: {error}", "name a .png or .svg file")]
+            [Fault("--output", f"{output} can't be written: {why}", "name a .png or .svg file")]
         ) from None

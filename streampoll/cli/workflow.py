@@ -3,7 +3,7 @@
 import asyncio
 import json
 import os
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from streampoll.config.settings import PostgresSettings
 from streampoll.embedded.endpoints import read_settings
 from streampoll.results.migrations import migrate
 from streampoll.results.postgres import connected
+from streampoll.workflows.plan import Workflow
 from streampoll.workflows.reader import read_config, read_configs, read_run, read_runs
 
 EXIT_FAILED = 1
@@ -73,22 +74,16 @@ def run(config: Path, name: str, devices: Sequence[str], inputs: Sequence[str], 
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
 @click.option("--files", is_flag=True, help="The workflows that there are, instead of their runs.")
 @json_option
-def list_runs(
-    config: Path, since: float, workflow: str, device: str, state: str | None, limit: int, files: bool, as_json: bool
-) -> int:
+def list_runs(config: Path, files: bool, as_json: bool, state: str | None, **search: Any) -> int:
     """List runs, the newest first."""
     settings = read_settings(config, os.environ)
     if files:
-        known = load_workflows(config, settings)
-        if as_json:
-            _print_lines([_as_json(each) for each in known.values()])
-        else:
-            table_console().print(workflow_table(known))
+        _print_files(load_workflows(config, settings), as_json)
         return 0
 
     async def read() -> list[dict[str, Any]]:
         async with connected(settings.postgres) as connection:
-            return await read_runs(connection, since, workflow, state or "", device, limit)
+            return await read_runs(connection, state=state or "", **search)
 
     found = asyncio.run(read())
     if as_json:
@@ -172,25 +167,29 @@ def configs(
     one = version is not None or latest or diff
     if one and not device:
         raise click.UsageError("name a device")
-    settings = read_settings(config, os.environ)
-
-    async def read() -> Any:
-        async with connected(settings.postgres) as connection:
-            if one:
-                return await read_config(connection, device, name or "running-config", version or 0)
-            return await read_configs(connection, device, name, limit)
-
-    found = asyncio.run(read())
+    found = asyncio.run(_kept(config, device, name, version or 0) if one else _versions(config, device, name, limit))
     if not found:
         click.echo("streampoll: nothing of that is kept", err=True)
         return EXIT_FAILED
     if as_json:
-        _print_lines([found] if one else found)
+        _print_lines(found)
     elif one:
-        click.echo(found["diff"] if diff else found["text"])
+        click.echo(found[0]["diff" if diff else "text"])
     else:
         table_console().print(config_table(found))
     return 0
+
+
+async def _kept(config: Path, device: str, name: str, version: int) -> list[dict[str, Any]]:
+    """Read the one version (0: the newest) that is wanted, if there is it."""
+    async with connected(read_settings(config, os.environ).postgres) as connection:
+        found = await read_config(connection, device, name or "running-config", version)
+    return [found] if found else []
+
+
+async def _versions(config: Path, device: str, name: str, limit: int) -> list[dict[str, Any]]:
+    async with connected(read_settings(config, os.environ).postgres) as connection:
+        return await read_configs(connection, device, name, limit)
 
 
 async def _run(
@@ -241,6 +240,13 @@ def _input(text: str) -> tuple[str, str]:
     if not equals or not name:
         raise click.UsageError(f"--input {text!r}: write NAME=VALUE")
     return name, value
+
+
+def _print_files(known: Mapping[str, Workflow], as_json: bool) -> None:
+    if as_json:
+        _print_lines([_as_json(each) for each in known.values()])
+    else:
+        table_console().print(workflow_table(known))
 
 
 def _print_lines(found: Sequence[dict[str, Any]]) -> None:

@@ -7,6 +7,7 @@ changes the course of a run happens under a lock on the run's row, so a fan-out'
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from streampoll.results.postgres import Connection, Postgres
@@ -24,6 +25,17 @@ _QUERIES: Final = load_queries("workflows.sql")
 _MOST_OUTPUT: Final = 1 << 20  # characters of JSON that one step, or one element, may give
 _ERROR: Final = 2_000
 _STRAYED_S: Final = LONGEST_STEP_S + 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Try:
+    """The next time that a step is done."""
+
+    more: int  # by how much its attempts are more then
+    delay_s: float
+    error: str = ""  # why the last failed
+    memo: Any = None  # what the step wants to be told again
+    words: Any = None  # what the last was asked, to be shown
 
 
 class Settled:
@@ -133,10 +145,7 @@ class Journal:
                 case Done():
                     await self._settle_done(connection, turn, result, settled)
                 case Again(delay_s, memo):
-                    again = await self._again(connection, turn, 0, delay_s, "", memo)
-                    settled.late = not again
-                    if again:
-                        settled.add(_next_try(turn, 0), delay_s)
+                    await self._again(connection, turn, _Try(0, delay_s, memo=memo), settled)
                 case Spread(items):
                     await self._settle_spread(connection, turn, items, settled)
             if settled.late:
@@ -163,10 +172,7 @@ class Journal:
             text, error = "{}", error or f"it gave {len(text)} characters, more than the {_MOST_OUTPUT} that are kept"
         if error and tries_again(turn.step, turn.attempt):
             delay_s = pause_s(turn.step, turn.attempt, self._spread())
-            again = await self._again(connection, turn, 1, delay_s, error, None, done.input)
-            settled.late = not again
-            if again:
-                settled.add(_next_try(turn, 1), delay_s)
+            await self._again(connection, turn, _Try(1, delay_s, error, words=done.input), settled)
             return
         state = State.FAILED if error else State.SKIPPED if done.skipped else State.OK
         ended = await connection.fetchval(
@@ -185,14 +191,16 @@ class Journal:
         else:
             await count_element(connection, _whole(turn), bool(error), settled)
 
-    async def _again(
-        self, connection: Connection, turn: Turn, more: int, delay_s: float, error: str, memo: Any, words: Any = None
-    ) -> bool:
+    async def _again(self, connection: Connection, turn: Turn, then: "_Try", settled: Settled) -> None:
+        """Have a step go on later; it is late if it is not ours any more."""
         found = await connection.fetchval(
-            _QUERIES["again"], *turn.key, more, delay_s, _text(error), None if memo is None else dumped(plain(memo)),
-            None if words is None else _bounded(words),
+            _QUERIES["again"], *turn.key, then.more, then.delay_s, _text(then.error),
+            None if then.memo is None else dumped(plain(then.memo)),
+            None if then.words is None else _bounded(then.words),
         )  # fmt: skip
-        return found is not None
+        settled.late = found is None
+        if not settled.late:
+            settled.add(_next_try(turn, then.more), then.delay_s)
 
     async def _settle_spread(self, connection: Connection, turn: Turn, items: Sequence[Any], settled: Settled) -> None:
         """Make a fan-out's elements, and start the first of them."""
