@@ -176,10 +176,10 @@ async def test_a_get_is_sent_again_where_a_kept_connection_breaks() -> None:
         outcomes = [await poll(poller, device, plan(SYSTEM)) for _ in range(3)]
         server.close()
 
-    assert [(outcome.status, outcome.requests) for outcome in outcomes] == [
-        (Status.OK, 1),
-        (Status.OK, 2),
-        (Status.OK, 2),
+    assert [(outcome.status, outcome.requests, outcome.asked.retries) for outcome in outcomes] == [
+        (Status.OK, 1, 0),
+        (Status.OK, 2, 1),
+        (Status.OK, 2, 1),
     ]
 
 

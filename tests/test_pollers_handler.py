@@ -49,6 +49,7 @@ async def test_a_poll_becomes_a_row_with_its_outcome_and_trace() -> None:
     assert isinstance(finish, Finish)
     trace = decode_payload(decode_result(finish.emits[0].entry).payload)[1]
     assert (trace.delivery, trace.consumer, trace.dispatched) == (2, "w1", 999_960.0)
+    assert trace.read == trace.dispatched  # the read had been sent before, and waited
     assert (it.counts.by_status, it.counts.requests, it.counts.varbinds) == ({"ok": 1}, 2, 7)
 
 

@@ -19,6 +19,7 @@ from streampoll.results.reader import StoredPoll
 from streampoll.results.render import cell_text, named_rows, shown, text_lines
 from streampoll.shards.entries import Entry, Kind, encode_fields, encode_result, encode_target
 from streampoll.shards.ring import shard_of
+from streampoll.shards.whereabouts import PollKey, Whereabouts
 from tests.results_support import NOON, TRACE, bench, dispatched, ledger_entry, result_entry
 
 TABLE = Table(
@@ -259,6 +260,19 @@ def test_explain_calls_nothing_missing_that_is_still_in_redis(
     said = capsys.readouterr().out
     assert said.startswith("interfaces of core-9, due 2026-01-09T12:00:00Z: waiting\n  It has waited in the stream of")
     assert said.endswith(" since 2026-01-09T12:00:00.005Z. No worker serves class polling now.\n")
+
+
+def test_explain_tells_the_story_of_a_poll_that_is_stored_while_it_looks(
+    polled_place: Path, fresh_database: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def find(_: Whereabouts, __: int, key: PollKey) -> None:
+        async with bench(fresh_database) as b:
+            await b.handle(result_entry(key.device, key.slot))
+
+    monkeypatch.setattr(Whereabouts, "find", find)
+
+    assert _explained(polled_place, "core-9", NOON) == 0
+    assert capsys.readouterr().out.startswith("interfaces of core-9, due 2026-01-09T12:00:00Z: ok\n")
 
 
 def test_explain_says_when_a_device_is_due_that_was_not(polled_place: Path, capsys: pytest.CaptureFixture[str]) -> None:
