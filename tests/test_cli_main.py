@@ -1,6 +1,7 @@
 """The command line as a whole: what a user sees of errors, unknown commands and interruptions."""
 
 import importlib.machinery
+import io
 import json
 import os
 import subprocess
@@ -194,3 +195,21 @@ def test_an_ascii_terminal_gets_question_marks_and_a_program_gets_every_letter(t
 def test_a_narrow_terminal_hides_no_column() -> None:
     done = streampoll("streampoll profile show interfaces", COLUMNS="40")
     assert "1.3.6.1.2.1.31.1.1.1.6  " in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "said"), [("", 2, "--yes deletes without asking"), ("n\n", 1, "nothing is deleted")]
+)
+def test_what_is_not_agreed_to_is_not_deleted(
+    answer: str, code: int, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def chosen(*_: object) -> list[str]:
+        return ["letter"]
+
+    monkeypatch.setattr("streampoll.cli.dead._chosen", chosen)
+    monkeypatch.setattr("streampoll.cli.dead._purge", None)
+    monkeypatch.setattr("sys.stdin", io.StringIO(answer))
+    assert cli.run(["dead", "purge"]) == code
+    output = capsys.readouterr()
+    assert said in output.err
+    assert output.out == ""
