@@ -64,7 +64,7 @@ def trial(load: Load, per_s: int, options: argparse.Namespace) -> Trial | None:
     """Run a fleet at a rate; None if the machine can't even start or drain it."""
     shape = Shape(
         devices=per_s * options.interval, interval_s=options.interval, profile=load.profile,
-        processes=options.processes,
+        processes=options.processes, analysis=options.analysis,
     )  # fmt: skip
     try:
         with room() as where, deployed(shape, where) as deployment:
@@ -134,7 +134,10 @@ def figures(done: Trial) -> dict[str, Any]:
 def report_of(found: Mapping[str, Mapping[str, Any]], options: argparse.Namespace) -> Report:
     """Put the loads' figures together."""
     main = found.get("walk90") or next(iter(found.values()), {})
-    how = {"interval_s": options.interval, "seconds": options.seconds, "searched": options.search}
+    how = {
+        "interval_s": options.interval, "seconds": options.seconds, "searched": options.search,
+        "analysis": options.analysis,
+    }  # fmt: skip
     loads = ", ".join(found)
     roles = (*_PRODUCT, "fleet")
     costs = Table(
@@ -169,6 +172,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--interval", type=int, default=60, help="seconds between two polls of a device (default 60)")
     parser.add_argument("--rate", type=int, default=0, help="devices a second, instead of the fixed rates")
     parser.add_argument("--processes", type=int, default=2, help="worker processes (default 2)")
+    parser.add_argument("--analysis", action="store_true", help="analyse each poll too: rates of its counters")
     parser.add_argument("--search", action="store_true", help="find the greatest rate that is sustained")
     parser.add_argument("--first", type=int, default=0, help="devices a second that a search begins with")
     parser.add_argument("--precision", type=float, default=0.05, help="of a search, as a share (default 0.05)")
