@@ -39,7 +39,7 @@ def main(url: str) -> None:
         take(browser, f"{url}#/", "dashboard", "light", DESK)
         take(browser, f"{url}#/", "dashboard-dark", "dark", DESK)
         device = browser.execute_async_script(DEVICE)
-        take(browser, f"{url}#/devices/{device}", "dashboard-device", "light", (1440, 1500))
+        take(browser, f"{url}#/devices/{device}", "dashboard-device", "light", (1440, 1790))
         take(browser, f"{url}#/", "dashboard-phone", "dark", PHONE, scale=2)
 
 
