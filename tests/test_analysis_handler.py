@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from itertools import count
 from random import Random
 
+import msgpack
 import pytest
 
 from streampoll.analysis import handler as handling
@@ -63,13 +64,14 @@ class Bench:
         self.streams = MemoryStreams(self.server)
         self.facts: dict[str, DeviceFacts] = {}
         self.judge = Judge()
+        self.now = float(START)
 
     def process(self, cache_bytes: int = 1 << 20) -> AnalysisHandler:
         async def facts(shard: int, names: Sequence[str]) -> dict[str, DeviceFacts]:
             return {name: self.facts[name] for name in names if name in self.facts}
 
         return AnalysisHandler(
-            AnalysisPorts(self.streams, facts, Counters(PROFILES), self.judge, lambda: float(START), cache_bytes)
+            AnalysisPorts(self.streams, facts, Counters(PROFILES), self.judge, lambda: self.now, cache_bytes)
         )
 
     async def add(self, *slots: int, device: str = "r1", status: Status = Status.OK, per_s: int = 10) -> None:
@@ -227,13 +229,23 @@ async def test_a_device_behind_a_failing_one_is_judged_so() -> None:
 
 async def test_a_device_that_the_coordinator_told_nothing_of_yet_may_be_behind_another() -> None:
     b = Bench()
+    process = b.process()
     await b.add(0, status=Status.TIMEOUT)
-    await b.serve(b.process(), await b.take())
-    b.facts = {"r1": DeviceFacts("r1", "10.0.0.1")}
+    await b.serve(process, await b.take())
+    b.now += 61  # by now it would have
     await b.add(60, status=Status.TIMEOUT)
+    await b.serve(process, await b.take())
+    b.facts = {"r1": DeviceFacts("r1", "10.0.0.1")}
+    await b.add(120, status=Status.TIMEOUT)
     await b.serve(b.process(), await b.take())
 
-    assert [sample.parent for sample in b.judge.seen] == [Above(), None]
+    assert [sample.parent for sample in b.judge.seen] == [Above(), None, None]
+
+
+def test_a_record_of_an_earlier_layout_is_taken_over() -> None:
+    body = msgpack.packb((1, {"j": b"base"}, {"polls": 3}, True))
+
+    assert decode_record(b"8 bytes!" + body) == DeviceRecord({"j": b"base"}, {"polls": 3}, Above(True, 0), b"8 bytes!")
 
 
 async def test_what_can_not_be_read_is_handed_back_once_then_buried() -> None:

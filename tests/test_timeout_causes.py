@@ -84,7 +84,7 @@ async def test_ssh_that_is_not_connected(tmp_path: Path) -> None:
 
 async def test_ssh_that_does_not_finish_a_login(tmp_path: Path) -> None:
     with deaf_port() as port:
-        async with bench(tmp_path, connect_timeout_s=0.2) as polls:
+        async with bench(tmp_path, connect_timeout_s=1.0) as polls:
             outcome = await polls.poll(port, plan_of("linux", "uptime"))
 
     assert await counted("ssh", outcome) == {"poll_timeouts|ssh|login": 1}
@@ -92,7 +92,7 @@ async def test_ssh_that_does_not_finish_a_login(tmp_path: Path) -> None:
 
 async def test_ssh_whose_command_does_not_end(tmp_path: Path) -> None:
     router = Device(on_command=lambda router, line, process: line == "show hang")
-    async with served(router), bench(tmp_path, command_timeout_s=0.3) as polls:
+    async with served(router), bench(tmp_path, command_timeout_s=1.5) as polls:
         outcome = await polls.poll(router, plan_of("cisco_ios", "show hang"))
 
     assert await counted("ssh", outcome) == {"poll_timeouts|ssh|command": 1}

@@ -85,6 +85,7 @@ class AnalysisHandler:
         self._cached_bytes = 0
         self._facts: dict[Key, DeviceFacts] = {}
         self._facts_until = 0.0
+        self._untold_until = 0.0  # until then a device that nothing is known of may yet turn out to be behind another
         self._turn = asyncio.Lock()
         self.counts: Counter[str] = Counter()
 
@@ -139,6 +140,7 @@ class AnalysisHandler:
         if now >= self._facts_until:
             self._facts.clear()
             self._facts_until = now + _FACTS_KEPT_S
+            self._untold_until = self._untold_until or self._facts_until
         wanted: dict[int, list[str]] = defaultdict(list)
         for shard, name in keys:
             if (shard, name) not in self._facts:
@@ -208,9 +210,15 @@ class AnalysisHandler:
             known, result.job, result.slot, self._ports.intervals(result.job, facts), outcome, result.duration_ms,
             {name: TableRates(table.rows, table.per_s, table.percent) for name, table in found.tables.items()},
             found.scalars, _lag_s(work),
-            parent=parents.get((facts.parent_shard, facts.parent)) if facts else Above(),
+            parent=self._above(facts, parents),
         )  # fmt: skip
         return self._ports.judge.judge(sample, record.state)
+
+    def _above(self, facts: DeviceFacts | None, parents: Mapping[Key, Above]) -> Above | None:
+        """Return what is known of a device's parent; at first the coordinator may not have told whose it is."""
+        if facts is not None:
+            return parents.get((facts.parent_shard, facts.parent))
+        return Above() if self._ports.now() < self._untold_until else None
 
 
 def _read(delivered: Delivered) -> _Work | Disposition:

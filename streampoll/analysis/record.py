@@ -68,8 +68,9 @@ def decode_record(packed: bytes | None) -> DeviceRecord:
     except (ValueError, TypeError, msgpack.exceptions.UnpackException):
         said = None
     match said:
-        case [1, dict(jobs), dict(state), bool(failing), int(answered), *_] if all(
+        case [1, dict(jobs), dict(state), bool(failing), *newer] if all(
             isinstance(each, bytes) for each in jobs.values()
         ):
+            answered = newer[0] if newer and isinstance(newer[0], int) else 0
             return DeviceRecord(jobs, state, Above(failing, answered), version)
     return DeviceRecord(version=version)
