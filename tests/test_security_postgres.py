@@ -27,6 +27,7 @@ from streampoll.results.latest import Slots
 from streampoll.results.migrations import load_migrations, migrate
 from streampoll.results.plans import PostgresPlans
 from streampoll.results.postgres import Connection, Postgres, connected
+from streampoll.results.rate_history import read_rates
 from streampoll.results.reader import Wanted, results
 from streampoll.results.store import Store
 from streampoll.shards.port import Paused
@@ -97,7 +98,7 @@ async def reader(postgres: PostgresSettings) -> None:
         assert await migrate(connection) == []
         polls = [poll async for poll in results(connection, Wanted("r1", "interfaces", NOON - 60, until=NOON + 60))]
         assert [poll.device for poll in polls] == ["r1"]
-        await connection.fetch("SELECT payload FROM rates")
+        await read_rates(connection, Wanted("r1", "interfaces", NOON - 60, until=NOON + 60))
         report = await audit(connection, NOON - 60, NOON + 300, _nothing_open)
         assert report.total.as_json()["ok"] == 2
         assert (await read_books(connection, *PLACE, NOON)).entries
@@ -110,7 +111,10 @@ async def api(postgres: PostgresSettings) -> None:
     archive, control = Archive(pool), Control(pool)
     try:
         await archive.latest([Slots("r1", "interfaces", [NOON])])
-        await archive.history(Wanted("r1", "interfaces", NOON - 60, until=NOON + 60))
+        wanted = Wanted("r1", "interfaces", NOON - 60, until=NOON + 60)
+        await archive.history(wanted)
+        await archive.rates(wanted)
+        await archive.rate_histories(wanted)
         await archive.fleet(NOON - 60)
         await archive.slots("interfaces", NOON - 60, NOON + 60, ())
         await control.pause(Paused.JOB, "j", "me", "")
