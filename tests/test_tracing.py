@@ -4,7 +4,8 @@ import asyncio
 import logging
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from importlib.metadata import EntryPoint
 
 import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -295,3 +296,39 @@ def test_a_missing_package_or_exporter_is_said_and_polls_go_on(
     no_exporter, no_package = [record.message for record in caplog.records]
     assert no_exporter.startswith("no traces: no exporter 'zipkin' of OpenTelemetry is installed")
     assert "but opentelemetry is not installed: `pip install 'streampoll[otel]'`" in no_package
+
+
+def _raises(error: Exception) -> Callable[..., object]:
+    def make(*_: object, **__: object) -> object:
+        raise error
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("refused", "why"),
+    [
+        ("queue", "ValueError: max_export_batch_size must be less than or equal to max_queue_size."),
+        ("exporter", "RuntimeError: two words"),
+        ("import", "ImportError: cannot import name 'x'"),
+    ],
+)
+def test_what_the_sdk_or_an_exporter_refuses_is_said_in_one_line_and_polls_go_on(
+    refused: str, why: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def load(_: EntryPoint) -> Callable[..., object]:
+        if refused == "import":
+            raise ImportError("cannot import name 'x'")
+        return _raises(RuntimeError("two\nwords")) if refused == "exporter" else InMemorySpanExporter
+
+    monkeypatch.setattr(EntryPoint, "load", load)
+    monkeypatch.setattr(Telemetry, "share", lambda _: None)  # the SDK takes one provider for good
+    if refused == "queue":
+        monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "256")
+    with caplog.at_level(logging.WARNING):
+        spans = Tracing({"OTEL_TRACES_EXPORTER": "console"}).begin("worker", "w1", float)
+
+    assert spans.dispatched() is None
+    assert [record.message for record in caplog.records if record.name == "streampoll.app.tracing"] == [
+        f"no traces: what OTEL_… variables ask for can't be had: {why}"
+    ]

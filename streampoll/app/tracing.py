@@ -62,7 +62,6 @@ class Tracing:
         """Start what makes spans in a process that was forked; `now` is the wall clock of Redis."""
         if not self._exporters:
             return Spans(None, now)
-        from streampoll.tracing.telemetry import Telemetry
         from streampoll.version import VERSION
 
         identity = {
@@ -70,9 +69,7 @@ class Tracing:
             "service.instance.id": own_id, "service.version": VERSION,
         }  # fmt: skip
         thin_out("opentelemetry")  # of a collector that is away it would write with every attempt
-        telemetry = Telemetry([make() for make in self._exporters], identity)
-        telemetry.share()
-        return Spans(telemetry, now)
+        return Spans(_telemetry(self._exporters, identity), now)
 
 
 def asked_for(environ: Mapping[str, str]) -> bool:
@@ -83,6 +80,24 @@ def asked_for(environ: Mapping[str, str]) -> bool:
     return bool(exporter) or any(environ.get(name) for name in _ENDPOINTS)
 
 
+def _telemetry(exporters: Sequence[Callable[[], Any]], identity: Mapping[str, str]) -> "Telemetry | None":
+    """Return what makes spans; None, which is said, where the SDK or an exporter refuses what variables ask for."""
+    try:
+        from streampoll.tracing.telemetry import Telemetry
+
+        telemetry = Telemetry([make() for make in exporters], identity)
+        telemetry.share()
+    except Exception as error:  # noqa: BLE001 - whatever an exporter of others raises: polls go on
+        _refused(error)
+        return None
+    return telemetry
+
+
+def _refused(error: Exception) -> None:
+    why = " ".join(str(error).split())
+    log.warning("no traces: what OTEL_… variables ask for can't be had: %s: %s", type(error).__name__, why)
+
+
 def _exporters(environ: Mapping[str, str]) -> Sequence[Callable[[], Any]]:
     """Return what makes exporters; what is missing is said, and no reason not to poll."""
     try:
@@ -90,9 +105,15 @@ def _exporters(environ: Mapping[str, str]) -> Sequence[Callable[[], Any]]:
     except ModuleNotFoundError as missing:
         log.warning("traces are asked for by OTEL_… variables, but %s is not installed: %s", missing.name, _HOW)
         return ()
+    except Exception as error:  # noqa: BLE001 - an SDK that does not fit
+        _refused(error)
+        return ()
     try:
         found: Sequence[Callable[[], Any]] = telemetry.find_exporters(environ)
     except telemetry.NoSuchExporter as error:
         log.warning("no traces: %s; %s brings that of OTLP over HTTP", error, _HOW)
+        return ()
+    except Exception as error:  # noqa: BLE001 - of an exporter's own import
+        _refused(error)
         return ()
     return found
