@@ -123,6 +123,20 @@ def test_maintenance_is_announced_listed_and_ended(place: Path, capsys: pytest.C
     assert said(capsys, "maintenance", "list") == ""
 
 
+@pytest.mark.parametrize("inventory", [None, "name,address\ncore-1,10.0.0.1\ncore-1,10.0.0.2\ncore-2,x y\n"])
+def test_maintenance_needs_no_inventory_on_this_host(
+    place: Path, inventory: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (place / "inventory.csv").unlink()
+    if inventory:
+        (place / "inventory.csv").write_text(inventory)
+
+    assert run(["maintenance", "add", "--device", "core-9"]) == 0
+    [warning] = capsys.readouterr().err.splitlines()
+    assert warning.startswith("streampoll: names of devices are not checked, for the inventory can't be read: ")
+    assert "inventory." in warning.partition("read: ")[2]
+
+
 def test_maintenance_that_has_not_begun_can_be_taken_back(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["maintenance", "add", "--all", "--in", "1h"]) == 0
     [window] = [json.loads(line) for line in said(capsys, "maintenance", "list", "--json").splitlines()]

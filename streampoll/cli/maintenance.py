@@ -128,10 +128,19 @@ def _as_json(window: Window) -> dict[str, Any]:
 
 
 def _refuse_unknown(config: Path, devices: Sequence[str]) -> None:
-    """Refuse a device that the inventory does not have: a slip of the pen would wake people at night."""
+    """Refuse a device that the inventory does not have: a slip of the pen would wake people at night.
+
+    Where the inventory is not on this host, or has faults, names are taken as they are: silence must still be had.
+    """
     if not devices:
         return
-    known = {device.name for device in load_inventory(config, load_settings(config, os.environ))}
+    settings = load_settings(config, os.environ)
+    try:
+        known = {device.name for device in load_inventory(config, settings)}
+    except ConfigError as error:
+        why = str(error).partition("\n")[0]
+        click.echo(f"streampoll: names of devices are not checked, for the inventory can't be read: {why}", err=True)
+        return
     unknown = [name for name in devices if name not in known]
     if unknown:
         raise ConfigError([Fault("--device", f"there is no device {name!r}", nearest(name, known)) for name in unknown])
