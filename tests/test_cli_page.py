@@ -1,5 +1,6 @@
 """docs/cli.md, and completion, are of the commands that there are."""
 
+import logging
 import os
 import re
 import subprocess
@@ -10,8 +11,9 @@ from pathlib import Path
 import pytest
 from click.shell_completion import ShellComplete
 
-from streampoll.cli import COMMANDS, group, run
+from streampoll.cli import COMMANDS, group, names, run
 from streampoll.cli.page import page
+from streampoll.config.jobs import Job
 
 TOP = Path(__file__).resolve().parent.parent
 
@@ -77,6 +79,25 @@ def test_of_a_configuration_with_faults_nothing_is_offered_and_nothing_said(
     (tmp_path / "streampoll.toml").write_text("[jobs.fast\n")
     assert offered("job pause ") == set()
     assert capsys.readouterr() == ("", "")
+
+
+def test_the_tab_key_never_writes_into_the_prompt(
+    offered: Callable[[str], set[str]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def notices(_: Path) -> tuple[Job, ...]:
+        logging.getLogger("streampoll.config.load").warning("replaces the shipped one")
+        return (Job("fast", every_s=60),)
+
+    def breaks(_: Path) -> tuple[Job, ...]:
+        raise ValueError("a bug")
+
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])  # as in a shell: only Python's last resort is left
+    monkeypatch.setattr(names, "load_jobs", notices)
+    assert offered("job pause ") == {"fast"}
+    monkeypatch.setattr(names, "load_jobs", breaks)
+    assert offered("job pause ") == set()
+    assert capsys.readouterr() == ("", "")
+    assert logging.getLogger().isEnabledFor(logging.WARNING)
 
 
 def test_a_command_that_has_commands_of_its_own_has_its_options_on_it() -> None:

@@ -1,5 +1,6 @@
 """Names that the Tab key offers: those of the configuration; none where it can't be read."""
 
+import logging
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -14,7 +15,6 @@ from streampoll.config.load import (
     load_settings,
     load_workflows,
 )
-from streampoll.errors import StreampollError
 
 Offer = Callable[[click.Context, click.Parameter, str], list[str]]
 
@@ -23,10 +23,13 @@ def _offer(read: Callable[[Path], Iterable[str]]) -> Offer:
     """Return what click asks for the names that begin as what was typed."""
 
     def offered(ctx: click.Context, param: click.Parameter, typed: str) -> list[str]:
+        logging.disable()  # nobody has set it up: a notice would be written into the prompt
         try:
-            names = read(ctx.params.get("config") or default_directory(Path()))
-        except (StreampollError, OSError):
+            names = list(read(ctx.params.get("config") or default_directory(Path())))
+        except Exception:  # noqa: BLE001 - a prompt is no place for a traceback; the command itself will say it
             return []
+        finally:
+            logging.disable(logging.NOTSET)
         chosen = ctx.params.get(param.name or "") or ()
         taken = (chosen,) if isinstance(chosen, str) else chosen
         return sorted(name for name in names if name.startswith(typed) and name not in taken)
