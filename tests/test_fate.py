@@ -158,3 +158,13 @@ def test_a_fate_is_an_object_with_the_keys_of_a_story() -> None:
 
     assert (said["fate"], said["cause"], said["status"]) == ("skipped", "late", None)
     assert said["slot"].startswith("2026-01-09T12:0")
+
+
+def test_where_not_all_of_redis_was_read_nothing_is_said_to_be_missing() -> None:
+    unread = Found(QueueClass.RESULTS, State.UNREAD, 0.0)
+    dispatched = told(found=unread, books=booked(Said(SLOT, SLOT, 9, 4, 0, "")))
+    more = "More than 20,000 entries of class results of shard 07 are in one place of Redis"
+
+    assert dispatched.what is What.UNREAD
+    assert dispatched.why.startswith(f"It was due, and there is no row. {more}, and no more were read")
+    assert more in told(found=unread, books=booked(skipped("memory"))).why

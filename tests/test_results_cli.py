@@ -11,7 +11,7 @@ import redis
 
 from streampoll.cli import run
 from streampoll.embedded.places import free_port
-from streampoll.model import Outcome, Result, Status, Table, TableTime, Target
+from streampoll.model import Outcome, QueueClass, Result, Status, Table, TableTime, Target
 from streampoll.results.codec import encode_payload
 from streampoll.results.migrations import load_migrations
 from streampoll.results.partitions import DAY_S
@@ -19,7 +19,7 @@ from streampoll.results.reader import StoredPoll
 from streampoll.results.render import cell_text, named_rows, shown, text_lines
 from streampoll.shards.entries import Entry, Kind, encode_fields, encode_result, encode_target
 from streampoll.shards.ring import shard_of
-from streampoll.shards.whereabouts import PollKey, Whereabouts
+from streampoll.shards.whereabouts import Found, PollKey, State, Whereabouts
 from tests.results_support import NOON, TRACE, bench, dispatched, ledger_entry, result_entry
 
 TABLE = Table(
@@ -262,12 +262,15 @@ def test_explain_calls_nothing_missing_that_is_still_in_redis(
     assert said.endswith(" since 2026-01-09T12:00:00.005Z. No worker serves class polling now.\n")
 
 
+@pytest.mark.parametrize("found", [None, Found(QueueClass.RESULTS, State.UNREAD, 0.0)])
 def test_explain_tells_the_story_of_a_poll_that_is_stored_while_it_looks(
-    polled_place: Path, fresh_database: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    async def find(_: Whereabouts, __: int, key: PollKey) -> None:
+    found: Found | None, polled_place: Path, fresh_database: str, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    async def find(_: Whereabouts, __: int, key: PollKey) -> Found | None:
         async with bench(fresh_database) as b:
             await b.handle(result_entry(key.device, key.slot))
+        return found
 
     monkeypatch.setattr(Whereabouts, "find", find)
 

@@ -1,7 +1,8 @@
 """Where in Redis one poll is, on every server that is promised."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,8 @@ from streampoll.shards.open import open_topology
 from streampoll.shards.port import Postponed, Settled
 from streampoll.shards.scripts import Scripts
 from streampoll.shards.streams import RedisStreams
-from streampoll.shards.whereabouts import Found, PollKey, State, Whereabouts
+from streampoll.shards.topology import Command, Single
+from streampoll.shards.whereabouts import MOST, Found, PollKey, State, Whereabouts
 from tests.servers_support import REDIS_NAMES
 
 POLLING, RESULTS = QueueClass.POLLING, QueueClass.RESULTS
@@ -31,14 +33,14 @@ OTHERS = [poll(f"other-{n}") for n in range(1100)]  # more than a page
 
 
 @asynccontextmanager
-async def opened(url: str) -> AsyncIterator[tuple[RedisStreams, Whereabouts]]:
+async def opened(url: str, most: int = MOST) -> AsyncIterator[tuple[RedisStreams, Whereabouts]]:
     topology = open_topology(RedisSettings(url=Secret(url)), 5)
     keys = Keys()
     streams = RedisStreams(topology, keys)
     try:
         for queue in (POLLING, RESULTS):
             await streams.make_groups(queue, [SHARD])
-        yield streams, Whereabouts(topology, keys, Letters(Scripts(topology), keys, 2))
+        yield streams, Whereabouts(topology, keys, Letters(Scripts(topology), keys, 2), most)
     finally:
         await topology.close()
 
@@ -64,6 +66,51 @@ async def test_a_poll_is_found_wherever_its_way_has_led_it(fresh_redis: str) -> 
         assert with_worker.at == held.dispatched
         assert delayed is not None
         assert (delayed.state, delayed.at > held.dispatched + 40) == (State.DELAYED, True)
+
+
+@pytest.mark.parametrize("spread", [0, 1, 700])  # ms after which the next are due: all at once, one by one, in heaps
+async def test_a_poll_is_found_behind_pages_of_delayed_ones(
+    fresh_redis: str, spread: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+
+    async def run(topology: Single, commands: Sequence[Command]) -> list[Any]:
+        replies = await asked(topology, commands)
+        sizes.extend(len(reply) for reply in replies if isinstance(reply, list))
+        return replies
+
+    async with opened(fresh_redis) as (streams, whereabouts):
+        entries = [*OTHERS, poll()]
+        await streams.add(POLLING, SHARD, entries)
+        held = await streams.read(POLLING, [SHARD], "w1", 2000, 0)
+        waits = [90_000 + (n // spread if spread > 1 else n * spread) for n in range(len(entries))]
+        later = [Postponed(one.id, what, wait) for one, what, wait in zip(held, entries, waits, strict=True)]
+        await streams.retry(POLLING, "w1", SHARD, later)
+        asked = Single.run
+        monkeypatch.setattr(Single, "run", run)
+        found = await whereabouts.find(SHARD, KEY)
+
+    assert found is not None
+    assert found.state is State.DELAYED
+    assert max(sizes) == 2 * 500  # a page: member and score
+
+
+async def test_of_a_backlog_so_much_is_read_and_the_rest_is_said(fresh_redis: str) -> None:
+    async with opened(fresh_redis, most=3) as (streams, whereabouts):
+        await streams.add(POLLING, SHARD, [*OTHERS[:2], poll()])
+        third = await whereabouts.find(SHARD, KEY)
+        fourth = await whereabouts.find(SHARD, PollKey("j", "sw2", SLOT))
+        await streams.add(POLLING, SHARD, [poll("sw2")])
+        beyond = await whereabouts.find(SHARD, PollKey("j", "sw2", SLOT))
+        await streams.add(RESULTS, SHARD, [encode_result(Result("j", "sw2", SLOT, Status.OK, 5, b"\x01"))])
+        elsewhere = await whereabouts.find(SHARD, PollKey("j", "sw2", SLOT))
+
+    assert third is not None
+    assert third.state is State.WAITING
+    assert fourth is None
+    assert beyond == Found(POLLING, State.UNREAD, 0.0)
+    assert elsewhere is not None
+    assert elsewhere.queue is RESULTS
 
 
 async def test_a_poll_that_was_given_up_is_found_with_its_cause(fresh_redis: str) -> None:

@@ -19,7 +19,7 @@ from streampoll.results.reader import StoredPoll, UnknownNameError, Wanted, resu
 from streampoll.shards.facts import DeviceFacts
 from streampoll.shards.letters import Letters
 from streampoll.shards.ring import shard_of
-from streampoll.shards.whereabouts import PollKey, Whereabouts
+from streampoll.shards.whereabouts import PollKey, State, Whereabouts
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class Explainer:
         shard = shard_of(device.address, self._settings.shards.count)
         letters = Letters(self._side.scripts, self._side.keys, self._settings.shards.count)
         found = await Whereabouts(self._side.topology, self._side.keys, letters).find(shard, key)
-        if found is None and (late := await self._row(key)):
+        if (found is None or found.state is State.UNREAD) and (late := await self._row(key)):
             return late
         job = next((job for job in self._jobs if job.name == key.job), None)
         books = await read_books(self._connection, key.job, shard, key.slot)

@@ -5,7 +5,7 @@ plan, which says whether it was due at all.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 
@@ -18,7 +18,7 @@ from streampoll.results.promise import FOREVER, Promise
 from streampoll.results.render import clock, plain
 from streampoll.shards.port import Pause, Paused, Worker
 from streampoll.shards.ring import phase_of
-from streampoll.shards.whereabouts import Found, PollKey, State
+from streampoll.shards.whereabouts import MOST, Found, PollKey, State
 
 WHY_SKIPPED: Final = {
     "backlog": "more polls of the job were unfinished in its shard than it has devices there, so the workers were a "
@@ -43,6 +43,7 @@ class What(StrEnum):
     NOT_DUE = "not due"
     NOT_YET = "not dispatched yet"
     UNKNOWN = "not known any more"  # older than the ledger
+    UNREAD = "not found"  # and not all of Redis was read
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +82,22 @@ class Case:
 
 def fate_of(case: Case) -> Fate:
     """Say what became of a poll that has no row."""
-    if case.found is not None:
+    if case.found is None:
+        return _not_in_redis(case)
+    if case.found.state is not State.UNREAD:
         return _in_redis(case, case.found)
+    fate = _not_in_redis(case)
+    more = (
+        f"More than {MOST:,} entries of class {case.found.queue} of shard {case.shard:02} are in one place of Redis, "
+    )
+    more += "and no more were read: it may be among the others."
+    if fate.what is What.MISSING:
+        return Fate(What.UNREAD, f"It was due, and there is no row. {more}")
+    return replace(fate, why=f"{fate.why} {more}")
+
+
+def _not_in_redis(case: Case) -> Fate:
+    """Say by ledger and plan what became of it."""
     slot, books = case.key.slot, case.books
     if slot > case.around.now:
         return Fate(What.NOT_YET, f"That is {span(slot - case.around.now)} from now.")

@@ -1,13 +1,14 @@
 """Where in Redis one poll is: in a stream, with a worker, delayed, or among the dead letters. Touches nothing.
 
 An entry's id tells the time, and no tick is dispatched more than two seconds early: so of a stream only what was added
-since the slot is read, in pages.
+since the slot is read. Everything is read in pages, and of each place so many entries at the most: a backlog of results
+has its payloads with it, and a person who asks must not be what fills Redis' buffers.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgpack
 
@@ -21,6 +22,7 @@ from streampoll.shards.topology import Command, Topology, no_group
 
 _EARLY_S: Final = 3  # before its slot nothing of it is added
 _PAGE: Final = 500
+MOST: Final = 20_000  # entries read of a stream, a delayed set or dead letters: of results some 40 MB
 _KINDS: Final = {QueueClass.POLLING: Kind.POLL, QueueClass.RESULTS: Kind.RESULT}
 
 
@@ -31,6 +33,7 @@ class State(StrEnum):
     HELD = "held"  # delivered to a worker
     DELAYED = "delayed"  # to be tried again
     DEAD = "dead"  # a dead letter
+    UNREAD = "unread"  # not among those that were read, and there are more
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,28 +70,46 @@ class PollKey:
             return False
 
 
+class _TooManyError(Exception):
+    """A place has more entries than are read."""
+
+
+_Each = TypeVar("_Each")
+_Look = Callable[[int, QueueClass, PollKey], Awaitable[Found | None]]
+
+
 class Whereabouts:
     """Looks for polls."""
 
-    def __init__(self, topology: Topology, keys: Keys, letters: Letters) -> None:
+    def __init__(self, topology: Topology, keys: Keys, letters: Letters, most: int = MOST) -> None:
         self._topology = topology
         self._keys = keys
         self._letters = letters
+        self._most = most
 
     async def find(self, shard: int, poll: PollKey) -> Found | None:
-        """Return where a poll is; None if nothing of it is in Redis.
+        """Return where a poll is; None if nothing of it is in Redis, UNREAD if there is too much to tell.
 
         The classes are read in the order of its way, so that one that moves on meanwhile is not missed.
         """
-        for queue in _KINDS:
-            found = await self._in_stream(shard, queue, poll) or await self._delayed(shard, queue, poll)
+        unread = None
+        for queue, look in self._places():
+            try:
+                found = await look(shard, queue, poll)
+            except _TooManyError:
+                unread = Found(queue, State.UNREAD, 0.0)
+                continue
             if found is not None:
                 return found
-        return await self._dead(shard, poll)
+        return unread
+
+    def _places(self) -> list[tuple[QueueClass, _Look]]:
+        on_its_way = [(queue, look) for queue in _KINDS for look in (self._in_stream, self._delayed)]
+        return [*on_its_way, *((queue, self._dead) for queue in _KINDS)]
 
     async def _in_stream(self, shard: int, queue: QueueClass, poll: PollKey) -> Found | None:
         stream = self._keys.shard(shard).stream(queue)
-        async for entry_id, fields in self._entries(stream, poll.slot - _EARLY_S):
+        async for entry_id, fields in self._bounded(self._entries(stream, poll.slot - _EARLY_S)):
             try:
                 entry = decode_fields(fields)
             except EntryError:
@@ -112,22 +133,42 @@ class Whereabouts:
 
     async def _delayed(self, shard: int, queue: QueueClass, poll: PollKey) -> Found | None:
         key = self._keys.shard(shard).delayed(queue)
-        flat = await self._one(key, "ZRANGEBYSCORE", key, "-inf", "+inf", "WITHSCORES")
-        for member, due_ms in zip(flat[0::2], flat[1::2], strict=True):
+        async for member, due_ms in self._bounded(self._members(key)):
             _, kind, job, slot, expiry, body = msgpack.unpackb(member, raw=True)[:6]
             if poll.is_of(Entry(kind.decode(), job.decode(), int(slot), int(expiry), body)):
                 return Found(queue, State.DELAYED, float(due_ms) / 1000)
         return None
 
-    async def _dead(self, shard: int, poll: PollKey) -> Found | None:
-        for queue in _KINDS:
-            async for letter in self._letters.of_shard(queue, shard):
-                if letter.entry is not None and poll.is_of(letter.entry):
-                    return Found(
-                        queue, State.DEAD, letter.buried, delivery=letter.delivery, cause=letter.cause,
-                        letter=letter.name,
-                    )  # fmt: skip
+    async def _members(self, key: str) -> AsyncGenerator[tuple[bytes, bytes]]:
+        """Yield (member, score), the lowest first: by score, for ranks move while those that are due are taken out."""
+        lowest, seen = b"-inf", 0  # a page begins behind those of the lowest score that were seen
+        while True:
+            flat = await self._one(key, "ZRANGEBYSCORE", key, lowest, "+inf", "WITHSCORES", "LIMIT", seen, _PAGE)
+            page = list(zip(flat[0::2], flat[1::2], strict=True))
+            for each in page:
+                yield each
+            if len(page) < _PAGE:
+                return
+            last = page[-1][1]
+            seen = sum(score == last for _, score in page) + (seen if last == lowest else 0)
+            lowest = last
+
+    async def _dead(self, shard: int, queue: QueueClass, poll: PollKey) -> Found | None:
+        async for letter in self._bounded(self._letters.of_shard(queue, shard)):
+            if letter.entry is not None and poll.is_of(letter.entry):
+                return Found(
+                    queue, State.DEAD, letter.buried, delivery=letter.delivery, cause=letter.cause, letter=letter.name
+                )
         return None
+
+    async def _bounded(self, entries: AsyncIterator[_Each]) -> AsyncGenerator[_Each]:
+        """Yield what there is; raise _TooManyError instead of one more than is read."""
+        left = self._most
+        async for each in entries:
+            if not left:
+                raise _TooManyError
+            left -= 1
+            yield each
 
     async def _one(self, key: str, *words: Any) -> Any:
         return raise_errors(await self._topology.run([Command(key, words)]))[0]
