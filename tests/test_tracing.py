@@ -231,7 +231,7 @@ async def test_all_processes_sample_the_same_polls(monkeypatch: pytest.MonkeyPat
     polls = [poll(f"core-{number}") for number in range(400)]
     part = Dispatch(3, "j", SLOT, 0, 0, 1, 400, 0, [(0, entry.body) for entry in polls])
 
-    DispatchSpans(leader.telemetry, lambda: float(SLOT))([part], [Dispatched(Answer.OK)], float(SLOT))
+    await DispatchSpans(leader.telemetry, lambda: float(SLOT))([part], [Dispatched(Answer.OK)], float(SLOT))
     traced = worker.handler(QueueClass.POLLING, *[Finish()] * 400)
     await traced.handle([delivered(entry) for entry in polls])
 
@@ -240,12 +240,45 @@ async def test_all_processes_sample_the_same_polls(monkeypatch: pytest.MonkeyPat
     assert 60 < len(dispatched) < 140
 
 
-def test_a_tick_that_was_not_dispatched_has_no_spans_of_polls() -> None:
+async def test_a_tick_that_was_not_dispatched_has_no_spans_of_polls() -> None:
     recorded = Recorded()
     part = Dispatch(3, "j", SLOT, 0, 0, 1, 1, 0, [(0, poll().body)])
-    DispatchSpans(recorded.telemetry, lambda: float(SLOT))([part], [Dispatched(Answer.SKIPPED)], float(SLOT))
+    await DispatchSpans(recorded.telemetry, lambda: float(SLOT))([part], [Dispatched(Answer.SKIPPED)], float(SLOT))
 
     assert [span.name for span in recorded.spans()] == ["dispatch batch"]
+
+
+async def test_while_the_spans_of_a_large_tick_are_made_others_get_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    recorded = Recorded()
+    since, most = {"samples": 0, "start": 0}, {"samples": 0, "start": 0}
+
+    def counted(name: str) -> None:
+        real = getattr(recorded.telemetry, name)
+
+        def count(*of: object) -> object:
+            since[name] += 1
+            most[name] = max(most[name], since[name])
+            return real(*of)
+
+        monkeypatch.setattr(recorded.telemetry, name, count)
+
+    async def other() -> None:
+        while True:
+            since.update(samples=0, start=0)
+            await asyncio.sleep(0)
+
+    counted("samples")
+    counted("start")
+    parts = [
+        Dispatch(shard, "j", SLOT, 0, 0, 1, 90, 0, [(0, poll(f"d{shard}-{n}").body) for n in range(90)])
+        for shard in range(5)
+    ]
+    beside = asyncio.create_task(other())
+    await DispatchSpans(recorded.telemetry, lambda: float(SLOT))(parts, [Dispatched(Answer.OK)] * 5, float(SLOT))
+    beside.cancel()
+
+    assert most == {"samples": 90, "start": 100}
+    assert len(recorded.spans()) == 5 * 90 + 1
 
 
 # -- where nobody asks

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Now = Callable[[], float]
-Told = Callable[[Sequence[Dispatch], Sequence[Dispatched], float], None]
+Told = Callable[[Sequence[Dispatch], Sequence[Dispatched], float], Awaitable[None]]
 
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 _HOW = "`pip install 'streampoll[otel]'`"

@@ -24,7 +24,7 @@ from streampoll.tally import Counted, field
 
 log = logging.getLogger(__name__)
 
-Told = Callable[[Sequence[Dispatch], Sequence[Dispatched], float], None]
+Told = Callable[[Sequence[Dispatch], Sequence[Dispatched], float], Awaitable[None]]
 """Is told what was sent, what was answered, and when that began, in wall-clock seconds of Redis."""
 
 _PARTS_AT_ONCE = 64  # in one round trip
@@ -299,7 +299,7 @@ class Coordinator:
         began = self._ports.now()
         answers = await self._ports.streams.dispatch(self._epoch, self._settings.results_high_water, parts)
         if self._ports.told is not None:
-            self._ports.told(parts, answers, began)
+            await self._ports.told(parts, answers, began)
         first = 0
         for line, sends in work:
             self._hear(line, sends, answers[first : first + len(sends)])
