@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +17,12 @@ from streampoll.cli import run
 from streampoll.config.jobs import Job
 from streampoll.model import Device, Outcome, RatesRow, Result, Status, Table, TableTime
 from streampoll.results.archive import Archive
+from streampoll.results.choice import Choice
 from streampoll.results.codec import encode_payload
 from streampoll.results.postgres import Postgres
-from streampoll.results.rate_history import RateHistory, RateLine, rate_lines
+from streampoll.results.rate_history import Column, RateHistory, RateLine, rate_lines, read_rates
 from streampoll.results.rates_codec import StoredRates, TableColumns, encode_rates_payload
-from streampoll.results.reader import StoredPoll, StoredRow
+from streampoll.results.reader import StoredPoll, StoredRow, Wanted
 from streampoll.results.series import Path as Metric
 from streampoll.shards.entries import Entry, encode_rates, encode_result
 from tests.api_support import asking
@@ -65,10 +68,29 @@ def place(tmp_path: Path, fresh_database: str, monkeypatch: pytest.MonkeyPatch) 
     return tmp_path
 
 
-async def answers(dsn: str, *paths: str) -> list[Any]:
+class Holding(Archive):
+    """Notes what it returns."""
+
+    def __init__(self, postgres: Postgres) -> None:
+        super().__init__(postgres)
+        self.rows: list[StoredRow] = []
+        self.polls: list[StoredPoll] = []
+
+    async def rates(self, wanted: Wanted, choice: Choice | None = None) -> list[StoredRow]:
+        self.rows = await super().rates(wanted, choice)
+        return self.rows
+
+    async def rate_histories(self, wanted: Wanted, choice: Choice | None = None) -> list[RateHistory]:
+        found = await super().rate_histories(wanted, choice)
+        self.rows = [row for history in found for row in history.rows]
+        self.polls = [poll for history in found for run in history.runs for poll in run]
+        return found
+
+
+async def answers(dsn: str, *paths: str, archive: Archive | None = None) -> list[Any]:
     """What the API answers of r1."""
     inventory = Inventory.of([Device("r1", "10.0.0.1", profile="interfaces")], [Job("interfaces", 60)])
-    directory, archive = Directory(lambda: inventory), Archive(Postgres(settings_of(dsn)))
+    directory, archive = Directory(lambda: inventory), archive or Archive(Postgres(settings_of(dsn)))
     routes = [*SeriesRoutes(directory, archive, lambda _: {("interfaces", "ifHCInOctets"): "octets"}).routes(),
               *RateRoutes(directory, archive).routes()]  # fmt: skip
     try:
@@ -110,6 +132,51 @@ def test_the_route_bounds_what_it_reads_and_keeps_to_what_is_asked_for(place: Pa
     assert len(late) == 4
     assert none == []
     assert wrong["status"] == 400
+
+
+def test_the_routes_hold_no_more_than_they_say(
+    place: Path, fresh_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streampoll.api.series._MOST_SERIES", 1)
+    archive, made = Holding(Postgres(settings_of(fresh_database))), []
+
+    def lines(history: RateHistory, columns: Sequence[Column], most: int = 0) -> dict[Metric, RateLine]:
+        made.append((most, threading.current_thread() is threading.main_thread()))
+        return rate_lines(history, columns, most)
+
+    monkeypatch.setattr("streampoll.api.series.rate_lines", lines)
+    [series] = asyncio.run(answers(fresh_database, "series?points=50", archive=archive))
+
+    assert len(series) == 1
+    assert {tuple(each.rates.tables) for each in archive.rows} == {("interfaces",)}
+    assert {(*table.per_s, *table.rows) for table in tables_of(archive.rows)} == {("ifHCInOctets", "Ethernet1")}
+    assert [len(poll.outcome.tables["interfaces"].rows) for poll in archive.polls] == [1] * (POLLS - RATED)
+    assert made == [(50, False)]  # no more than are drawn, and others are served meanwhile
+
+
+def test_the_route_of_rates_holds_only_the_columns_that_are_asked_for(place: Path, fresh_database: str) -> None:
+    archive = Holding(Postgres(settings_of(fresh_database)))
+    asyncio.run(answers(fresh_database, "rates?columns=ifOutErrors&limit=1000", archive=archive))
+    assert [list(table.per_s) for table in tables_of(archive.rows)] == [["ifOutErrors"]] * RATED
+
+
+def tables_of(rows: list[StoredRow]) -> list[TableColumns]:
+    return [table for row in rows for table in row.rates.tables.values()]
+
+
+def test_plot_holds_no_more_than_it_draws(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    held: list[RateHistory] = []
+
+    async def read(*given: Any) -> list[RateHistory]:
+        held.extend(await read_rates(*given))
+        return held
+
+    monkeypatch.setattr("streampoll.cli.plot.read_rates", read)
+    assert run(["plot", "r1", str(IN), "--json", "--config", str(place)]) == 0
+
+    [history] = held
+    assert [(list(t.per_s), t.rows) for t in tables_of([*history.rows])] == [(["ifHCInOctets"], ["Ethernet1"])] * RATED
+    assert [len(poll.outcome.tables["interfaces"].rows) for run in history.runs for poll in run] == [1] * 4
 
 
 def test_what_analysis_left_out_is_not_made_up_of_polls() -> None:

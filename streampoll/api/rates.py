@@ -1,8 +1,8 @@
 """The rates that analysis stored of a device, as they are: what `streampoll results --rates` shows."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Protocol, TypeVar
+from typing import Annotated, Protocol
 
 from msgspec import Meta
 
@@ -10,11 +10,10 @@ from streampoll.api.devices import Limit, Name, Word
 from streampoll.api.directory import Directory
 from streampoll.api.route import Asked, Route
 from streampoll.api.times import Moment, seconds
+from streampoll.results.choice import Choice
 from streampoll.results.rates_codec import TableColumns
 from streampoll.results.reader import StoredRow, Wanted
 from streampoll.results.render import clock
-
-T = TypeVar("T")
 
 _MOST_WHOLE = 50  # results at once, where all columns of all tables are asked for
 
@@ -30,7 +29,7 @@ Columns = Annotated[
 class RatesStored(Protocol):
     """Reads rates."""
 
-    async def rates(self, wanted: Wanted) -> list[StoredRow]:
+    async def rates(self, wanted: Wanted, choice: Choice) -> list[StoredRow]:
         """Return a device's stored rates, the newest first."""
 
 
@@ -90,22 +89,16 @@ class RateRoutes:
         columns = frozenset(filter(None, wanted.columns.split(",")))
         limit = wanted.limit if columns else min(wanted.limit, _MOST_WHOLE)
         span = seconds(wanted.since), seconds(wanted.until)
-        found = await self._stored.rates(Wanted(wanted.device, wanted.job, *span, limit))
-        return [_rates(row, columns) for row in found]
+        choice = Choice(lambda _profile, _table, column: not columns or column in columns)
+        found = await self._stored.rates(Wanted(wanted.device, wanted.job, *span, limit), choice)
+        return [_rates(row) for row in found]
 
 
-def _rates(row: StoredRow, columns: Collection[str]) -> RatesOf:
-    tables = {name: _table(table, columns) for name, table in row.rates.tables.items()}
-    return RatesOf(
-        row.device, row.job, clock(row.slot), row.rates.at, row.rates.span_s, _chosen(row.rates.scalars, columns),
-        {name: table for name, table in tables.items() if table.per_s},
-    )  # fmt: skip
+def _rates(row: StoredRow) -> RatesOf:
+    rates = row.rates
+    tables = {name: _table(table) for name, table in rates.tables.items()}
+    return RatesOf(row.device, row.job, clock(row.slot), rates.at, rates.span_s, rates.scalars, tables)
 
 
-def _table(table: TableColumns, columns: Collection[str]) -> TableRates:
-    return TableRates(table.rows, table.spans_s, _chosen(table.per_s, columns), _chosen(table.percent, columns))
-
-
-def _chosen(found: Mapping[str, T], columns: Collection[str]) -> Mapping[str, T]:
-    """Return those that were asked for; all of them where none is named."""
-    return {name: each for name, each in found.items() if not columns or name in columns}
+def _table(table: TableColumns) -> TableRates:
+    return TableRates(table.rows, table.spans_s, table.per_s, table.percent)

@@ -1,7 +1,9 @@
 """What went through a device's interfaces, and its other counters, over time: stored rates, or differences of polls."""
 
+import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import chain, islice
 from typing import Annotated, Protocol
 
@@ -13,20 +15,23 @@ from streampoll.api.route import Asked, Route
 from streampoll.api.times import Moment, seconds
 from streampoll.config.jobs import Job
 from streampoll.model import Device
+from streampoll.results.choice import Choice
 from streampoll.results.rate_history import Column, RateHistory, rate_lines
 from streampoll.results.reader import Wanted
 
 _READ = 400  # results, the newest: each is decoded, which takes a large one a millisecond
 _MOST_SERIES = 400
 
-Counters = Callable[[str], Mapping[Column, str]]
+Units = Mapping[Column, str]
+
+Counters = Callable[[str], Units]
 """Says of a profile which (table, column) are counters, and the unit of each."""
 
 
 class RatesKept(Protocol):
     """Reads rates, and polls that have none."""
 
-    async def rate_histories(self, wanted: Wanted) -> list[RateHistory]:
+    async def rate_histories(self, wanted: Wanted, choice: Choice) -> list[RateHistory]:
         """Return them by job."""
 
 
@@ -74,19 +79,39 @@ class SeriesRoutes:
     async def _get(self, asked: Asked) -> list[RateSeries]:
         wanted: SeriesSearch = asked.parameters
         device, jobs = await self._directory.find(wanted.device)
-        found = await self._kept.rate_histories(Wanted(wanted.device, "", seconds(wanted.since), limit=_READ))
+        read = Wanted(wanted.device, "", seconds(wanted.since), limit=_READ)
+        found = await self._kept.rate_histories(read, _choice(wanted, self._counters))
         profiles = {job.name: _profile(job, device) for job in jobs}
-        series = (self._of_job(each, each.profile or profiles.get(each.job, ""), wanted) for each in found)
-        return list(islice(chain.from_iterable(series), _MOST_SERIES))
+        units = [self._counters(each.profile or profiles.get(each.job, "")) for each in found]
+        return await asyncio.to_thread(_all_series, found, units, wanted)  # 160,000 values of a large device
 
-    def _of_job(self, history: RateHistory, profile: str, wanted: SeriesSearch) -> Iterator[RateSeries]:
-        units = self._counters(profile)
-        known = dict.fromkeys([*units, *history.columns])
-        word = wanted.column.lower()
-        columns = [each for each in known if wanted.table in ("", each[0]) and word in each[1].lower()]
-        for path, line in rate_lines(history, columns, wanted.row).items():
-            unit = units.get((path.table, path.column), "")
-            points = line.points(wanted.points)
+
+def _choice(wanted: SeriesSearch, counters: Counters) -> Choice:
+    """Return what is to be read; of a profile that is not known, every column may be a counter."""
+    known = cache(counters)
+
+    def wants(profile: str, table: str, column: str) -> bool:
+        units = known(profile) if profile else {}
+        return _asked_for(wanted, (table, column)) and (not units or (table, column) in units)
+
+    return Choice(wants, wanted.row, _MOST_SERIES)
+
+
+def _asked_for(wanted: SeriesSearch, column: Column) -> bool:
+    return wanted.table in ("", column[0]) and wanted.column.lower() in column[1].lower()
+
+
+def _all_series(found: Sequence[RateHistory], units: Sequence[Units], wanted: SeriesSearch) -> list[RateSeries]:
+    every = (_of_job(history, of, wanted) for history, of in zip(found, units, strict=True))
+    return list(islice(chain.from_iterable(every), _MOST_SERIES))
+
+
+def _of_job(history: RateHistory, units: Units, wanted: SeriesSearch) -> Iterator[RateSeries]:
+    columns = [each for each in dict.fromkeys([*units, *history.columns]) if _asked_for(wanted, each)]
+    for path, line in rate_lines(history, columns, wanted.points).items():
+        unit = units.get((path.table, path.column), "")
+        points = line.points(wanted.points)
+        if not wanted.row or path.row == wanted.row:  # a scalar has none
             yield RateSeries(history.job, path.table, path.row, path.column, unit, line.source, points)
 
 

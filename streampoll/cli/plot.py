@@ -20,6 +20,7 @@ from streampoll.errors import ConfigError, Fault
 from streampoll.observe.braille import chart
 from streampoll.observe.looks import counters_by_profile
 from streampoll.observe.watch import terminal_console
+from streampoll.results.choice import Choice
 from streampoll.results.postgres import connected
 from streampoll.results.rate_history import joined, rate_lines, read_rates
 from streampoll.results.reader import StoredPoll, Wanted, results
@@ -105,9 +106,11 @@ def _read_path(metric: str) -> MetricPath:
 
 async def _stored(settings: PostgresSettings, wanted: Wanted, path: MetricPath) -> Plot | None:
     """Return a counter's rates; None where none are stored."""
+    column = (path.table, path.column)
+    choice = Choice(lambda _profile, table, name: (table, name) == column, path.row)
     async with connected(settings) as connection:
-        histories = await read_rates(connection, wanted)
-    lines = [rate_lines(each, [(path.table, path.column)], path.row).get(path) for each in histories]
+        histories = await read_rates(connection, wanted, choice)
+    lines = [rate_lines(each, [column]).get(path) for each in histories]
     line = joined([line for line in lines if line])
     return Plot(wanted.device, str(path), _RATE, line.points(_DRAWN), line.source) if line.stored else None
 

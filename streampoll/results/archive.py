@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from streampoll.model import Status
+from streampoll.results.choice import Choice
 from streampoll.results.latest import Latest, Slots, read_latest
 from streampoll.results.ledger import Window
 from streampoll.results.postgres import Postgres
@@ -62,19 +63,20 @@ class Archive:
         except UnknownNameError:
             return []
 
-    async def rates(self, wanted: Wanted) -> list[StoredRow]:
+    async def rates(self, wanted: Wanted, choice: Choice | None = None) -> list[StoredRow]:
         """Return a device's stored rates, the newest first; none if there never were any."""
+        chosen = choice or Choice()
         try:
             async with self._postgres.transaction() as connection:
-                return await gathered(stored_rates(connection, wanted))
+                return await gathered(chosen.of_rates(row) async for row in stored_rates(connection, wanted))
         except UnknownNameError:
             return []
 
-    async def rate_histories(self, wanted: Wanted) -> list[RateHistory]:
+    async def rate_histories(self, wanted: Wanted, choice: Choice | None = None) -> list[RateHistory]:
         """Return a device's rates and the polls that have none, by job; none if nothing was ever stored of it."""
         try:
             async with self._postgres.transaction() as connection:
-                return await read_rates(connection, wanted)
+                return await read_rates(connection, wanted, choice)
         except UnknownNameError:
             return []
 

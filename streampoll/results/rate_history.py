@@ -5,10 +5,12 @@ between two polls of which one has rates nothing is worked out: what analysis le
 """
 
 from bisect import bisect
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from streampoll.results.choice import Choice
 from streampoll.results.postgres import Connection
 from streampoll.results.rates_codec import Rate
 from streampoll.results.reader import StoredPoll, StoredRow, Wanted, gathered, stored_rates, unrated
@@ -76,14 +78,16 @@ class RateLine:
         return list(_with_gaps([_mean(part) for part in parts]))
 
 
-async def read_rates(connection: Connection, wanted: Wanted) -> list[RateHistory]:
+async def read_rates(connection: Connection, wanted: Wanted, choice: Choice | None = None) -> list[RateHistory]:
     """Read the newest rates of a device, and those of its newest polls that have none; a history a job.
 
     Raises:
         UnknownNameError: nothing was ever stored for this device, or by this job.
     """
-    rows = await gathered(stored_rates(connection, wanted))
-    polls = await gathered(unrated(connection, wanted, {(row.job, row.slot) for row in rows}))
+    chosen = choice or Choice()
+    rows = await gathered(chosen.of_rates(row) async for row in stored_rates(connection, wanted))
+    rated = {(row.job, row.slot) for row in rows}
+    polls = await gathered(chosen.of_poll(poll) async for poll in unrated(connection, wanted, rated))
     jobs = sorted({row.job for row in rows} | {poll.job for poll in polls})
     return [
         RateHistory.of(job, [row for row in rows if row.job == job], [poll for poll in polls if poll.job == job])
@@ -91,16 +95,12 @@ async def read_rates(connection: Connection, wanted: Wanted) -> list[RateHistory
     ]
 
 
-def rate_lines(history: RateHistory, columns: Collection[Column], row: str = "") -> dict[Path, RateLine]:
-    """Return the rates of some counters, of each row or of one."""
-    lines: dict[Path, RateLine] = {}
-    for path, measured in _stored(history.rows, columns):
-        if not row or path.row == row:
-            lines.setdefault(path, RateLine([], [])).stored.append(measured)
-    for run in history.runs:
+def rate_lines(history: RateHistory, columns: Collection[Column], most: int = 0) -> dict[Path, RateLine]:
+    """Return the rates of some counters; `most` > 0: about so many of those that are made of polls."""
+    lines = {path: RateLine(found, []) for path, found in _stored(history.rows, columns).items()}
+    for run in _fewer(history.runs, most) if most else history.runs:
         for path, found in _sampled(run, columns).items():
-            made = list(_differences(found))
-            if made and (not row or path.row == row):
+            if made := list(_differences(found)):
                 lines.setdefault(path, RateLine([], [])).made.extend(made)
     return lines
 
@@ -114,15 +114,34 @@ def joined(lines: Iterable[RateLine]) -> RateLine:
     return line
 
 
-def _stored(rows: Iterable[StoredRow], columns: Collection[Column]) -> Iterator[tuple[Path, Measured]]:
+def _fewer(runs: Sequence[Sequence[StoredPoll]], most: int) -> list[Sequence[StoredPoll]]:
+    """Return so many polls that about `most` rates are made of them: each run's first and last, and evenly between."""
+    step = max(1, -(-sum(len(run) - 1 for run in runs) // most))
+    return [[*run[:1], *run[1:][(len(run) - 2) % step :: step]] for run in runs]
+
+
+def _stored(rows: Sequence[StoredRow], columns: Collection[Column]) -> dict[Path, list[Measured]]:
+    found: dict[Path, list[Measured]] = {}
+    for table, column in columns:
+        by_row = _stored_by_row(rows, table, column) if table else {"": list(_stored_scalar(rows, column))}
+        found |= {Path(column, table, key): measured for key, measured in by_row.items() if measured}
+    return found
+
+
+def _stored_scalar(rows: Iterable[StoredRow], column: str) -> Iterator[Measured]:
+    for each in rows:
+        if column in each.rates.scalars:
+            yield each.rates.at or float(each.slot), each.rates.scalars[column], each.rates.span_s
+
+
+def _stored_by_row(rows: Iterable[StoredRow], table: str, column: str) -> Mapping[str, list[Measured]]:
+    by_row: defaultdict[str, list[Measured]] = defaultdict(list)
     for each in rows:
         at = each.rates.at or float(each.slot)
-        for table, column in columns:
-            if not table and column in each.rates.scalars:
-                yield Path(column), (at, each.rates.scalars[column], each.rates.span_s)
-            elif (found := each.rates.tables.get(table)) and column in found.per_s:
-                for key, rate, span_s in zip(found.rows, found.per_s[column], found.spans_s, strict=True):
-                    yield Path(column, table, key), (at, rate, span_s or 0.0)
+        if (found := each.rates.tables.get(table)) and column in found.per_s:
+            for key, rate, span_s in zip(found.rows, found.per_s[column], found.spans_s, strict=True):
+                by_row[key].append((at, rate, span_s or 0.0))
+    return by_row
 
 
 def _sampled(polls: Sequence[StoredPoll], columns: Collection[Column]) -> Mapping[Path, list[Sample]]:
@@ -131,10 +150,12 @@ def _sampled(polls: Sequence[StoredPoll], columns: Collection[Column]) -> Mappin
         if not table:
             found[Path(column)] = list(samples(polls, Path(column)))
             continue
+        by_row: defaultdict[str, list[Sample]] = defaultdict(list)
         for poll in polls:
             if table in poll.outcome.tables:
                 for row, sample in column_samples(poll, poll.outcome.tables[table], column):
-                    found.setdefault(Path(column, table, row), []).append(sample)
+                    by_row[row].append(sample)
+        found |= {Path(column, table, row): each for row, each in by_row.items()}
     return found
 
 

@@ -14,7 +14,7 @@ from streampoll.results.reader import StoredPoll
 from streampoll.results.render import shown
 
 _PATH = re.compile(r"(?P<table>[^.\[\]]+)\.(?P<column>[^\[\]]+)\[(?P<row>.+)\]", re.DOTALL)
-_UPTIME = "sysUpTime"
+UPTIME = "sysUpTime"
 
 Point = tuple[float, float | None]
 """When (seconds since the epoch), and the value; None where there is none."""
@@ -72,10 +72,14 @@ def column_samples(poll: StoredPoll, table: Table, column: str) -> Iterator[tupl
     if column not in table.columns:
         return
     place = table.columns.index(column) + 1
+    for name, row, (at, uptime) in zip(row_names(table), table.rows, _times(table, poll), strict=False):
+        yield name, Sample(at, row[place], uptime)
+
+
+def row_names(table: Table) -> list[str]:
+    """Return what each row is called: what its key column says, else its index."""
     key = table.columns.index(table.key) + 1 if table.key in table.columns else 0
-    times = _times(table, poll)
-    for row, (at, uptime) in zip(table.rows, times, strict=False):
-        yield str(shown(row[key] if row[key] not in (None, b"", "") else row[0])), Sample(at, row[place], uptime)
+    return [str(shown(row[key] if row[key] not in (None, b"", "") else row[0])) for row in table.rows]
 
 
 def rates(found: Iterable[Sample]) -> list[Point]:
@@ -124,7 +128,7 @@ def _rate(before: Sample, after: Sample) -> float | None:
 
 
 def _uptime(outcome: Outcome) -> int | None:
-    value = outcome.values.get(_UPTIME)
+    value = outcome.values.get(UPTIME)
     return value if isinstance(value, int) else None
 
 
