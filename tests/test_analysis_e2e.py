@@ -67,10 +67,12 @@ def test_rates_are_what_the_counters_did_though_a_worker_is_killed(system: Deplo
 
     polls, compared = counted(system), 0
     for (device, slot), payload in rates_of(system).items():
-        before = max(at for name, at in polls if name == device and at < slot)
         table = decode_rates_payload(payload).tables["interfaces"]
         for name in ("ifHCInOctets", "ifHCOutUcastPkts"):
             for row, rate in zip(table.rows, table.per_s[name], strict=True):
+                before = max(
+                    at for (of, at), values in polls.items() if of == device and at < slot and (row, name) in values
+                )
                 (old, then), (new, now) = polls[device, before][row, name], polls[device, slot][row, name]
                 assert rate == pytest.approx((new - old) * 100 / (now - then), rel=1e-6)
                 compared += 1

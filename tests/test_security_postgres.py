@@ -1,6 +1,7 @@
 """PostgreSQL behind TLS, behind pgbouncer, and with no more rights than docs/security.md grants."""
 
 import asyncio
+import gc
 import re
 import tempfile
 import time
@@ -206,10 +207,12 @@ async def test_a_server_of_another_authority_or_name_is_refused(
         pass
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # asyncpg leaves its socket
 async def test_a_server_without_tls_is_refused_where_tls_is_asked_for(fresh_database: str) -> None:
     with pytest.raises(PostgresUnavailable, match="SSL"):
         async with connected(settings(f"{fresh_database}?sslmode=require")):
             pass
+    gc.collect()
 
 
 # -- pgbouncer

@@ -278,7 +278,7 @@ class World:
         """True if a process that nothing has kept from renewing of late has an entry in hand."""
         calm_s = self.loop.time() - self.nemesis.last
         return calm_s > self.scenario.claim_idle_s and any(
-            (shard, text_of(entry_id)) in part._held
+            (shard, text_of(entry_id)) in part._leases._held
             for process, consumers in self._workers.items()
             for part in consumers
             if process.name == consumer and process.alive and not process.frozen and part.queue is queue
