@@ -20,13 +20,14 @@ from typing import Any, TypeVar
 
 import asyncpg
 
-from benchmarks.rig.processes import Ended, end, tail, tied, wait_until
+from benchmarks.rig.processes import Ended, end, tail, wait_until
 from benchmarks.rig.roles import Memory, Roles, spent
 from benchmarks.rig.servers import Servers, servers
 from streampoll.app.redis_side import open_redis
 from streampoll.config.load import load_settings
 from streampoll.embedded.fleet import FleetSettings, device_address
 from streampoll.embedded.fleet.process import spawn
+from streampoll.embedded.process import tied_argv
 from streampoll.shards.port import tick_of
 
 T = TypeVar("T")
@@ -139,8 +140,8 @@ class Deployment:
         number = len(self.coordinators) + len(self.workers)
         with (self._where / f"{number}-{arguments[0]}.log").open("wb") as log:
             return subprocess.Popen(
-                tied(self._command(*arguments)), env=self._environ, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                start_new_session=True,
+                tied_argv(self._command(*arguments)), env=self._environ, stdin=subprocess.DEVNULL, stdout=log,
+                stderr=log, start_new_session=True,
             )  # fmt: skip
 
     def _command(self, *arguments: str) -> list[str]:

@@ -3,14 +3,13 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from benchmarks.rig.environments import TOP
-from streampoll.embedded import launch
+from streampoll.embedded.process import tied_argv
 
 _END_S = 20.0
 
@@ -26,18 +25,13 @@ def running(
     """Run a command as long as the block; what it says goes to a file."""
     with log.open("wb") as file:
         process = subprocess.Popen(
-            tied(command), env={**os.environ, **(environ or {})}, cwd=cwd, stdin=subprocess.DEVNULL, stdout=file,
+            tied_argv(command), env={**os.environ, **(environ or {})}, cwd=cwd, stdin=subprocess.DEVNULL, stdout=file,
             stderr=file, start_new_session=True,
         )  # fmt: skip
     try:
         yield process
     finally:
         end(process)
-
-
-def tied(command: Sequence[str]) -> list[str]:
-    """Return the argv of a command that gets SIGTERM when this process ends, however it does."""
-    return [sys.executable, "-I", "-S", launch.__file__, str(os.getpid()), str(int(signal.SIGTERM)), "-", *command]
 
 
 def end(process: "subprocess.Popen[bytes]", limit_s: float = _END_S) -> None:

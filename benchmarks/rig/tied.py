@@ -3,21 +3,17 @@
 It ends as by Ctrl-C, and so does one that gets SIGTERM: what it started is ended, what it wrote is gone.
 """
 
-import ctypes
-import os
 import runpy
 import signal
 import sys
 
-from streampoll.embedded.launch import PR_SET_PDEATHSIG
+from streampoll.embedded.fleet.process import die_with
 
 
 def main(parent: str, module: str) -> None:
     """Tie this process to its parent, and become the module."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
-    if os.getppid() != int(parent):
-        sys.exit("the parent is gone")
+    die_with(int(parent))
     try:
         runpy.run_module(module, run_name="__main__", alter_sys=True)
     except KeyboardInterrupt:

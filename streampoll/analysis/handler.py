@@ -36,7 +36,6 @@ log = logging.getLogger(__name__)
 SPACE = "device"
 _BREATH = 4  # results analysed between two turns of the loop: polls share it
 _FACTS_KEPT_S = 60.0
-_STARTS_WORKFLOW = "run"
 
 Key = tuple[int, str]
 """(shard, device)."""

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,8 +113,13 @@ class ServerProcess:
 def launcher_argv(command: ServerCommand) -> list[str]:
     """Return the argv that becomes the server by way of launch.py."""
     owner = f"{command.owner.uid}:{command.owner.gid}" if command.owner else "-"
+    return tied_argv(command.argv, command.stop_signal, owner)
+
+
+def tied_argv(argv: Sequence[str], stop_signal: signal.Signals = signal.SIGTERM, owner: str = "-") -> list[str]:
+    """Return the argv of a command that gets the signal when this process ends, however it does."""
     launcher = [sys.executable, "-I", "-S", launch.__file__]
-    return [*launcher, str(os.getpid()), str(int(command.stop_signal)), owner, *command.argv]
+    return [*launcher, str(os.getpid()), str(int(stop_signal)), owner, *argv]
 
 
 def run_to_end(command: ServerCommand, stdin: bytes = b"", timeout_s: float = 60.0) -> None:

@@ -191,14 +191,24 @@ def _read(fields: Any) -> tuple[Outcome, Trace]:
             pass
         case _:
             raise ValueError("not [status, error, values, missing, tables, at, first_reply, requests, varbinds, trace]")
-    match way:
+    trace, clock = _read_trace(way)
+    _expect("a name", values, str)
+    _expect("a reason", (*missing, *missing.values()), str)
+    _expect("a table's name", tables, str)
+    outcome = Outcome(
+        Status(status), error, _scalars(values), {name: _read_table(table, clock) for name, table in tables.items()},
+        missing, clock(at), clock(reply), sent, got, *_read_newer(newer),
+    )  # fmt: skip
+    return outcome, trace
+
+
+def _read_trace(fields: Any) -> tuple[Trace, Callable[[Any], float]]:
+    """Build the trace; and return what makes a time of the microseconds since its dispatch (0.0 of nil)."""
+    match fields:
         case [int(start), read, started, first, done, int(delivery), str(consumer), *more]:
             pass
         case _:
             raise ValueError("a trace is not [dispatched, read, started, first_reply, done, delivery, consumer]")
-    _expect("a name", values, str)
-    _expect("a reason", (*missing, *missing.values()), str)
-    _expect("a table's name", tables, str)
 
     def clock(offset: Any) -> float:
         return 0.0 if offset is None else (start + _integer(offset)) / 1e6
@@ -208,11 +218,7 @@ def _read(fields: Any) -> tuple[Outcome, Trace]:
         trace.asked = _read_asked(more[0], started, first, clock)
     if more[1:]:
         trace.lag_s = _integer(more[1]) / 1000
-    outcome = Outcome(
-        Status(status), error, _scalars(values), {name: _read_table(table, clock) for name, table in tables.items()},
-        missing, clock(at), clock(reply), sent, got, *_read_newer(newer),
-    )  # fmt: skip
-    return outcome, trace
+    return trace, clock
 
 
 def _read_newer(fields: Any) -> tuple[str, tuple[str, ...]]:
