@@ -1,16 +1,19 @@
 """Devices polled for each second of CPU: streampoll and what else is used for it, same devices, same values.
 
-Each asks ten values of a device with one GET of SNMP v2c, of the same simulated fleet, in the same run, one after the
-other; the fleet's CPU counts for nobody, that of everything else does:
+Each asks the same of a device in SNMP v2c (get10: one GET of ten values; walk90: these, and eight columns of ten
+interfaces), of the same simulated fleet, in the same run, one after the other; the fleet's CPU counts for nobody, that
+of everything else does:
 
     streampoll                coordinator, workers, Redis, PostgreSQL: a row a poll
     celery + pysnmp           a dispatcher, prefork workers, Redis, PostgreSQL: a task and a row a poll
-    celery + snmpget          the same, with net-snmp's snmpget forked for each device
+    celery + snmpget          the same, with net-snmp's commands forked: snmpget, an snmpbulkget a table
     snmp_exporter             the exporter alone, scraped over kept connections: nothing is stored
     collectd                  its plugin snmp: rows in CSV files; sysName's place is taken by a counter
-    spine                     Cacti's poller with MariaDB: one GET of ten values a device
+    spine                     Cacti's poller with MariaDB: one GET of ten values a device; it walks no tables
 
-A figure is the median of the rounds, a ratio that of medians. What is not installed is named as missing.
+A figure is the median of the rounds, a ratio that of medians. What is not installed is named as missing. Afterwards the
+values of what was counted are counted: a contender that did not bring all of each device has no figure, and the exit
+code is 1.
 """
 
 import argparse
@@ -23,7 +26,7 @@ from typing import Any
 
 from benchmarks.contenders.celery import celery_pysnmp, celery_snmpget
 from benchmarks.contenders.collectd import collectd
-from benchmarks.contenders.ground import Contender, Ground, Sample, sample
+from benchmarks.contenders.ground import Contender, Ground, Sample, Short, asked, sample, verify
 from benchmarks.contenders.snmp_exporter import snmp_exporter
 from benchmarks.contenders.spine import spine
 from benchmarks.contenders.streampoll import streampoll
@@ -38,7 +41,10 @@ from benchmarks.rig.roles import Roles
 from benchmarks.rig.servers import room, servers
 from streampoll.embedded.fleet import FleetSettings
 
-FLEET = FleetSettings(interfaces=(10, 10), latency_ms=(1, 5))
+INTERFACES = 10
+FLEET = FleetSettings(interfaces=(INTERFACES, INTERFACES), latency_ms=(1, 5))
+RATES = {"get10": 2_000, "walk90": 1_000}  # devices a second that streampoll polls, by what is asked
+ASKS = {"get10": "ten values, one GET", "walk90": "ten values and a table of 80, three requests"}
 OURS = "streampoll"
 OWN = ("coordinator", "worker")
 PEERS: dict[str, Contender] = {
@@ -54,9 +60,10 @@ STORES = {OURS: "PostgreSQL", "celery + pysnmp": "PostgreSQL", "celery + snmpget
 
 
 def main(argv: list[str]) -> int:
-    """Run the benchmark; 1 if streampoll itself could not be measured."""
+    """Run the benchmark; 1 if streampoll itself could not be measured, or anybody did not bring what was asked."""
     options = parse(argv)
     missing: dict[str, str] = {}
+    short = False
     versions: dict[str, str] = {}
     samples: dict[str, list[Sample]] = {}
     with room() as where, servers(where) as both, fleet_of(FLEET, options.devices) as (fleet, port):
@@ -66,23 +73,30 @@ def main(argv: list[str]) -> int:
         for name in options.peers:
             directory = where / name.replace(" ", "")
             directory.mkdir()
-            ground = Ground(directory, both, port, FLEET.community, options.devices, options.rate)
+            asks = asked(options.load, INTERFACES)
+            ground = Ground(directory, both, port, FLEET.community, options.devices, options.rate, asks)
             try:
                 samples[name] = _measured(name, ground, options, versions)
-            except (MissingPeer, Ended) as why:
+            except (MissingPeer, Ended, Short) as why:
+                short = short or isinstance(why, Short)
                 missing[name] = " ".join(str(why).split())
                 progress(f"{name}: missing: {why}")
-    emit(report_of(samples, missing, versions), options)
-    return 0 if OURS in samples else 1
+    emit(report_of(samples, missing, versions, options.load), options)
+    return 0 if OURS in samples and not short else 1
 
 
 def _measured(name: str, ground: Ground, options: argparse.Namespace, versions: dict[str, str]) -> list[Sample]:
-    """Run one contender; return a sample a round."""
+    """Run one contender; return a sample a round.
+
+    Raises:
+        Short: what it brought is less than was asked.
+    """
     with ExitStack() as stack:
         runner = stack.enter_context(PEERS[name](ground))
         versions.update(runner.versions)
         time.sleep(options.warm)
         found = [sample(runner, lambda: _wait(options.seconds)) for _ in range(options.rounds)]
+        verify(runner, ground.asked.values)
     per_core = statistics.median(one.per_core_s() for one in found)
     progress(f"{name}: {sum(one.devices for one in found):,} devices, {per_core:,.0f} a core-second")
     return found
@@ -122,7 +136,7 @@ def ratios(samples: dict[str, list[Sample]]) -> dict[str, dict[str, float | None
     }
 
 
-def report_of(samples: dict[str, list[Sample]], missing: dict[str, str], versions: dict[str, str]) -> Report:
+def report_of(samples: dict[str, list[Sample]], missing: dict[str, str], versions: dict[str, str], load: str) -> Report:
     """Put the contenders side by side."""
     found = {name: figures(name, rounds) for name, rounds in samples.items()}
     against = ratios(samples)
@@ -136,11 +150,15 @@ def report_of(samples: dict[str, list[Sample]], missing: dict[str, str], version
     ]  # fmt: skip
     columns = ("", "devices a core-s", "CPU us each", "streampoll is", "its own alone", "stored in", "CPU us by role")
     plot = Bars(
-        "peers", "Devices polled for each second of CPU (ten values, one GET)", "devices a core-second, logarithmic",
+        f"peers-{load}", f"Devices polled for each second of CPU ({ASKS[load]})", "devices a core-second, logarithmic",
         {name: of["devices_per_core_s"] for name, of in found.items()}, logarithmic=True,
     )  # fmt: skip
-    metrics = {"ratio": {name: each["everything"] for name, each in against.items()}, "ratios": against, "peers": found}
-    return Report("peers", metrics, [Table("devices for each second of CPU", columns, rows)], [plot], missing, versions)
+    metrics = {
+        "load": load, "values_per_device": asked(load, INTERFACES).values,
+        "ratio": {name: each["everything"] for name, each in against.items()}, "ratios": against, "peers": found,
+    }  # fmt: skip
+    table = Table(f"devices for each second of CPU ({load}: {ASKS[load]})", columns, rows)
+    return Report("peers", metrics, [table], [plot], missing, versions)
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -149,12 +167,17 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=8, help="of one round (default 8)")
     parser.add_argument("--rounds", type=int, default=3, help="of each contender (default 3)")
     parser.add_argument("--warm", type=float, default=5, help="seconds before the first round (default 5)")
-    parser.add_argument("--rate", type=int, default=2_000, help="devices a second that streampoll polls (default 2000)")
+    parser.add_argument("--load", choices=list(RATES), default="get10", help="what is asked (default get10)")
+    parser.add_argument(
+        "--rate", type=int, help="devices a second that streampoll polls (default 2000, of walk90 1000)"
+    )
     parser.add_argument("--devices", type=int, default=1_000, help="that the others poll in turn (default 1000)")
     parser.add_argument(
         "--peers", nargs="+", choices=list(PEERS), default=list(PEERS), metavar="NAME", help="only these"
     )
-    return parser.parse_args(argv)
+    options = parser.parse_args(argv)
+    options.rate = options.rate or RATES[options.load]
+    return options
 
 
 if __name__ == "__main__":

@@ -5,18 +5,23 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from benchmarks import queue, soak
+from benchmarks import peers, queue, soak
 from benchmarks.__main__ import benchmark_names, split
-from benchmarks.contenders.ground import Sample
+from benchmarks.contenders import celery, collectd, snmp_exporter, streampoll
+from benchmarks.contenders.apps.walk import Walk
+from benchmarks.contenders.ground import Ground, Runner, Sample, asked
 from benchmarks.peers import ratios
 from benchmarks.rig.environments import MissingPeer, peer_environment
 from benchmarks.rig.roles import Roles, spent
+from streampoll.model import Outcome, Status, Table, Trace
+from streampoll.results.codec import encode_payload
 from tests.waiting import eventually
 
 TOP = Path(__file__).resolve().parent.parent
@@ -108,6 +113,124 @@ def test_a_ratio_is_of_devices_for_each_second_of_cpu() -> None:
     found = ratios({"streampoll": ours, "celery": theirs})
 
     assert found == {"celery": {"everything": 20.0, "own_processes": 40.0}}
+
+
+def test_peers_counts_what_streampoll_stores_of_a_walk() -> None:
+    done = bench(
+        "peers", "--load", "walk90", "--peers", "streampoll", "spine", "--rate", "20", "--warm", "0", "--rounds", "1",
+        "--seconds", "2", "--json",
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert (said["metrics"]["load"], said["metrics"]["values_per_device"]) == ("walk90", 90)
+    assert said["metrics"]["peers"]["streampoll"]["devices"] > 0
+    assert said["missing"] == {"spine": "asks for single values, and walks no tables"}
+
+
+@pytest.mark.parametrize(
+    ("brought", "code", "why"),
+    [
+        ([90, 90], 0, None),
+        ([90, 58], 1, "58 values a device to 90, not 90"),
+        ([10], 1, "10 values a device, not 90"),
+        ([], 1, "0 values a device, not 90"),
+    ],
+)
+def test_a_contender_that_does_not_bring_all_values_is_an_error_and_no_figure(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    brought: list[int], code: int, why: str | None,
+) -> None:  # fmt: skip
+    stand_ins = {"streampoll": contender([90]), "celery + pysnmp": contender(brought)}
+    monkeypatch.setattr(peers, "PEERS", stand_ins)
+    monkeypatch.setattr(peers, "room", lambda: nullcontext(tmp_path))
+    monkeypatch.setattr(peers, "servers", lambda where: nullcontext())
+    monkeypatch.setattr(peers, "fleet_of", lambda settings, devices: nullcontext((SimpleNamespace(pid=0), 161)))
+
+    found = peers.main(["--load", "walk90", "--seconds", "0", "--warm", "0", "--json"])
+
+    said = json.loads(capsys.readouterr().out)
+    assert found == code
+    assert said["missing"].get("celery + pysnmp") == why
+    assert ("celery + pysnmp" in said["metrics"]["peers"]) is (why is None)
+
+
+def contender(brought: list[int]) -> Callable[[Ground], AbstractContextManager[Runner]]:
+    """A contender that does nothing, and says that devices gave so many values."""
+
+    @contextmanager
+    def run(ground: Ground) -> Iterator[Runner]:
+        yield Runner(Roles({"coordinator": [], "worker": []}), lambda: 100, lambda: brought, {})
+
+    return run
+
+
+@pytest.mark.parametrize(("profile", "values", "tables"), [("get10", 10, []), ("walk90", 90, [4, 4])])
+def test_what_is_asked_is_read_from_the_profile(profile: str, values: int, tables: list[int]) -> None:
+    found = asked(profile, 10)
+
+    assert (found.values, [len(columns) for columns in found.tables]) == (values, tables)
+
+
+@pytest.mark.parametrize("cut", [1, 3, 5, 100])
+def test_a_walk_of_the_celery_deployment_has_every_value_wherever_replies_are_cut(cut: int) -> None:
+    agent = {"1.1.1": "a", "1.1.2": "b", "1.1.10": "c", "1.10.2": "d", "1.11.1": "e"}
+    walk = Walk(["1.1", "1.10", "1.11"])
+
+    for _ in range(len(agent) + 3):  # each column's end is an answer of its own where one comes at a time
+        walk.take(bulk(agent, walk.oids, 4)[:cut])
+        if not walk.oids:
+            break
+
+    assert not walk.oids
+    assert walk.found == {"1.1": {"1": "a", "2": "b", "10": "c"}, "1.10": {"2": "d"}, "1.11": {"1": "e"}}
+
+
+def test_a_walk_that_gets_an_empty_reply_does_not_go_on_for_ever() -> None:
+    with pytest.raises(RuntimeError, match="empty"):
+        Walk(["1.1"]).take([])
+
+
+def bulk(agent: dict[str, str], oids: list[str], repetitions: int) -> list[tuple[str, str]]:
+    """Answer a GETBULK as RFC 3416 has it: at the end of the view the OID is that which was asked."""
+    found: list[tuple[str, str]] = []
+    for _ in range(repetitions):
+        behind = [[each for each in agent if arcs(each) > arcs(oid)] for oid in oids]
+        oids = [min(known, key=arcs) if known else oid for known, oid in zip(behind, oids, strict=True)]
+        found += [(oid, agent[oid] if known else "No more variables") for known, oid in zip(behind, oids, strict=True)]
+    return found
+
+
+def arcs(oid: str) -> list[int]:
+    return [*map(int, oid.split("."))]
+
+
+def test_values_of_a_poll_are_those_that_came() -> None:
+    table = Table(("in", "out"), [(1, 5, 6), (2, 7, None)])
+    outcome = Outcome(Status.OK, values={"name": "r", "up": None}, tables={"interfaces": table})
+
+    assert streampoll.values_of(encode_payload(outcome, Trace(1.0, 1.0, 1.0, 1.0, 1.0, 1, "w"))) == 4
+
+
+def test_what_does_not_exist_is_no_value_of_a_celery_row() -> None:
+    found = {"1.1.0": "3", "1.5.0": "No Such Instance currently exists at this OID", "2.1": {"1": "4", "2": "5"}}
+
+    assert celery.values_of(found) == 3
+
+
+def test_values_of_a_scrape_are_those_that_the_exporter_got() -> None:
+    assert snmp_exporter.values_of(b"# TYPE up\nsnmp_scrape_pdus_returned 90\nup 1\n") == 90
+    assert snmp_exporter.values_of(b"up 1\n") == 0
+
+
+def test_values_of_collectd_are_of_each_poll_that_is_written(tmp_path: Path) -> None:
+    where = tmp_path / "127.1.0.1" / "snmp"
+    where.mkdir(parents=True)
+    (where / "get10-2026-01-01").write_text("epoch,v0,v1\n1,5,6\n3,5,nan\n5,5,6\n")
+    (where / "table0-1-2026-01-01").write_text("epoch,v0\n1,5\n3,5\n")
+    (where / "table0-2-2026-01-01").write_text("epoch,v0\n1,5\n")
+
+    assert collectd.values_of(tmp_path) == [4, 2]  # the third is being written
 
 
 def test_a_peer_that_can_not_be_installed_is_missing_with_a_reason(

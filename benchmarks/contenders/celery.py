@@ -1,9 +1,11 @@
 """The Celery deployment of `peers`: workers, a dispatcher, Redis as the broker, rows in PostgreSQL."""
 
 import asyncio
+import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from typing import Any
 
 import asyncpg
 
@@ -29,7 +31,10 @@ def _celery(task: str, ground: Ground) -> Iterator[Runner]:
     environ = {
         "BROKER_URL": ground.servers.redis_url.removesuffix("/0") + "/1",
         "DSN": ground.servers.dsn,
-        "OIDS": " ".join(value.oid for value in ground.values),
+        "OIDS": " ".join(value.oid for value in ground.asked.scalars),
+        "TABLES": json.dumps(ground.asked.tables),
+        "REPETITIONS": str(ground.asked.repetitions),
+        "VALUES": str(ground.asked.values),
         "AGENT_PORT": str(ground.port),
         "COMMUNITY": ground.community,
         "DEVICES": str(ground.where / "devices"),
@@ -55,7 +60,12 @@ def _celery(task: str, ground: Ground) -> Iterator[Runner]:
         dispatcher = stack.enter_context(start([python, script, task], ground.where / "dispatch.log"))
         roles = Roles({"worker": [workers.pid], "dispatcher": [dispatcher.pid], **ground.servers.roles})
         versions = {name: environment.versions[name] for name in _VERSIONS}
-        runner = Runner(roles, lambda: _ask(ground, "SELECT count(*) FROM celery_polls"), versions)
+        runner = Runner(
+            roles,
+            lambda: int(_ask(ground, "SELECT count(*) FROM celery_polls")[0][0]),
+            lambda: [values_of(json.loads(row["found"])) for row in _ask(ground, "SELECT found FROM celery_polls")],
+            versions,
+        )
         yield stack.enter_context(begun(runner, lambda: tail(log)))
 
 
@@ -65,11 +75,17 @@ def _is_there(program: str) -> bool:
     return shutil.which(program) is not None
 
 
-def _ask(ground: Ground, statement: str) -> int:
-    async def ask() -> int:
+def values_of(found: dict[str, Any]) -> int:
+    """Count the values of a row; both libraries say in words what does not exist."""
+    parts = [each.values() if isinstance(each, dict) else [each] for each in found.values()]
+    return sum(not value.startswith(("No Such ", "No more ")) for part in parts for value in part)
+
+
+def _ask(ground: Ground, statement: str) -> list[Any]:
+    async def ask() -> list[Any]:
         connection = await asyncpg.connect(ground.servers.dsn)
         try:
-            return int(await connection.fetchval(statement) or 0)
+            return list(await connection.fetch(statement))
         finally:
             await connection.close()
 

@@ -1,12 +1,14 @@
 """What every contender of `peers` is given, and what it gives back: same agent, values, servers, way to count."""
 
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 from benchmarks.rig.deployment import PROFILES
+from benchmarks.rig.environments import MissingPeer
 from benchmarks.rig.processes import wait_until
 from benchmarks.rig.roles import Roles, spent
 from benchmarks.rig.servers import Servers
@@ -17,11 +19,63 @@ START_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """One of the ten values that are asked of each device."""
+    """One of the single values that are asked of each device, or a column of its tables."""
 
     name: str
-    oid: str  # of the instance
+    oid: str  # of the instance, or of the column
     numeric: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What each device is asked: what a profile of the benchmarks says."""
+
+    profile: str
+    scalars: list[Value]
+    columns: list[Value]  # none: single values are all
+    rows: int  # of each column
+
+    @property
+    def values(self) -> int:
+        """How many values a device has to give."""
+        return len(self.scalars) + len(self.columns) * self.rows
+
+    @property
+    def tables(self) -> list[list[str]]:
+        """The columns' OIDs by the MIB's tables, each in the order of its columns."""
+        oids = sorted((value.oid for value in self.columns), key=lambda oid: [*map(int, oid.split("."))])
+        return [[*columns] for _, columns in groupby(oids, lambda oid: oid.rpartition(".")[0])]
+
+    @property
+    def repetitions(self) -> int:
+        """The max-repetitions that suit the tables: all rows, and the one that shows where they end."""
+        return self.rows + 1
+
+    def only_scalars(self) -> None:
+        """Refuse tables, for a contender that walks none.
+
+        Raises:
+            MissingPeer: there are some.
+        """
+        if self.columns:
+            raise MissingPeer("asks for single values, and walks no tables")
+
+
+def asked(profile: str, rows: int) -> Asked:
+    """Read what a profile asks, of devices with so many rows."""
+    read = tomllib.loads((PROFILES / f"{profile}.toml").read_text())
+    bases = [asked(base, rows) for base in read.get("extends", ())]
+    columns = [column for table in read.get("tables", {}).values() for column in _values(table["columns"])]
+    return Asked(
+        profile,
+        [value for base in bases for value in base.scalars] + _values(read.get("scalars", {})),
+        [value for base in bases for value in base.columns] + columns,
+        rows,
+    )
+
+
+def _values(said: Mapping[str, Mapping[str, str]]) -> list[Value]:
+    return [Value(name, each["oid"], each["type"] != "text") for name, each in said.items()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +88,7 @@ class Ground:
     community: str
     devices: int
     per_s: int  # devices a second, of those that don't simply go as fast as they can
-
-    @property
-    def values(self) -> list[Value]:
-        """The values of profile get10."""
-        scalars = tomllib.loads((PROFILES / "get10.toml").read_text())["scalars"]
-        return [Value(name, each["oid"], each["type"] != "text") for name, each in scalars.items()]
+    asked: Asked
 
     @property
     def addresses(self) -> list[str]:
@@ -53,6 +102,7 @@ class Runner:
 
     roles: Roles
     count: Callable[[], int]  # devices polled so far, and stored where it stores
+    values: Callable[[], Iterable[int]]  # how many values each of them gave
     versions: Mapping[str, str]
 
 
@@ -80,6 +130,22 @@ def sample(runner: Runner, wait: Callable[[], float]) -> Sample:
     seconds = wait()
     after_s = runner.roles.cpu_s()
     return Sample(seconds, runner.count() - devices, spent(cpu_s, after_s))
+
+
+class Short(Exception):  # noqa: N818 - reads as what it is
+    """A contender did not bring the values that it was asked for; the text says how many."""
+
+
+def verify(runner: Runner, values: int) -> None:
+    """Make sure that each device that was counted gave so many values.
+
+    Raises:
+        Short: one gave fewer, or more; or none is known.
+    """
+    found = set(runner.values())
+    if found != {values}:
+        few, many = min(found, default=0), max(found, default=0)
+        raise Short(f"{few} values a device{f' to {many}' if many > few else ''}, not {values}")
 
 
 @contextmanager

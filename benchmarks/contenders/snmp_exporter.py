@@ -3,21 +3,25 @@
 import asyncio
 import itertools
 import os
+import re
 import shutil
 import subprocess
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import yaml
 
-from benchmarks.contenders.ground import Ground, Runner, begun
+from benchmarks.contenders.ground import Asked, Ground, Runner, begun
 from benchmarks.rig.environments import MissingPeer
 from benchmarks.rig.processes import running, tail, wait_until
 from benchmarks.rig.roles import Roles
 from streampoll.embedded.places import free_port
 
 AT_ONCE = 32  # scrapes in flight
+_INDEXES = [{"labelname": "ifIndex", "type": "gauge"}]
+_RETURNED = re.compile(rb"^snmp_scrape_pdus_returned (\S+)$", re.MULTILINE)
 PROGRAMS = ("prometheus-snmp-exporter", "snmp_exporter")
 
 
@@ -35,27 +39,32 @@ def snmp_exporter(ground: Ground) -> Iterator[Runner]:
         scraper = Scraper(port, ground)
         wait_until(scraper.reachable, 20, f"the exporter\n{tail(log)}")
         with scraper.at_work():
-            runner = Runner(
-                Roles({"exporter": [exporter.pid]}), lambda: scraper.done, {"snmp_exporter": _version(program)}
-            )
+            roles = Roles({"exporter": [exporter.pid]})
+            runner = Runner(roles, lambda: scraper.done, lambda: scraper.values, {"snmp_exporter": _version(program)})
             with begun(runner, lambda: f"{scraper.trouble} {tail(log)}") as ready:
                 yield ready
 
 
 def _module(ground: Ground) -> dict[str, object]:
     """Return snmp.yml of releases up to 0.22, in which a module has its credentials."""
-    metrics = []
-    for value in ground.values:
-        column, _, index = value.oid.rpartition(".")
+    asked = ground.asked
+    module: dict[str, object] = {"get": [value.oid for value in asked.scalars], "metrics": _metrics(asked)}
+    if asked.columns:
+        module |= {"walk": [value.oid for value in asked.columns], "max_repetitions": asked.repetitions}
+    return {asked.profile: {**module, "version": 2, "auth": {"community": ground.community}}}
+
+
+def _metrics(asked: Asked) -> list[dict[str, object]]:
+    """Return what the exporter gives; it gives a value once, also where it is asked alone and in a column."""
+    metrics: dict[str, dict[str, object]] = {}
+    for value in (*asked.columns, *asked.scalars):
+        scalar, column = value.oid.endswith(".0"), value.oid if value in asked.columns else value.oid.rpartition(".")[0]
         metric: dict[str, object] = {
-            "name": value.name, "oid": column if index != "0" else value.oid.removesuffix(".0"),
-            "type": "counter" if value.numeric else "DisplayString", "help": value.name,
+            "name": value.name, "oid": column, "type": "counter" if value.numeric else "DisplayString",
+            "help": value.name,
         }  # fmt: skip
-        if index != "0":
-            metric["indexes"] = [{"labelname": "ifIndex", "type": "gauge"}]
-        metrics.append(metric)
-    get = [value.oid for value in ground.values]
-    return {"get10": {"get": get, "metrics": metrics, "version": 2, "auth": {"community": ground.community}}}
+        metrics.setdefault(column, metric if scalar else {**metric, "indexes": _INDEXES})
+    return list(metrics.values())
 
 
 class Scraper:
@@ -64,10 +73,16 @@ class Scraper:
     def __init__(self, port: int, ground: Ground) -> None:
         self._port = port
         self._targets = itertools.cycle([f"{address}:{ground.port}" for address in ground.addresses])
-        self._names = [value.name.encode() for value in ground.values]
+        self._profile = ground.asked.profile
+        self._names = [str(metric["name"]).encode() for metric in _metrics(ground.asked)]
         self._stop = threading.Event()
-        self.done = 0
+        self.values: Counter[int] = Counter()  # how many each scrape got from its device
         self.trouble = ""
+
+    @property
+    def done(self) -> int:
+        """How many scrapes had every metric."""
+        return self.values.total()
 
     def reachable(self) -> bool:
         """Tell whether the exporter listens."""
@@ -96,14 +111,22 @@ class Scraper:
         reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
         while not self._stop.is_set():
             target = next(self._targets)
-            writer.write(f"GET /snmp?module=get10&target={target} HTTP/1.1\r\nHost: exporter\r\n\r\n".encode())
+            writer.write(
+                f"GET /snmp?module={self._profile}&target={target} HTTP/1.1\r\nHost: exporter\r\n\r\n".encode()
+            )
             head = await reader.readuntil(b"\r\n\r\n")
             body = await _body(reader, head)
             if b" 200 " in head and all(name in body for name in self._names):
-                self.done += 1
+                self.values[values_of(body)] += 1
             else:
                 self.trouble = body[:300].decode(errors="replace")
         writer.close()
+
+
+def values_of(body: bytes) -> int:
+    """Read how many values the exporter got from the device."""
+    found = _RETURNED.search(body)
+    return int(float(found[1])) if found else 0
 
 
 async def _body(reader: asyncio.StreamReader, head: bytes) -> bytes:

@@ -66,6 +66,7 @@ class Database:
 @contextmanager
 def spine(ground: Ground) -> Iterator[Runner]:
     """Run MariaDB, and spine over and over."""
+    ground.asked.only_scalars()
     programs, schema = _found()
     with ExitStack() as stack:
         database = stack.enter_context(_database(ground.where, programs))
@@ -79,7 +80,7 @@ def spine(ground: Ground) -> Iterator[Runner]:
         loop = stack.enter_context(running(["/bin/sh", "-c", f"while {once}; do :; done"], log))
         roles = Roles({"spine": [loop.pid], "mariadb": [database.pid]})
         versions = {"spine": _version(programs["spine"]), "mariadb": database.ask("SELECT version()")}
-        runner = Runner(roles, lambda: _polled(database), versions)
+        runner = Runner(roles, lambda: _polled(database), lambda: _values(database), versions)
         yield stack.enter_context(begun(runner, lambda: tail(log)))
 
 
@@ -124,7 +125,7 @@ def _rows(ground: Ground) -> Iterator[str]:
             "INSERT INTO host (id, description, hostname, snmp_community, snmp_version, snmp_port, snmp_timeout,"
             f" availability_method, max_oids) VALUES ({host}, '{address}', '{address}', {access}, 0, 10);"
         )
-        for number, value in enumerate(ground.values):
+        for number, value in enumerate(ground.asked.scalars):
             oid = value.oid if value.numeric else _INSTEAD_OF_TEXT
             yield (
                 "INSERT INTO poller_item (local_data_id, host_id, hostname, snmp_community, snmp_version, snmp_port,"
@@ -136,6 +137,12 @@ def _rows(ground: Ground) -> Iterator[str]:
 def _polled(database: Database) -> int:
     """Return how many hosts' values are there; `U` is a value that was not got."""
     return int(database.ask("SELECT count(*) FROM poller_output WHERE output <> 'U'")) // 10
+
+
+def _values(database: Database) -> list[int]:
+    """Return how many values each poll of a host gave; a statement of spine writes all of a host."""
+    said = database.ask("SELECT sum(output <> 'U') FROM poller_output GROUP BY local_data_id DIV 100, time")
+    return [int(line) for line in said.splitlines()]
 
 
 def _version(program: str) -> str:

@@ -8,6 +8,7 @@ from benchmarks.rig.deployment import Shape, deployed
 from benchmarks.rig.roles import Roles
 from benchmarks.rig.servers import server_versions
 from streampoll import __version__
+from streampoll.results.codec import decode_payload
 
 INTERVAL_S = 10
 
@@ -15,7 +16,7 @@ INTERVAL_S = 10
 @contextmanager
 def streampoll(ground: Ground) -> Iterator[Runner]:
     """Run a deployment on the servers and the fleet that the others use too."""
-    shape = Shape(devices=ground.per_s * INTERVAL_S, interval_s=INTERVAL_S)
+    shape = Shape(devices=ground.per_s * INTERVAL_S, interval_s=INTERVAL_S, profile=ground.asked.profile)
     with deployed(shape, ground.where, ground.servers, ground.port) as running:
         roles = Roles(
             {
@@ -24,4 +25,12 @@ def streampoll(ground: Ground) -> Iterator[Runner]:
                 **ground.servers.roles,
             }
         )
-        yield Runner(roles, running.answered, {"streampoll": __version__, **server_versions(ground.servers)})
+        versions = {"streampoll": __version__, **server_versions(ground.servers)}
+        yield Runner(roles, running.answered, lambda: map(values_of, running.payloads()), versions)
+
+
+def values_of(payload: bytes) -> int:
+    """Count the values of a poll; a table's first column is its index."""
+    outcome, _ = decode_payload(payload)
+    cells = [value for table in outcome.tables.values() for row in table.rows for value in row[1:]]
+    return sum(value is not None for value in (*outcome.values.values(), *cells))

@@ -205,8 +205,12 @@ class Deployment:
         return int(self.query("SELECT count(*) FROM polls")[0][0])
 
     def answered(self) -> int:
-        """Return how many polls are stored that got an answer."""
-        return int(self.query("SELECT count(*) FROM polls WHERE status IN (0, 1)")[0][0])
+        """Return how many polls are stored that got all they asked for."""
+        return int(self.query("SELECT count(*) FROM polls WHERE status = 0")[0][0])
+
+    def payloads(self) -> list[bytes]:
+        """Return the payloads of these polls."""
+        return [row["payload"] for row in self.query("SELECT payload FROM polls WHERE status = 0")]
 
     def query(self, statement: str, *arguments: object) -> list[Any]:
         """Ask PostgreSQL."""
