@@ -2,7 +2,7 @@
 
     rows           the product's store, two batches at a time as a worker has them: rows/s, CPU a row on both sides
     statements     the bare INSERT … FROM unnest against COPY into a staging table, and both without the index
-    size           bytes a row beyond the payload, of heap and index
+    size           bytes a row beyond the payload, of heap and index, written in the order in which a fleet answers
     compression    bytes and CPU a payload, by row and by batches of a hundred rows: zlib's levels, isal's, zstd
 
 All write the same rows in turn, in one run; ratios count, not absolute figures. A payload of 1,200 bytes is a walk of
@@ -22,6 +22,7 @@ import asyncpg
 import uvloop
 
 from benchmarks.contenders.compressors import Compress, compressors, packed_rows
+from benchmarks.rig.arrivals import Due, arrivals
 from benchmarks.rig.figures import median, ratio
 from benchmarks.rig.plot import Bars
 from benchmarks.rig.report import Report, Table, emit, parser_of
@@ -36,7 +37,9 @@ from streampoll.results.store import Store
 from streampoll.shards.entries import Delivered, encode_result
 
 SLOT = 1_767_960_000
-PARTITION = "polls_20260109"
+WEIGHED, PARTITION = SLOT + 86_400, "polls_20260110"  # a day of its own, for how much rows take
+DUE = Due(a_slot=1_000, interval=20, slots=80)
+PAYLOAD_SPREAD = 3.0  # bytes, as those of `endtoend` differ
 BATCH_ROWS = 100  # of payloads that are compressed together
 
 
@@ -147,8 +150,17 @@ async def measure_statements(connection: asyncpg.Connection, load: Load, rounds:
     }
 
 
-async def measure_size(connection: asyncpg.Connection) -> dict[str, float]:
-    """Return the bytes a row of heap and index."""
+# -- size
+
+
+async def measure_size(dsn: str, connection: asyncpg.Connection, payload_bytes: int) -> dict[str, float]:
+    """Store what a fleet of devices answers; return the bytes a row of heap and index."""
+    store = Store(PostgresSettings(dsn=Secret(dsn)), lambda: WEIGHED + 1.0)
+    await store.ready()
+    chance = random.Random(1)
+    for batches_of_workers in arrivals(DUE, chance):
+        await asyncio.gather(*(store.handle(_answers(each, payload_bytes, chance)) for each in batches_of_workers))
+    await store.close()
     await connection.execute(f"VACUUM {PARTITION}")
     row = await connection.fetchrow(
         f"SELECT pg_table_size('{PARTITION}') heap, pg_indexes_size('{PARTITION}') index, count(*) n,"
@@ -161,6 +173,14 @@ async def measure_size(connection: asyncpg.Connection) -> dict[str, float]:
         "of_them_index": round(row["index"] / row["n"], 1),
         "payload_bytes": round(int(row["payload"]) / row["n"], 1),
     }
+
+
+def _answers(batch: Sequence[tuple[int, int]], payload_bytes: int, chance: random.Random) -> list[Delivered]:
+    sizes = [max(1, round(chance.gauss(payload_bytes, PAYLOAD_SPREAD))) for _ in batch]
+    return [
+        _delivered(f"weighed-{device:06}", WEIGHED + slot, random.randbytes(size))
+        for (slot, device), size in zip(batch, sizes, strict=True)
+    ]
 
 
 # -- compression
@@ -204,7 +224,7 @@ async def measure(dsn: str, pid: int, load: Load, rounds: int) -> dict[str, Any]
     connection = await asyncpg.connect(dsn)
     await migrate(connection)
     rows = await measure_rows(dsn, pid, load, rounds)
-    size = await measure_size(connection)
+    size = await measure_size(dsn, connection, load.payload_bytes)
     statements = await measure_statements(connection, load, rounds)
     version = await connection.fetchval("SHOW server_version")
     await connection.close()

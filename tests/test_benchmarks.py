@@ -2,11 +2,13 @@
 
 import json
 import os
+import random
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,6 +20,7 @@ from benchmarks.contenders import celery, collectd, snmp_exporter, streampoll
 from benchmarks.contenders.apps.walk import Walk
 from benchmarks.contenders.ground import Ground, Runner, Sample, asked
 from benchmarks.peers import ratios
+from benchmarks.rig.arrivals import Due, arrivals
 from benchmarks.rig.environments import MissingPeer, peer_environment
 from benchmarks.rig.roles import Roles, spent
 from streampoll.model import Outcome, Status, Table, Trace
@@ -263,6 +266,15 @@ def test_what_has_run_is_counted_where_the_task_notes_it(tmp_path: Path) -> None
 
     assert tally.count() == 2
     assert [sent for _, sent in tally.records()] == [1.5, 2.5]
+
+
+def test_what_is_due_comes_to_the_stores_once_and_silent_devices_slots_later() -> None:
+    written = arrivals(Due(a_slot=40, interval=3, slots=12), random.Random(1))
+
+    came = [key for at_a_time in written for batch in at_a_time for key in batch]
+    assert sorted(came) == [(slot, device) for slot in range(12) for device in range(slot % 3, 120, 3)]
+    assert max(earlier[0] - later[0] for earlier, later in pairwise(came)) >= 4
+    assert max(map(len, written)) == 2
 
 
 def test_growth_is_seen_against_the_third_before() -> None:
