@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import httpx
+import pytest
 
 from streampoll.api.directory import Directory, Inventory
 from streampoll.api.fleet import Fleet, due_per_s
@@ -12,7 +13,7 @@ from streampoll.config.jobs import Job
 from streampoll.model import Device, Status
 from streampoll.results.archive import Archive
 from streampoll.results.postgres import Postgres
-from streampoll.results.ranking import recent, sampled, step_of
+from streampoll.results.ranking import Span, past, recent, sampled, step_of
 from tests.api_support import asking
 from tests.results_support import bench, result_entry, settings_of
 
@@ -69,6 +70,15 @@ async def test_the_past_has_rates_lateness_and_cycles_by_step(fresh_database: st
     assert (past["step_s"], past["one_of"]) == (20, 1)
     assert {step["polls_per_s"] for step in past["steps"]} == {0.1}
     assert past["steps"][0]["late_p50_ms"] == past["steps"][0]["cycle_p99_ms"] == 600_000  # stored now, due then
+
+
+async def test_of_a_large_fleet_only_some_seconds_of_the_past_are_looked_at(fresh_database: str) -> None:
+    async with bench(fresh_database, float(NOW)) as b:
+        await b.handle(*(result_entry(slot=NOW - back) for back in range(120)))
+        wide = Span(NOW - 119, NOW, every=7)
+        steps = await past(b.connection, wide)
+    looked_at = sum(slot * 7919 % 7 == 0 for slot in range(steps[0].at, steps[-1].at + step_of(wide)))
+    assert sum(step.polls_per_s for step in steps) * step_of(wide) == pytest.approx(looked_at * 7)
 
 
 async def test_what_was_just_read_is_not_read_again(fresh_database: str) -> None:

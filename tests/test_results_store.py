@@ -207,6 +207,17 @@ async def test_concurrent_stores_with_the_same_rows_in_other_orders_do_not_deadl
             assert all(answer == Finish() for part in answers for answer in part)
 
 
+async def test_rows_of_a_batch_are_written_in_the_order_of_their_keys(fresh_database: str) -> None:
+    """In the order of their names neighbours in the index came apart, as ids are given in the order of arrival."""
+    async with bench(fresh_database) as b:
+        await b.handle(result_entry("z"))
+        await b.handle(*(result_entry(device, slot=NOON + 1) for device in ("a", "z")), result_entry("a"))
+        rows = await b.connection.fetch(
+            "SELECT extract(epoch FROM slot)::bigint - $1, device FROM polls ORDER BY ctid", NOON
+        )
+    assert [tuple(row) for row in rows] == [(0, 1), (0, 2), (1, 1), (1, 2)]
+
+
 async def test_a_payload_of_a_megabyte_is_stored(fresh_database: str) -> None:
     payload = random.randbytes(1 << 20)
     async with bench(fresh_database) as b:

@@ -1,8 +1,8 @@
-"""What a batch of result entries becomes before it meets PostgreSQL: read, one outcome a key, sorted. Pure.
+"""What a batch of result entries becomes before it meets PostgreSQL: read, one outcome a key. Pure.
 
 One INSERT can't touch a key twice, so a batch is reduced to one outcome a (job, device, slot) first, by the same rule
 that PostgreSQL then applies against what is stored: an attempt's outcome beats `expired` and `crashed`, else the first
-stays. Sorting by key makes concurrent batches take their row locks in one order; unsorted they deadlock.
+stays.
 
 Of the ledger a key comes twice only if Redis lost data in between: what was dispatched and skipped is kept as
 dispatched, with the cause of the skip, by which audit knows of the loss.
@@ -44,7 +44,7 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class Reduced:
-    """One outcome a key, in key order, and the different ones that lost against it."""
+    """One outcome a key, as they came, and the different ones that lost against it."""
 
     results: tuple[Result, ...]
     repeats: tuple[Result, ...]
@@ -83,15 +83,15 @@ def reduce_results(results: Iterable[Result]) -> Reduced:
             kept[key] = result
         elif not stands_in(result):
             repeats.append(result)
-    return Reduced(tuple(kept[key] for key in sorted(kept)), tuple(repeats))
+    return Reduced(tuple(kept.values()), tuple(repeats))
 
 
 def reduce_rates(rates: Iterable[RatesRow]) -> list[RatesRow]:
-    """Keep the first of each key, in key order."""
+    """Keep the first of each key."""
     kept: dict[tuple[int, str, str], RatesRow] = {}
     for row in rates:
         kept.setdefault((row.slot, row.device, row.job), row)
-    return [kept[key] for key in sorted(kept)]
+    return list(kept.values())
 
 
 def reduce_ledger(entries: Iterable[LedgerEntry]) -> list[LedgerEntry]:

@@ -1,11 +1,15 @@
 """Writes a batch of results and ledger entries in one transaction: names to ids, days to partitions, rows in bulk.
 
+Rows go in the order of their keys, as the index has them: so concurrent batches take their locks in one order, where
+unsorted they deadlock, and neighbours in the index are written together.
+
 One INSERT … SELECT FROM unnest(…) for all rows: as fast as COPY into a staging table and an INSERT from there (the
 figures are in benchmarks/store.py), with one round trip, no temporary table, and it works through pgbouncer.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from streampoll.model import Event, LedgerEntry, RatesRow, Result
 from streampoll.results.batch import Record, clamp, digest, reduce_ledger, reduce_rates, reduce_results, signed
@@ -14,6 +18,8 @@ from streampoll.results.names import device_names, job_names
 from streampoll.results.partitions import LAST_SLOT, day_of, ensure_days
 from streampoll.results.postgres import Connection, PartitionMissing, Postgres, RowRefused
 from streampoll.results.queries import load_queries
+
+_Row = TypeVar("_Row", Result, RatesRow)
 
 _QUERIES = load_queries("store.sql")
 
@@ -108,16 +114,21 @@ def _check_slots(records: Sequence[Record]) -> None:
             raise RowRefused(f"slot {_tick(record)} is not between 1970 and 2999")
 
 
+def _in_key_order(rows: Iterable[_Row], ids: _Ids) -> list[tuple[int, int, int, _Row]]:
+    """Return (slot, device's id, job's id, row): no two of these keys are the same, so that rows are never compared."""
+    return sorted((row.slot, ids.devices[row.device], ids.jobs[row.job], row) for row in rows)
+
+
 async def _insert_results(connection: Connection, results: Sequence[Result], ids: _Ids, now: float) -> None:
     reduced = reduce_results(results)
-    rows = reduced.results
+    slots, devices, jobs, rows = zip(*_in_key_order(reduced.results, ids), strict=True)
     tag = await connection.execute(
         _QUERIES["insert_polls"],
-        [row.slot for row in rows],
-        [ids.devices[row.device] for row in rows],
+        slots,
+        devices,
         [clamp(row.duration_ms) for row in rows],
         [clamp((now - row.slot) * 1000) for row in rows],
-        [ids.jobs[row.job] for row in rows],
+        jobs,
         [int(row.status) for row in rows],
         [row.payload for row in rows],
     )
@@ -155,11 +166,5 @@ async def _insert_ledger(connection: Connection, entries: Sequence[LedgerEntry],
 
 
 async def _insert_rates(connection: Connection, rates: Sequence[RatesRow], ids: _Ids) -> None:
-    rows = reduce_rates(rates)
-    await connection.execute(
-        _QUERIES["insert_rates"],
-        [row.slot for row in rows],
-        [ids.devices[row.device] for row in rows],
-        [ids.jobs[row.job] for row in rows],
-        [row.payload for row in rows],
-    )
+    slots, devices, jobs, rows = zip(*_in_key_order(reduce_rates(rates), ids), strict=True)
+    await connection.execute(_QUERIES["insert_rates"], slots, devices, jobs, [row.payload for row in rows])

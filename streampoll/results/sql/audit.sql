@@ -42,7 +42,7 @@ FROM losses
 WHERE to_tick >= to_timestamp($1::bigint) AND from_tick <= to_timestamp($2::bigint)
 
 -- name: stored
--- Rows by job, slot and status: read from the index alone.
+-- Rows by job, slot and status.
 SELECT p.job, extract(epoch FROM p.slot)::bigint AS slot, p.status, count(*) AS rows,
     sum(d.hash) AS hash_sum, max(p.stored_ms) AS last_stored_ms
 FROM polls p JOIN devices d ON d.id = p.device
