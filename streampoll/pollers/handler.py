@@ -34,6 +34,10 @@ _LAST_ANSWERED = Status.PARTIAL  # every status behind it is a failure
 Encode = Callable[[Outcome, Trace], bytes]
 
 
+def _loop_time() -> float:
+    return asyncio.get_running_loop().time()
+
+
 @dataclass(frozen=True, slots=True)
 class PollPorts:
     """What the handler works with."""
@@ -47,6 +51,7 @@ class PollPorts:
     analysed: Callable[[], bool] = lambda: False  # whether somebody analyses results
     lag_s: Callable[[], float] = lambda: 0.0  # how late this process's loop has been lately
     device_lines: int = 0  # lines a minute on devices that begin to fail or answer again; 0: none
+    loop_time: Callable[[], float] = _loop_time  # the clock that deadlines are told by
 
 
 class PollHandler:
@@ -72,8 +77,11 @@ class PollHandler:
         await self._ports.close()
 
     async def handle(self, batch: Sequence[Delivered]) -> Sequence[Disposition]:
-        """Poll each device of the batch, in order."""
-        return [await self._serve(delivered) for delivered in batch]
+        """Poll each device of the batch, in order; nearly always it is one."""
+        dispositions = []
+        for delivered in batch:
+            dispositions.append(await self._serve(delivered))  # noqa: PERF401 - a comprehension is one coroutine more
+        return dispositions
 
     async def _serve(self, delivered: Delivered) -> Disposition:
         entry = delivered.entry
@@ -87,35 +95,36 @@ class PollHandler:
         if entry.expiry and started >= entry.expiry:
             outcome = Outcome(Status.EXPIRED, f"not polled: its next slot began {started - entry.expiry:.1f} s before")
         else:
-            outcome = await self._poll(delivered, target, entry, started)
+            limit_s = entry.expiry - started if entry.expiry else math.inf
+            try:
+                outcome = await self._ports.poll(target, self._ports.loop_time() + limit_s)
+            except Exception as error:  # noqa: BLE001 - a bug of a poller is an outcome too
+                outcome = self._bug(delivered, target, entry, error)
             if outcome.half_wrap_s and entry.expiry:
                 self._wraps.note(target.device, outcome, entry.expiry - entry.slot)
         return self._finish(delivered, entry, target.device, outcome, started)
 
-    async def _poll(self, delivered: Delivered, target: Target, entry: Entry, started: float) -> Outcome:
-        """Poll until the entry's expiry at the latest; a bug is an outcome too."""
-        limit_s = entry.expiry - started if entry.expiry else math.inf
-        try:
-            return await self._ports.poll(target, asyncio.get_running_loop().time() + limit_s)
-        except Exception as error:
-            cause = f"{type(error).__name__}: {error}"
-            if type(error).__name__ not in self._bugs:
-                self._bugs.add(type(error).__name__)
-                extra = about(entry.job, target.device, entry.slot, delivered.shard)
-                log.exception("device %s: a bug in its poller", target.device, extra=extra)
-            return Outcome(Status.ERROR, f"a bug in the poller: {cause}")
+    def _bug(self, delivered: Delivered, target: Target, entry: Entry, error: Exception) -> Outcome:
+        """Make an outcome of a bug; the first of its kind is logged."""
+        name = type(error).__name__
+        if name not in self._bugs:
+            self._bugs.add(name)
+            extra = about(entry.job, target.device, entry.slot, delivered.shard)
+            log.error("device %s: a bug in its poller", target.device, exc_info=error, extra=extra)
+        return Outcome(Status.ERROR, f"a bug in the poller: {name}: {error}")
 
     def _finish(self, delivered: Delivered, entry: Entry, device: str, outcome: Outcome, started: float) -> Finish:
         done = self._ports.now()
         self.counts.note(outcome, done - started, started - entry.slot)
         if outcome.status > _LAST_ANSWERED or (entry.job, device) in self._failing.spells:
             self._failing.note((entry.job, device), outcome, entry.slot, delivered.shard, done)
-        read = max(delivered.dispatched, done - (time.monotonic() - delivered.leased))  # it may have waited for it
+        dispatched = delivered.dispatched
+        read = max(dispatched, done - (time.monotonic() - delivered.leased))  # it may have waited for it
         lag_s = self._ports.lag_s()
         ahead_s = done - time.time()  # of Redis' clock before this host's, by which pollers tell the time
         outcome.asked.shift(ahead_s)
         trace = Trace(
-            delivered.dispatched, read, started, outcome.first_reply and outcome.first_reply + ahead_s, done,
+            dispatched, read, started, outcome.first_reply and outcome.first_reply + ahead_s, done,
             delivered.delivery, self._ports.consumer, outcome.asked, lag_s if lag_s >= LAG_TOLD_S else 0.0,
         )  # fmt: skip
         result = Result(

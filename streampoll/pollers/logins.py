@@ -62,6 +62,27 @@ class Logins:
         self._revision = -1
         self._refused: dict[tuple[str, str], _Refusal] = {}  # by (protocol, device)
 
+    def usual(self, protocol: Protocol, target: Target) -> tuple[str, Any] | None:
+        """Return a device's credential and its name, where there is one and nothing to say of it: nearly always.
+
+        None: `poll` is to find out. If it is refused, `after_refusal` is to be told.
+        """
+        names = self.names(target.credential, protocol.name)
+        if len(names) != 1 or self._memory.standing(protocol.name, target.device) is not UNKNOWN:
+            return None
+        name = names[0]
+        try:
+            return (name, self._credentials[name]) if self._credentials.at_hand(name) else None
+        except (KeyError, ConfigError):
+            return None
+
+    async def after_refusal(
+        self, protocol: Protocol, target: Target, refused: tuple[str, Any], outcome: Outcome, ask: Ask, deadline: float
+    ) -> Outcome:
+        """End the poll of a device that did not accept its `usual` credential."""
+        name, credential = refused
+        return await self._nobody(protocol, target, _Round({name: credential}, [outcome.error]), outcome, ask, deadline)
+
     async def poll(self, protocol: Protocol, target: Target, ask: Ask, deadline: float) -> Outcome:
         """Poll a device with the credentials it names, until the loop's time is `deadline`."""
         names = self.names(target.credential, protocol.name)
@@ -75,8 +96,7 @@ class Logins:
             outcome = await ask(credential)
             if outcome.status is not Status.AUTH:
                 return outcome
-            round_ = _Round({names[0]: credential}, [outcome.error])
-            return await self._nobody(protocol, target, round_, outcome, ask, deadline)
+            return await self.after_refusal(protocol, target, (names[0], credential), outcome, ask, deadline)
         if await self._paused(protocol, target, names, standing, deadline):
             return _pause(names, standing, self._memory.now())
         return await self._try(protocol, target, ask, deadline)

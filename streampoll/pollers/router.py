@@ -6,7 +6,7 @@ credentials is used is `Logins`' business; what pollers learn about devices is k
 """
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -37,6 +37,7 @@ class _Lane:
     protocol: Protocol
     poller: Poller
     learner: Learner | None  # the poller, if it learns
+    time: Callable[[], float]  # the loop's
 
 
 class Router:
@@ -56,12 +57,13 @@ class Router:
         """What this process knows of devices."""
         return self._memory
 
-    async def poll(self, target: Target, deadline: float) -> Outcome:
+    def poll(self, target: Target, deadline: float) -> Awaitable[Outcome]:
         """Poll until `deadline` (the loop's time) or the protocol's wall limit; whatever happens is an outcome."""
         plan = self._profiles.get(target.profile)
-        if plan is None:
-            return unknown("profile", target.profile, self._profiles)
-        return await self.collect(target, plan, deadline)
+        return self._unknown(target.profile) if plan is None else self.collect(target, plan, deadline)
+
+    async def _unknown(self, profile: str) -> Outcome:
+        return unknown("profile", profile, self._profiles)
 
     async def collect(self, target: Target, plan: PollPlan, deadline: float, anonymous: bool = False) -> Outcome:
         """Poll by a plan that need not be a profile's; `anonymous`: without any credential, not even the default."""
@@ -71,12 +73,16 @@ class Router:
             protocol = self._named(protocol, plan.protocol)
         if learner and (learned := self._memory.recall(protocol.name, target.device)):
             await learner.recall(target, learned)
-        ends = min(deadline, asyncio.get_running_loop().time() + lane.poller.wall_limit_s)
-        if protocol.needs_credential and not anonymous:
-            ask = partial(_ask, lane.poller, target, plan, ends)
-            outcome = await self._logins.poll(protocol, target, ask, ends)
-        else:
+        ends = min(deadline, lane.time() + lane.poller.wall_limit_s)
+        if anonymous or not protocol.needs_credential:
             outcome = await lane.poller.poll(target, plan, None, ends)
+        elif (usual := self._logins.usual(protocol, target)) is None:
+            outcome = await self._logins.poll(protocol, target, partial(_ask, lane.poller, target, plan, ends), ends)
+        else:
+            outcome = await lane.poller.poll(target, plan, usual[1], ends)
+            if outcome.status is Status.AUTH:
+                ask = partial(_ask, lane.poller, target, plan, ends)
+                outcome = await self._logins.after_refusal(protocol, target, usual, outcome, ask, ends)
         if learner:
             self._memory.note(protocol.name, target, learner.learned(target))
         silent = (
@@ -114,7 +120,8 @@ class Router:
     def _open(self, kind: type) -> _Lane:
         protocol = self._protocols[kind]
         poller = protocol.make()
-        lane = self._lanes[kind] = _Lane(protocol, poller, poller if isinstance(poller, Learner) else None)
+        learner = poller if isinstance(poller, Learner) else None
+        lane = self._lanes[kind] = _Lane(protocol, poller, learner, asyncio.get_running_loop().time)
         return lane
 
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from streampoll.config.settings import SnmpSettings
 from streampoll.model import Outcome, Scalar, Status, Target
-from streampoll.pollers.resolver import Resolver
+from streampoll.pollers.resolver import Resolver, canonical
 from streampoll.snmp.client import Counters, WireEngine
 from streampoll.snmp.collect import Collector
 from streampoll.snmp.credential import Community, Credential, Version
@@ -90,7 +90,8 @@ class SnmpPoller:
             port = target.port or self._settings.port
             if not 0 < port < 65_536:
                 raise _Unusable(f"port {port} is none: write a number from 1 to 65535")
-            agent = Agent((await self._resolver.resolve(target.address), port), credential, limits)
+            address = canonical(target.address) or await self._resolver.resolve(target.address)
+            agent = Agent((address, port), credential, limits)
         except _Unusable as error:
             return Outcome(Status.CONFIG, str(error))
         except OSError as error:

@@ -45,7 +45,10 @@ class Collector:
             if failure is not None:
                 return failure
         harvest = Harvest()
-        await _collect_all(talk, compiled, harvest)
+        if compiled.wants:
+            await _collect_scalars(talk, compiled, harvest)
+        if not compiled.only_scalars:
+            await _collect_rest(talk, compiled, harvest)
         talk.finish()
         outcome = sum_up(talk, harvest, plan)
         if not talk.first_reply and outcome.status in (Status.TIMEOUT, Status.UNREACHABLE):
@@ -74,10 +77,8 @@ class Collector:
         return Outcome(result.status, why, requests=result.sent, asked=agent.asked)
 
 
-async def _collect_all(talk: Conversation, compiled: CompiledPlan, harvest: Harvest) -> None:
-    """Collect the scalars, and then the tables that are for the device."""
-    if compiled.wants:
-        await _collect_scalars(talk, compiled, harvest)
+async def _collect_rest(talk: Conversation, compiled: CompiledPlan, harvest: Harvest) -> None:
+    """Collect what the scalars decide on, make of them what is stored, and walk the tables that are for the device."""
     if compiled.branches is not None:
         compiled = compiled.branch(None if harvest.failure else harvest.values)
         harvest.leave_out(compiled.absent)

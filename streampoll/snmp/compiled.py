@@ -121,6 +121,7 @@ class CompiledPlan:
         self.shape = None if self.branches else shape_of_scalars(branch.scalars if branch else plan.scalars)
         self.tables_in_order = _compile_tables(plan.tables)
         self.tables = _sources_first(self.tables_in_order)
+        self.only_scalars = self.branches is None and self.shape is None and not self.tables  # stored as they come
         self._chunks: dict[tuple[int, int], tuple[Chunk, ...]] = {}
         self._branches: dict[tuple[bool, ...], CompiledPlan] = {}
 

@@ -1,5 +1,6 @@
 """One poll's talk with one agent: asks, counts, and knows how much the agent can answer at once."""
 
+from collections.abc import Awaitable
 from typing import Final
 
 from streampoll.model import Status
@@ -41,9 +42,12 @@ class Conversation:
         """The most varbinds to ask for at once."""
         return self._local_limit
 
-    async def ask(self, request: Request) -> Reply | Failure:
-        """Ask once."""
-        result = await self._engine.request(self.agent, request, self.deadline)
+    def send(self, request: Request) -> Awaitable[Reply | Failure]:
+        """Ask once; what comes of it is to be noted."""
+        return self._engine.request(self.agent, request, self.deadline)
+
+    def note(self, result: Reply | Failure) -> Reply | Failure:
+        """Note what came of a request, and return it."""
         self.requests += result.sent
         if isinstance(result, Reply):
             self.varbinds += len(result.varbinds)

@@ -64,7 +64,7 @@ class Courier:
         window = self._windows.get(agent.address)
         if window is None:
             window = self._windows[agent.address] = Window(agent.address, agent.limits.window)
-        exchange = Exchange(speech, agent, request, window, deadline)
+        exchange = Exchange(speech, agent, request, window, deadline, self._loop.create_future())
         if not window.waiting and window.open(now):
             self._launch(exchange, window, now)
         else:
@@ -286,7 +286,7 @@ class Courier:
         waiting = window.waiting
         now = self._loop.time()
         while waiting and (waiting[0].future.done() or window.open(now)):
-            exchange = waiting.popleft()
+            exchange = waiting.pop(0)
             if not exchange.future.done():
                 self._launch(exchange, window, now)
         if waiting or now < window.not_before:

@@ -56,14 +56,20 @@ class Exchange:
     )  # fmt: skip
 
     def __init__(
-        self, speech: Speech, agent: Agent, request: Request, window: "Window[Exchange]", deadline: float
+        self,
+        speech: Speech,
+        agent: Agent,
+        request: Request,
+        window: "Window[Exchange]",
+        deadline: float,
+        future: "asyncio.Future[Reply | Failure]",
     ) -> None:
         self.speech = speech
         self.agent = agent
         self.request = request
         self.window = window
         self.deadline = deadline
-        self.future: asyncio.Future[Reply | Failure] = asyncio.get_running_loop().create_future()
+        self.future = future
         self.request_id = 0
         self.sendings = 0
         self.unsent = False  # waits for the window, the pacer or the kernel

@@ -4,7 +4,6 @@ A request that fails as a whole is taken apart: one too large is halved; one tha
 noSuchName, genErr) is asked again without it. Each step makes a request smaller, so it ends.
 """
 
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -23,7 +22,7 @@ class Answers:
 
     values: dict[bytes, Value] = field(default_factory=dict)
     reasons: dict[bytes, str] = field(default_factory=dict)  # why there is no value
-    counter32: set[bytes] = field(default_factory=set)  # those that came as a Counter32
+    counter32: dict[bytes, None] = field(default_factory=dict)  # those that came as a Counter32
     at: float = 0.0  # wall clock of the first reply with values
     failure: Failure | None = None  # what ended the talk early
 
@@ -31,13 +30,13 @@ class Answers:
 async def get(talk: Conversation, chunks: Sequence[Chunk]) -> Answers:
     """Ask for all wants of `chunks`; each has a value or a reason when it returns."""
     answers = Answers()
-    line = deque(chunks)
+    line = [*reversed(chunks)]  # the next one last
     while line:
-        request, wants = line.popleft()
+        request, wants = line.pop()
         if len(wants) > talk.limit:  # an earlier request showed what the agent can answer
-            line.extendleft(map(make_chunk, reversed(split(wants, talk.limit, talk.agent.limits.max_reply_bytes))))
+            line.extend(map(make_chunk, reversed(split(wants, talk.limit, talk.agent.limits.max_reply_bytes))))
             continue
-        result = await talk.ask(request)
+        result = talk.note(await talk.send(request))
         if isinstance(result, Reply) and result.error_status == 0:
             _take(answers, wants, result)
             continue
@@ -46,10 +45,10 @@ async def get(talk: Conversation, chunks: Sequence[Chunk]) -> Answers:
             assert isinstance(result, Failure)
             answers.failure = result
             _miss(answers, wants, result.status.word)
-            for _, rest in line:
+            for _, rest in reversed(line):
                 _miss(answers, rest, f"not asked after {result.status.word}")
             break
-        line.extendleft(map(make_chunk, reversed(again)))
+        line.extend(map(make_chunk, reversed(again)))
     return answers
 
 
@@ -79,7 +78,7 @@ async def get_fallbacks(talk: Conversation, wants: Sequence[Want], answers: Answ
             answers.values[oid] = others.values[want.oid]
             del answers.reasons[oid]
             if want.oid in others.counter32:
-                answers.counter32.add(oid)
+                answers.counter32[oid] = None
 
 
 def _take(answers: Answers, wants: Sequence[Want], reply: Reply) -> None:
@@ -98,7 +97,7 @@ def _take(answers: Answers, wants: Sequence[Want], reply: Reply) -> None:
         if type(wire) is plain and (plain is not int or wire >= 0):  # type: ignore[operator]
             answers.values[oid] = wire  # type: ignore[assignment]  # none of PLAIN is Absent
             if tag == COUNTER32:
-                answers.counter32.add(oid)
+                answers.counter32[oid] = None
             continue
         value, reason = convert(want.metric.kind, tag, wire)
         if reason:
@@ -106,7 +105,7 @@ def _take(answers: Answers, wants: Sequence[Want], reply: Reply) -> None:
         else:
             answers.values[oid] = value
             if tag == COUNTER32:
-                answers.counter32.add(oid)
+                answers.counter32[oid] = None
 
 
 def _take_apart(

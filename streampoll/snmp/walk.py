@@ -174,7 +174,7 @@ class Walk:
         at = 0.0
         for group in groups:
             request = self._request(group)
-            result = await self._talk.ask(request)
+            result = self._talk.note(await self._talk.send(request))
             if isinstance(result, Failure) or result.error_status:
                 self._refused(group, request, result)
                 return

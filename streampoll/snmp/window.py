@@ -1,6 +1,5 @@
 """What is in flight to one agent, over all jobs, and what waits for its turn."""
 
-from collections import deque
 from typing import Generic, TypeVar
 
 from streampoll.snmp.engine import Address, Failure
@@ -17,7 +16,7 @@ class Window(Generic[T]):
         self.address = address
         self.size = size
         self.in_flight: list[T] = []
-        self.waiting: deque[T] = deque()
+        self.waiting: list[T] = []  # a few at the most: a deque, ten times its size, is one for each poll in flight
         self.not_before = 0.0  # the loop's clock; where a least gap is set
         self.dropped: Failure | None = None  # what the last datagram from this address was dropped for
 

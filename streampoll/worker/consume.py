@@ -50,7 +50,7 @@ class Consumer:
         self._suspects = Suspects(around.solitude, self._launch_one, _QUIET_WITHIN * limits.claim_idle_s)
         self._sweeper = Sweeper(queue, limits.claim_idle_s, around, self._sweepable, self._admit_swept)
         self._leases = Leases(queue, limits.claim_idle_s, around, self._forget, self._sweeper.hold_off)
-        self._attempts: dict[tuple[int, bytes], Attempt] = {}
+        self._attempts: set[Attempt] = set()
         self._serving = 0
         self._reading = False  # a read cut short would leave what it brings with a consumer that is gone
         self._room_made = asyncio.Event()
@@ -60,7 +60,6 @@ class Consumer:
             (limits.gather_s, max(_SMALL, limits.batch // 4)) if together else (_LINGER_S, _SMALL)
         )
         self._rotation = 0
-        self._tasks: set[asyncio.Task[None]] = set()
         around.solitude.on_end(self._start)
 
     @property
@@ -98,7 +97,7 @@ class Consumer:
     @property
     def attempts(self) -> "frozenset[asyncio.Task[None]]":
         """The attempts under way."""
-        return frozenset(self._tasks)
+        return frozenset(attempt.task for attempt in self._attempts if attempt.task)
 
     def tasks(self) -> "list[tuple[str, Callable[[], asyncio._CoroutineLike[None]]]]":
         """Return the long-running parts, by name, for the process to start."""
@@ -244,26 +243,25 @@ class Consumer:
         self._serving += len(batch)
         if not self._limits.concurrency:
             self._around.slots.take(self.queue, len(batch))
-        for delivered in batch:
-            self._attempts[delivered.shard, delivered.id] = attempt
-        attempt.task = asyncio.get_running_loop().create_task(self._run(attempt))
-        self._tasks.add(attempt.task)
-        attempt.task.add_done_callback(self._tasks.discard)
-        self._around.solitude.add(attempt.task)
-        return attempt.task
+        self._attempts.add(attempt)
+        attempt.task = task = asyncio.get_running_loop().create_task(self._run(attempt))
+        self._around.solitude.add(task)
+        return task
 
     async def _run(self, attempt: Attempt) -> None:
         """Attempt a batch, settle it, and make room for the next."""
-        dispositions = await self._attempt(attempt)
+        try:
+            dispositions = await self._attempt(attempt)
+        finally:  # not by callbacks of the task: each would be a turn of the loop
+            self._attempts.discard(attempt)
+            self._around.solitude.end(attempt.task)
         batch = attempt.batch
         self._serving -= len(batch)
-        self._suspects.ended(attempt.care)
+        if attempt.care is not Care.NONE:
+            self._suspects.ended(attempt.care)
         if not self._limits.concurrency:
             self._around.slots.give(self.queue, len(batch))
         for delivered, disposition in zip(batch, dispositions, strict=True):
-            key = (delivered.shard, delivered.id)
-            if self._attempts.get(key) is attempt:  # else it was lost, came back to us, and is served anew
-                del self._attempts[key]
             if self._leases.holds(delivered):
                 self._settler.add(delivered, disposition)
         self._start()
@@ -273,26 +271,37 @@ class Consumer:
         try:
             if attempt.care is not Care.NONE and (unfit := await self._note(attempt)):
                 return [unfit]
-            return await self._handle(attempt.batch)
+            try:
+                return self._answered(attempt.batch, await self._handler.handle(attempt.batch))
+            except Exception as error:  # noqa: BLE001 - a bug of a handler costs the entry that meets it
+                return await self._after_bug(attempt.batch, error)
         except asyncio.CancelledError:
             if attempt.ended is None or attempt.task is None:
                 raise
             attempt.task.uncancel()
             return self._interrupted(attempt)
 
-    async def _handle(self, batch: Sequence[Delivered]) -> Sequence[Disposition]:
-        """Run the handler; an entry that meets a bug in it is found, and keeps none of the others waiting."""
+    def _answered(self, batch: Sequence[Delivered], dispositions: Sequence[Disposition]) -> Sequence[Disposition]:
+        """Return what a handler answered, if it is an answer for each entry."""
+        if len(dispositions) == len(batch):
+            return dispositions
+        return self._fail(batch, f"the handler answered {len(dispositions)} of {len(batch)} entries")
+
+    async def _after_bug(self, batch: Sequence[Delivered], error: Exception) -> Sequence[Disposition]:
+        """Find the entry that meets a bug in the handler, by halves; it keeps none of the others waiting."""
+        if len(batch) == 1:
+            log.error("%s: a bug in the handler", self.queue, exc_info=error, extra=_about(batch[0]))
+            return self._fail(batch, f"{type(error).__name__}: {error}")
+        half = len(batch) // 2
+        return [*await self._handle_part(batch[:half]), *await self._handle_part(batch[half:])]
+
+    async def _handle_part(self, batch: Sequence[Delivered]) -> Sequence[Disposition]:
         try:
-            dispositions = await self._handler.handle(batch)
-            if len(dispositions) == len(batch):
-                return dispositions
-            cause = f"the handler answered {len(dispositions)} of {len(batch)} entries"
-        except Exception as error:
-            if len(batch) > 1:
-                half = len(batch) // 2
-                return [*await self._handle(batch[:half]), *await self._handle(batch[half:])]
-            log.exception("%s: a bug in the handler", self.queue, extra=_about(batch[0]))
-            cause = f"{type(error).__name__}: {error}"
+            return self._answered(batch, await self._handler.handle(batch))
+        except Exception as error:  # noqa: BLE001 - see there
+            return await self._after_bug(batch, error)
+
+    def _fail(self, batch: Sequence[Delivered], cause: str) -> Sequence[Disposition]:
         self.counts.failed += len(batch)
         return [self._handler.fail(delivered, Status.ERROR, cause) for delivered in batch]
 
@@ -336,17 +345,19 @@ class Consumer:
         What waited is gone through once for all of them: one by one, a process that lost thousands was busy for
         seconds, in which it lost more.
         """
+        if not lost:
+            return
+        served = {id(delivered): attempt for attempt in self._attempts for delivered in attempt.batch}
         unserved = set()
         for delivered in lost:
-            key = (delivered.shard, delivered.id)
             self.counts.lost += 1
-            if (attempt := self._attempts.get(key)) is not None:
+            if (attempt := served.get(id(delivered))) is not None:
                 if len(attempt.batch) == 1:
                     attempt.cancel(Ended.LOST)
             elif not self._suspects.drop(delivered):
-                unserved.add(key)
+                unserved.add(id(delivered))
         if unserved:
-            self._waiting = deque(each for each in self._waiting if (each.shard, each.id) not in unserved)
+            self._waiting = deque(each for each in self._waiting if id(each) not in unserved)
 
     # -- limits and the end
 
@@ -355,7 +366,7 @@ class Consumer:
         if not self._limits.soft_limit_s:
             return
         late = self._around.monotonic() - self._limits.soft_limit_s
-        for attempt in list(self._attempts.values()):
+        for attempt in list(self._attempts):
             if attempt.started < late:
                 attempt.cancel(Ended.SOFT_LIMIT)
 
@@ -375,7 +386,7 @@ class Consumer:
 
     def cut(self) -> None:
         """The drain's time is over: cancel what is left, so that it is handed back."""
-        for attempt in list(self._attempts.values()):
+        for attempt in list(self._attempts):
             attempt.cancel(Ended.DRAIN)
 
     async def close(self) -> None:

@@ -4,7 +4,7 @@ A handler is given a batch of entries this process holds a lease on and answers,
 returns values; an exception out of it is a bug, and costs only its batch (each entry ends as the class says).
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -69,7 +69,7 @@ class Handler(Protocol):
     async def ready(self) -> None:
         """Return once work can be taken on; wait (visibly: log it once) while what it needs is away."""
 
-    async def handle(self, batch: Sequence[Delivered]) -> Sequence[Disposition]:
+    def handle(self, batch: Sequence[Delivered]) -> Awaitable[Sequence[Disposition]]:
         """Serve a batch and answer with one disposition an entry, in the same order."""
 
     def fail(self, delivered: Delivered, status: Status, cause: str) -> Disposition:

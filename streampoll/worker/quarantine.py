@@ -51,9 +51,12 @@ class Solitude:
         self._starts.append(start)
 
     def add(self, attempt: "asyncio.Task[None]") -> None:
-        """Note that an attempt is under way, until it is done."""
+        """Note that an attempt is under way."""
         self._attempts.add(attempt)
-        attempt.add_done_callback(self._attempts.discard)
+
+    def end(self, attempt: "asyncio.Task[None] | None") -> None:
+        """Note that an attempt is over, but for its last words."""
+        self._attempts.discard(attempt)
 
     @asynccontextmanager
     async def alone(self, within_s: float) -> AsyncIterator[bool]:

@@ -1,7 +1,7 @@
 """A handler made of several: entries go by their kind, so that a class may carry more than one sort of work."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 
 from streampoll.model import Status
 from streampoll.shards.entries import Delivered
@@ -21,11 +21,14 @@ class ByKind:
         for handler in self._others.values():
             await handler.ready()
 
-    async def handle(self, batch: Sequence[Delivered]) -> Sequence[Disposition]:
+    def handle(self, batch: Sequence[Delivered]) -> Awaitable[Sequence[Disposition]]:
         """Serve a batch; each handler has its part of it, at the same time."""
         first = self._of(batch[0])
         if len(batch) == 1 or all(self._of(delivered) is first for delivered in batch):
-            return await first.handle(batch)
+            return first.handle(batch)
+        return self._handle_parts(batch)
+
+    async def _handle_parts(self, batch: Sequence[Delivered]) -> Sequence[Disposition]:
         parts: dict[Handler, list[int]] = {}
         for place, delivered in enumerate(batch):
             parts.setdefault(self._of(delivered), []).append(place)

@@ -128,6 +128,8 @@ class Settler:
         """Take what is pending; what came for a shard while a call went out that found it away waits with the rest."""
         pending, self._pending = self._pending, []
         self._wake.clear()
+        if not self._aside:
+            return pending
         for delivered, disposition in pending:
             if (aside := self._aside.get(delivered.shard)) is not None:
                 aside.append((delivered, disposition))
@@ -155,14 +157,13 @@ class Settler:
         return set().union(*(gone for gone, _ in answers)), set().union(*(untold for _, untold in answers))
 
     async def _told(self, decisions: Sequence[Decision]) -> tuple[AbstractSet[Key], AbstractSet[Key]]:
-        keys = {(delivered.shard, delivered.id) for delivered, _ in decisions}
         try:
             return await self._tell(decisions), set()
         except RedisPartlyUnavailable as error:
-            return error.gone, {key for key in keys if key[0] in error.away}
+            return error.gone, {(each.shard, each.id) for each, _ in decisions if each.shard in error.away}
         except UnavailableError as error:
-            log.debug("%s: %d entries can't be settled now: %s", self._queue, len(keys), error)
-            return set(), keys
+            log.debug("%s: %d entries can't be settled now: %s", self._queue, len(decisions), error)
+            return set(), {(each.shard, each.id) for each, _ in decisions}
 
     async def _tell(self, decisions: Sequence[Decision]) -> AbstractSet[Key]:
         """Make one call; return the entries that were not ours any more."""
@@ -182,29 +183,29 @@ class Settler:
 
 def _by_call(batch: Iterable[Decision]) -> Iterable[list[Decision]]:
     """Sort decisions into calls: one for all that are finished, one a shard for each other kind."""
-    calls: dict[tuple[str, int, bool], list[Decision]] = defaultdict(list)
-    for delivered, disposition in batch:
-        match disposition:
-            case Finish() | Bury():
-                calls["finish", 0, False].append((delivered, disposition))
-            case Retry():
-                calls["retry", delivered.shard, False].append((delivered, disposition))
-            case Release(_, counted):
-                calls["release", delivered.shard, counted].append((delivered, disposition))
-    return calls.values()
+    finished: list[Decision] = []
+    others: dict[tuple[type[Disposition], int, bool], list[Decision]] = defaultdict(list)
+    for decision in batch:
+        delivered, disposition = decision
+        if isinstance(disposition, Finish | Bury):  # nearly all of them: hence no match, and the pairs as they are
+            finished.append(decision)
+        else:
+            counted = isinstance(disposition, Release) and disposition.counted
+            others[type(disposition), delivered.shard, counted].append(decision)
+    return [finished, *others.values()] if finished else others.values()
 
 
 def _finished(decisions: Iterable[Decision]) -> dict[int, list[Settled]]:
     finished: dict[int, list[Settled]] = defaultdict(list)
     for delivered, disposition in decisions:
-        match disposition:
-            case Finish(emits, writes):
-                settled = _settled(delivered, emits)
-                if writes:
-                    settled.writes = writes
-                finished[delivered.shard].append(settled)
-            case Bury(cause, emits):
-                finished[delivered.shard].append(_settled(delivered, emits, cause or "for no reason given"))
+        if isinstance(disposition, Finish):
+            settled = _settled(delivered, disposition.emits)
+            settled.writes = disposition.writes
+        elif isinstance(disposition, Bury):
+            settled = _settled(delivered, disposition.emits, disposition.cause or "for no reason given")
+        else:
+            continue  # not of this call
+        finished[delivered.shard].append(settled)
     return finished
 
 

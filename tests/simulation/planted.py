@@ -146,7 +146,7 @@ class PollsTheExpired(PollHandler):
         assert delivered.entry
         target, _ = decode_target(delivered.entry.body)
         started = self._ports.now()
-        outcome = await self._poll(delivered, target, delivered.entry, started)
+        outcome = await self._ports.poll(target, self._ports.loop_time() + delivered.entry.expiry - started)
         return self._finish(delivered, delivered.entry, target.device, outcome, started)
 
 

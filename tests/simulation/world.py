@@ -270,7 +270,7 @@ class World:
     def _see_alone(self, process: Process) -> None:
         """See that an attempt that is to have nothing beside it has not."""
         consumers = self._workers[process]
-        alone = any(one.care is Care.ALONE for consumer in consumers for one in consumer._attempts.values())
+        alone = any(one.care is Care.ALONE for consumer in consumers for one in consumer._attempts)
         if alone and (running := sum(consumer.in_flight for consumer in consumers)) > 1:
             self.loop.found(Broken(laws.ALONE, f"{process.name} runs {running}"))
 
