@@ -10,6 +10,7 @@ from functools import lru_cache
 
 from streampoll.snmp.ber import END_OF_MIB_VIEW, Wire, decode_arcs
 from streampoll.snmp.message import Varbind
+from streampoll.snmp.plain_rows import PlainRows
 
 
 @dataclass(slots=True)
@@ -35,6 +36,16 @@ def read_block(varbinds: Sequence[Varbind], prefixes: tuple[bytes, ...], frontie
     indexes = _indexes(oids, prefixes, frontier)
     count = len(indexes) * len(prefixes)
     return Block(indexes, tags[:count], wires[:count], count < len(varbinds)) if count else None
+
+
+def is_block(rows: PlainRows, prefixes: tuple[bytes, ...], frontier: bytes) -> bool:
+    """Tell whether the rows of a reply, and what is behind them, are a block: as `read_block` does."""
+    if len(rows.rest) % len(prefixes):
+        return False
+    for prefix, (oid, tag, _) in zip(prefixes, rows.rest, strict=False):
+        if oid.startswith(prefix) and tag != END_OF_MIB_VIEW:
+            return False
+    return increase(frontier, rows.indexes)
 
 
 @lru_cache(maxsize=512)

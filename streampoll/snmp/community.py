@@ -9,6 +9,7 @@ from streampoll.snmp.credential import Community
 from streampoll.snmp.engine import Failure, Reply
 from streampoll.snmp.exchange import Drop
 from streampoll.snmp.message import Head, PduType, Request, encode_prefix, read_varbinds
+from streampoll.snmp.plain_rows import read_plain_rows
 
 _MAX_SPEECHES: Final = 4096
 _RESPONSE: Final = int(PduType.RESPONSE)
@@ -27,12 +28,15 @@ class CommunitySpeech:
         """Encode a request; see `Speech`."""
         return self._prefix + request_id.to_bytes(4) + request.tail
 
-    def read(self, data: bytes, head: Head, sent: int, _now: float) -> Reply | Failure:
+    def read(self, data: bytes, head: Head, request: Request, sent: int, _now: float) -> Reply | Failure:
         """Read an answer; see `Speech`."""
         if head[1] != self._version or head[2] != _RESPONSE:
             return Drop(Status.DECODE, "the reply can't be read: another version or PDU than a response to this")
+        rows = None
+        if request.prefixes and not head[3]:
+            rows = read_plain_rows(data, head[5], request.prefixes, request.non_repeaters)
         try:
-            varbinds = read_varbinds(data, head[5])
+            varbinds = rows or read_varbinds(data, head[5])
         except SnmpError as error:
             return Failure(Status.DECODE, f"the reply can't be read: {error}", sent)
         return Reply(varbinds, head[3], head[4], time.time(), sent)

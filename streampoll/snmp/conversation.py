@@ -50,7 +50,7 @@ class Conversation:
         """Note what came of a request, and return it."""
         self.requests += result.sent
         if isinstance(result, Reply):
-            self.varbinds += len(result.varbinds)
+            self.varbinds += result.count
             self.agent.asked.last_reply = result.at
             if not self.first_reply:
                 self.first_reply = result.at

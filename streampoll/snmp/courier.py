@@ -209,7 +209,7 @@ class Courier:
         if source != agent.address and source[:2] != agent.address:
             counters.foreign += 1
             return
-        result = exchange.speech.read(data, head, exchange.sendings, self._loop.time())
+        result = exchange.speech.read(data, head, exchange.request, exchange.sendings, self._loop.time())
         if type(result) is Drop:
             self._drop(source, result)
             return

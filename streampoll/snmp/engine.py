@@ -11,6 +11,7 @@ from typing import Protocol
 from streampoll.model import Asked, Status
 from streampoll.snmp.credential import Credential
 from streampoll.snmp.message import Request, Varbind
+from streampoll.snmp.plain_rows import PlainRows
 
 Address = tuple[str, int]
 """A numeric IPv4 or IPv6 address and a UDP port."""
@@ -44,14 +45,27 @@ class Agent:
 class Reply:
     """A response PDU that belongs to the request; it may still be a refusal (`error_status`)."""
 
-    __slots__ = ("at", "error_index", "error_status", "sent", "varbinds")
+    __slots__ = ("_varbinds", "at", "error_index", "error_status", "rows", "sent")
 
-    def __init__(self, varbinds: list[Varbind], error_status: int, error_index: int, at: float, sent: int) -> None:
-        self.varbinds = varbinds
+    def __init__(
+        self, varbinds: list[Varbind] | PlainRows, error_status: int, error_index: int, at: float, sent: int
+    ) -> None:
+        self.rows = None if isinstance(varbinds, list) else varbinds  # where the engine has read it as rows
+        self._varbinds = varbinds
         self.error_status = error_status  # 0: none; ErrorStatus names the others
         self.error_index = error_index  # from 1; 0: none in particular
         self.at = at  # wall clock when it arrived, seconds since the epoch
         self.sent = sent  # messages it took, retries included
+
+    @property
+    def varbinds(self) -> list[Varbind]:
+        """All that it holds."""
+        return self._varbinds if isinstance(self._varbinds, list) else self._varbinds.varbinds()
+
+    @property
+    def count(self) -> int:
+        """How many varbinds it holds."""
+        return len(self._varbinds) if isinstance(self._varbinds, list) else self._varbinds.count
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,15 +77,22 @@ class ErrorStatus(IntEnum):
 class Request:
     """What is asked: immutable, encoded once, shared by all polls that ask it."""
 
-    __slots__ = ("max_repetitions", "non_repeaters", "oids", "pdu", "tail")
+    __slots__ = ("max_repetitions", "non_repeaters", "oids", "pdu", "prefixes", "tail")
 
     def __init__(
-        self, pdu: PduType, oids: tuple[bytes, ...], *, non_repeaters: int = 0, max_repetitions: int = 0
+        self,
+        pdu: PduType,
+        oids: tuple[bytes, ...],
+        *,
+        non_repeaters: int = 0,
+        max_repetitions: int = 0,
+        prefixes: tuple[bytes, ...] = (),
     ) -> None:
         self.pdu = pdu
         self.oids = oids  # content bytes
         self.non_repeaters = non_repeaters  # of GETBULK, 0 for others
         self.max_repetitions = max_repetitions
+        self.prefixes = prefixes  # of the columns, if rows of integers are expected: an engine may give them as such
         self.tail = _encode_tail(oids, non_repeaters, max_repetitions)
 
     @property
@@ -198,20 +205,33 @@ def read_varbinds(data: bytes, start: int) -> list[Varbind]:
         SnmpError: cut off, followed by other bytes, or holding what is no varbind.
     """
     try:
-        length = data[start + 1]
-        at = start + 2 if length < 0x80 else start + length - 0x7E
-        if data[start] == SEQUENCE and spans(data, start + 1, at):
-            return _read_plain(data, at)
+        return read_plain(data, list_start(data, start))
     except IndexError:
-        pass
-    return _read_varbinds(data, start)
+        return _read_varbinds(data, start)
 
 
-def _read_plain(data: bytes, at: int) -> list[Varbind]:
+def list_start(data: bytes, start: int) -> int:
+    """Return where the first varbind of the list at `start` is.
+
+    Raises:
+        IndexError: the list is cut off, is followed by other bytes, or has no plain length.
+    """
+    length = data[start + 1]
+    at = start + 2 if length < 0x80 else start + length - 0x7E
+    if data[start] == SEQUENCE and spans(data, start + 1, at):
+        return at
+    raise IndexError
+
+
+def read_plain(data: bytes, at: int) -> list[Varbind]:
     """Read varbinds to the end of the data. The hot loop of the engine: half a microsecond each.
 
     A varbind that is not of the plain form (one-byte lengths, at most eight bytes of integer, no sign bit) is left to
-    the complete decoder. An IndexError means that the data is cut off.
+    the complete decoder.
+
+    Raises:
+        IndexError: the data is cut off.
+        SnmpError: what the complete decoder can't read.
     """
     varbinds: list[Varbind] = []
     append = varbinds.append

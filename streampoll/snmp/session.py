@@ -113,7 +113,7 @@ class Session:
         message, at = self._envelope.seal(request_id, self._moment, salt, scoped)
         return message[:at] + signer.sign(message) + message[at + signer.size :]
 
-    def read(self, data: bytes, head: HeadV3, sent: int, now: float) -> Reply | Failure:
+    def read(self, data: bytes, head: HeadV3, _request: Request, sent: int, now: float) -> Reply | Failure:
         """Read an answer; see `Speech`."""
         if head[1] != 3:
             return Drop(Status.DECODE, "the reply can't be read: it is not SNMPv3")
@@ -195,7 +195,7 @@ class Discovery:
         scoped = self._envelope.scoped(request.pdu, request_id, request.tail)
         return self._envelope.seal(request_id, self._moment, b"", scoped)[0]
 
-    def read(self, data: bytes, head: HeadV3, sent: int, _now: float) -> Reply | Failure:
+    def read(self, data: bytes, head: HeadV3, _request: Request, sent: int, _now: float) -> Reply | Failure:
         """Read an answer: any report is one, for what it carries; see `Speech`."""
         if head[1] != 3 or head.flags & LEVEL or not head.engine_id:
             return Drop(Status.DECODE, "the reply can't be read: no engine ID in answer to the question for it")

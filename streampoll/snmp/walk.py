@@ -20,7 +20,7 @@ from typing import Final
 from streampoll.errors import SnmpError
 from streampoll.model import Rows, TableTime, Value
 from streampoll.snmp.ber import COUNTER32, END_OF_MIB_VIEW, Wire, decode_arcs
-from streampoll.snmp.block import Block, increase, read_block
+from streampoll.snmp.block import Block, increase, is_block, read_block
 from streampoll.snmp.compiled import SYS_UPTIME, SYS_UPTIME_0, Column, CompiledTable, Want, cells_bytes, rows_that_fit
 from streampoll.snmp.conversation import Conversation
 from streampoll.snmp.convert import NONEXISTENT, are_counts, convert
@@ -184,36 +184,52 @@ class Walk:
                 _reset(lanes)
             if not self._deal(group, request, result.varbinds):
                 return
-            uptime, at = uptime or _uptime(result), at or result.at
+            uptime, at = uptime or _uptime(result.varbinds), at or result.at
         self._commit(lanes, at, uptime)
 
     def _take_block(self, request: Request, reply: Reply) -> bool:
         """Take a reply as whole rows; False if it has other than those."""
+        rows = reply.rows
+        if rows is not None and is_block(rows, request.prefixes, self._frontier):
+            self._note_tags(rows.tags)
+            self._append(rows.indexes, [*rows.columns], bool(rows.rest), reply.at, _uptime(rows.before))
+            return True
         lanes = self.lanes
         cells = reply.varbinds[len(request.oids) - len(lanes) :]
         block = read_block(cells, tuple([lane.prefix for lane in lanes]), self._frontier)
         if block is None:
             return False
-        indexes, columns = block.indexes, self._block_columns(block)
+        columns = self._block_columns(block)
+        self._append(block.indexes, columns, block.ended, reply.at, _uptime(reply.varbinds))
+        return True
+
+    def _append(
+        self, indexes: Sequence[bytes], columns: list[Sequence[Value]], ended: bool, at: float, uptime: int | None
+    ) -> None:
+        """Keep whole rows, up to the table's cap, and go on behind them unless the table has ended."""
         self._frontier = indexes[-1]
-        if block.ended:
-            for lane in lanes:
+        if ended:
+            for lane in self.lanes:
                 lane.done = True
         if (room := self._room(len(indexes))) < len(indexes):
             indexes, columns = indexes[:room], [column[:room] for column in columns]
         if indexes:
             self._blocks.append((indexes, columns))
-            self._note(len(indexes), reply.at, _uptime(reply))
-        return True
+            self._note(len(indexes), at, uptime)
 
     def _block_columns(self, block: Block) -> list[Sequence[Value]]:
         lanes, tags, wires = self.lanes, block.tags, block.wires
         width = len(lanes)
         if self._table.integers and are_counts(wires):
-            for lane, tag in zip(lanes, tags, strict=False):
-                lane.is32 = lane.is32 or tag == COUNTER32
+            self._note_tags(tags[:width])
             return [wires[at::width] for at in range(width)]  # type: ignore[misc]  # no Absent among them
         return [lane.convert(tags[at::width], wires[at::width]) for at, lane in enumerate(lanes)]
+
+    def _note_tags(self, tags: Sequence[int]) -> None:
+        """Note which columns came as Counter32, by the tags of a row."""
+        if COUNTER32 in tags:
+            for lane, tag in zip(self.lanes, tags, strict=True):
+                lane.is32 = lane.is32 or tag == COUNTER32
 
     def rows32(self) -> dict[str, Rows]:
         """Return which rows have each counter from a Counter32."""
@@ -240,7 +256,7 @@ class Walk:
         uptime = (SYS_UPTIME,) if self._asks_uptime() else ()
         oids = (*uptime, *(lane.prefix + frontier for lane in group))
         if not self._bulk:
-            return _request(PduType.GETNEXT, oids, 0, 0)
+            return _request(PduType.GETNEXT, oids, 0, 0, ())
         limits, width = self._talk.agent.limits, len(group)
         whole = width == len(self.lanes)
         cells = self._table.cells_bytes if whole else cells_bytes(lane.column for lane in group)
@@ -250,7 +266,8 @@ class Walk:
             max(1, (self._talk.limit - len(uptime)) // width),
             self._table.spec.max_rows - self.count + 1,
         )
-        return _request(PduType.GETBULK, oids, len(uptime), rows)
+        prefixes = tuple([lane.prefix for lane in group]) if whole and self._table.integers else ()
+        return _request(PduType.GETBULK, oids, len(uptime), rows, prefixes)
 
     def _deal(self, group: Sequence[Lane], request: Request, varbinds: Sequence[Varbind]) -> bool:
         """Deal a reply's varbinds to their columns; False if the step can't be used."""
@@ -334,9 +351,11 @@ class Walk:
 
 
 @lru_cache(maxsize=1024)
-def _request(pdu: PduType, oids: tuple[bytes, ...], non_repeaters: int, rows: int) -> Request:
+def _request(
+    pdu: PduType, oids: tuple[bytes, ...], non_repeaters: int, rows: int, prefixes: tuple[bytes, ...]
+) -> Request:
     """Encode a request once: the same agents' tables, and those of others like them, are walked by the same steps."""
-    return Request(pdu, oids, non_repeaters=non_repeaters, max_repetitions=rows)
+    return Request(pdu, oids, non_repeaters=non_repeaters, max_repetitions=rows, prefixes=prefixes)
 
 
 def _reset(lanes: Iterable[Lane]) -> None:
@@ -352,10 +371,10 @@ def _until_end(prefix: bytes, cells: Sequence[Varbind]) -> Sequence[Varbind]:
     return cells
 
 
-def _uptime(reply: Reply) -> int | None:
+def _uptime(varbinds: Sequence[Varbind]) -> int | None:
     """Read the sysUpTime that came along; None where there is none."""
-    if reply.varbinds:
-        oid, _, value = reply.varbinds[0]
+    if varbinds:
+        oid, _, value = varbinds[0]
         if oid == SYS_UPTIME_0 and isinstance(value, int):
             return value
     return None
