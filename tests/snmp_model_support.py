@@ -10,6 +10,7 @@ from streampoll.snmp import ber
 from streampoll.snmp.credential import Community, Version
 from streampoll.snmp.engine import Agent, Failure, Limits, Reply
 from streampoll.snmp.message import ErrorStatus, PduType, Request, Varbind
+from streampoll.snmp.plain_rows import read_plain_rows
 from streampoll.snmp.plan import Oid
 
 UPTIME = (1, 3, 6, 1, 2, 1, 1, 3, 0)
@@ -27,6 +28,7 @@ class ModelAgent:
     poisoned: Mapping[Oid, ErrorStatus] = field(default_factory=dict)  # OIDs that make a request fail
     swapped: bool = False  # its GET answers come under OIDs that were not asked
     vague: bool = False  # its error-index is always 0
+    rows: bool = True  # rows of integers are given as such where they are expected, as our own engine gives them
     stuck: bool = False  # GETNEXT and GETBULK give the same OIDs for ever
     asked: list[Request] = field(default_factory=list)
     agents: list[Agent] = field(default_factory=list)
@@ -78,7 +80,7 @@ class ModelAgent:
             varbinds = varbinds[: self.cut]
         if len(varbinds) > self.most:
             return self._refuse(ErrorStatus.tooBig, 0)
-        return self._reply(varbinds)
+        return self._reply(varbinds, request)
 
     def _after(self, oid: Oid) -> Varbind:
         at = bisect_right(self.oids, oid)
@@ -92,8 +94,21 @@ class ModelAgent:
     def _refuse(self, status: ErrorStatus, index: int) -> Reply:
         return Reply([], int(status), 0 if self.vague else index, 1000.0 + len(self.asked), 1)
 
-    def _reply(self, varbinds: list[Varbind]) -> Reply:
-        return Reply(varbinds, 0, 0, 1000.0 + len(self.asked), 1)
+    def _reply(self, varbinds: list[Varbind], request: Request | None = None) -> Reply:
+        rows = None
+        if request is not None and request.prefixes and self.rows:
+            data = ber.encode_tlv(ber.SEQUENCE, b"".join(map(_encoded, varbinds)))
+            rows = read_plain_rows(data, 0, request.prefixes, request.non_repeaters)
+        return Reply(rows or varbinds, 0, 0, 1000.0 + len(self.asked), 1)
+
+
+def _encoded(varbind: Varbind) -> bytes:
+    """Encode a varbind of an integer, or of nothing; any other is of a table without rows of integers."""
+    oid, tag, value = varbind
+    content = ber.encode_integer(value)[2:] if isinstance(value, int) else b""
+    if isinstance(value, str | bytes):
+        tag, content = ber.OCTET_STRING, value if isinstance(value, bytes) else value.encode()
+    return ber.encode_tlv(ber.SEQUENCE, ber.encode_tlv(ber.OBJECT_IDENTIFIER, oid) + ber.encode_tlv(tag, content))
 
 
 def agent(version: Version = Version.V2C, **limits: float) -> Agent:

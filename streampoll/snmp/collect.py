@@ -136,8 +136,13 @@ async def _shape_scalars(talk: Conversation, shape: Shape, harvest: Harvest) -> 
 
 
 async def _collect_table(talk: Conversation, table: CompiledTable, harvest: Harvest) -> None:
-    """Walk a table, join and shape it, and note what it lacks."""
-    walk = await _walk(talk, table)
+    """Walk a table, or the part of it that its filter leaves, join and shape it, and note what it lacks."""
+    walk = await sift(talk, table, table.sieve) if table.sieve is not None else None
+    if walk is None:
+        walk = Walk(talk, table)
+        await walk.run()
+        if not walk.is_plain:
+            await fill_holes(talk, walk)
     harvest.failure = walk.failure
     spec = table.spec
     if walk.stopped:
@@ -152,21 +157,12 @@ async def _collect_table(talk: Conversation, table: CompiledTable, harvest: Harv
     harvest.add(table, Table(table.names, rows, tuple(walk.times), not walk.stopped, spec.key, walk.rows32()))
     if not indexes:
         harvest.missing[spec.name] = walk.stopped or "no rows"
+    if not indexes or walk.is_plain:
         return
     for lane, column in zip(walk.lanes, columns, strict=True):
         if None in column:
             holes, name = column.count(None), f"{spec.name}.{lane.column.metric.name}"
             harvest.miss(name, lane.reason or "noSuchInstance", holes, len(indexes))
-
-
-async def _walk(talk: Conversation, table: CompiledTable) -> Walk:
-    """Walk a table, or the part of it that its filter leaves."""
-    if table.sieve is not None and (sifted := await sift(talk, table, table.sieve)) is not None:
-        return sifted
-    walk = Walk(talk, table)
-    await walk.run()
-    await fill_holes(talk, walk)
-    return walk
 
 
 async def _shape_table(talk: Conversation, table: CompiledTable, shape: Shape, walk: Walk, harvest: Harvest) -> None:

@@ -67,6 +67,7 @@ class CompiledTable:
     shape: Shape | None  # None: rows are stored as they were walked
     shared: tuple[int, ...]  # places of columns that another table looks up
     octets: Octets | None  # where it has counters that may wrap soon
+    prefixes: tuple[bytes, ...]  # of the columns
     integers: bool  # all columns are of integers that need no conversion
     cells_bytes: int  # an estimate of what a row takes in a reply, without its indexes
     sieve: "Sieve | None" = None  # for a table with a filter: the columns to walk first
@@ -200,10 +201,10 @@ def table_of(spec: TableSpec, looked_up: Collection[tuple[Oid, Kind]] = ()) -> C
     shape = shape_of_table(spec)
     names = shape.names if shape else tuple(metric.name for metric in spec.columns)
     shared = [place for place, each in enumerate(columns) if (each.metric.oid, each.metric.kind) in looked_up]
-    integers = all(column.plain is int for column in columns)
+    integers = bool(columns) and all(column.plain is int for column in columns)
     return CompiledTable(
-        spec, tuple(columns), names, shape, tuple(shared), octets_of(spec), integers, cells_bytes(columns),
-        _sieve_of(spec),
+        spec, tuple(columns), names, shape, tuple(shared), octets_of(spec), tuple(each.prefix for each in columns),
+        integers, cells_bytes(columns), _sieve_of(spec),
     )  # fmt: skip
 
 

@@ -121,7 +121,9 @@ class Walk:
         self._bulk = not (isinstance(credential, Community) and credential.version is Version.V1)
         self._has_uptime = True
         self._frontier = b""
-        self.lanes = [Lane(column, place) for place, column in enumerate(table.columns)]
+        self._ended = False  # the table has no row beyond the frontier
+        self._lanes: list[Lane] = []  # none are made for a walk that is nothing but plain rows, as most are
+        self._narrow: set[int] = set()  # places of columns that came as Counter32, as long as there are no lanes
         self.count = 0  # rows
         self._rows: dict[bytes, list[Value]] = {}
         self._blocks: list[tuple[Sequence[bytes], list[Sequence[Value]]]] = []  # behind those: indexes and columns
@@ -129,6 +131,20 @@ class Walk:
         self.stopped = ""  # why it ended before the table did; "": it did not
         self.failure: Failure | None = None  # the failure that stopped it
         self.seen: int | None = None  # rows of which a filter has kept these; None: these are all
+
+    @property
+    def is_plain(self) -> bool:
+        """True if all that came are rows of integers: there is not one hole in it, and nothing to say of a column."""
+        return not self._lanes
+
+    @property
+    def lanes(self) -> list[Lane]:
+        """The columns, one by one."""
+        if not self._lanes:
+            self._lanes = [Lane(column, place) for place, column in enumerate(self._table.columns)]
+            for lane in self._lanes:
+                lane.is32 = lane.place in self._narrow
+        return self._lanes
 
     @property
     def rows(self) -> dict[bytes, list[Value]]:
@@ -155,18 +171,57 @@ class Walk:
             indexes, columns = zip(*self._blocks, strict=True)
             return [*chain(*indexes)], [[*chain(*parts)] for parts in zip(*columns, strict=True)]
         rows = self.rows
-        return [*rows], [*zip(*rows.values(), strict=True)] or [()] * len(self.lanes)
+        return [*rows], [*zip(*rows.values(), strict=True)] or [()] * len(self._table.columns)
 
     async def run(self) -> None:
         """Walk until the table's end, its row cap, an error or the deadline."""
         try:
-            while not self.stopped and (lanes := [lane for lane in self.lanes if not lane.done]):
-                await self._step(lanes)
+            while not self.stopped and not self._ended:
+                request = None if self._lanes else self._plain_request()
+                if request is None:
+                    await self._step()
+                    continue
+                result = self._talk.note(await self._talk.send(request))
+                if isinstance(result, Failure) or not self._take_plain(request, result):
+                    self._take_whole(request, result)
         except SnmpError as error:
             self.stopped = f"decode: {error}"
 
-    async def _step(self, lanes: Sequence[Lane]) -> None:
-        """Ask once for all that are not done (in several requests where they don't fit into one)."""
+    def _plain_request(self) -> Request | None:
+        """Return the request for rows of integers that goes on in all columns; None if these are not to be expected."""
+        table, uptime = self._table, self._asks_uptime()
+        width = len(table.prefixes)
+        if not table.integers or not self._bulk or width + uptime > self._talk.limit:
+            return None
+        rows = self._rows_to_ask(table.cells_bytes, width, uptime)
+        return _request_rows(table.prefixes, self._frontier, uptime, rows)
+
+    def _take_plain(self, request: Request, reply: Reply) -> bool:
+        """Take a reply of plain rows; False if it is another."""
+        rows = reply.rows
+        if rows is None or not is_block(rows, request.prefixes, self._frontier):
+            return False
+        if COUNTER32 in rows.tags:
+            narrow = [place for place, tag in enumerate(rows.tags) if tag == COUNTER32]
+            self._narrow.update(narrow)
+            for lane in self._lanes:
+                lane.is32 = lane.is32 or lane.place in narrow
+        self._append(rows.indexes, [*rows.columns], bool(rows.rest), reply.at, _uptime(rows.before))
+        return True
+
+    def _take_whole(self, request: Request, result: Reply | Failure) -> None:
+        """Take what came of a request for all columns."""
+        lanes = self.lanes
+        if self._accept(lanes, request, result):
+            assert isinstance(result, Reply)
+            self._commit(lanes, result.at, _uptime(result.varbinds))
+
+    async def _step(self) -> None:
+        """Ask once for all columns that are not done (in several requests where they don't fit into one)."""
+        lanes = [lane for lane in self.lanes if not lane.done]
+        if not lanes:
+            self._ended = True
+            return
         groups = self._groups(lanes)
         if len(groups[0]) < len(self.lanes):  # else it may be a block, which needs no cells
             _reset(lanes)
@@ -175,25 +230,25 @@ class Walk:
         for group in groups:
             request = self._request(group)
             result = self._talk.note(await self._talk.send(request))
-            if isinstance(result, Failure) or result.error_status:
-                self._refused(group, request, result)
+            if not self._accept(group, request, result):
                 return
-            if len(group) == len(self.lanes):
-                if self._take_block(request, result):
-                    return
-                _reset(lanes)
-            if not self._deal(group, request, result.varbinds):
-                return
+            assert isinstance(result, Reply)
             uptime, at = uptime or _uptime(result.varbinds), at or result.at
         self._commit(lanes, at, uptime)
 
+    def _accept(self, group: Sequence[Lane], request: Request, result: Reply | Failure) -> bool:
+        """Take what came of a request; False if there is nothing to commit: it is kept already, or can't be used."""
+        if isinstance(result, Failure) or result.error_status:
+            self._refused(group, request, result)
+            return False
+        if len(group) == len(self.lanes):
+            if self._take_plain(request, result) or self._take_block(request, result):
+                return False
+            _reset(group)
+        return self._deal(group, request, result.varbinds)
+
     def _take_block(self, request: Request, reply: Reply) -> bool:
         """Take a reply as whole rows; False if it has other than those."""
-        rows = reply.rows
-        if rows is not None and is_block(rows, request.prefixes, self._frontier):
-            self._note_tags(rows.tags)
-            self._append(rows.indexes, [*rows.columns], bool(rows.rest), reply.at, _uptime(rows.before))
-            return True
         lanes = self.lanes
         cells = reply.varbinds[len(request.oids) - len(lanes) :]
         block = read_block(cells, tuple([lane.prefix for lane in lanes]), self._frontier)
@@ -208,9 +263,7 @@ class Walk:
     ) -> None:
         """Keep whole rows, up to the table's cap, and go on behind them unless the table has ended."""
         self._frontier = indexes[-1]
-        if ended:
-            for lane in self.lanes:
-                lane.done = True
+        self._ended = ended
         if (room := self._room(len(indexes))) < len(indexes):
             indexes, columns = indexes[:room], [column[:room] for column in columns]
         if indexes:
@@ -221,18 +274,16 @@ class Walk:
         lanes, tags, wires = self.lanes, block.tags, block.wires
         width = len(lanes)
         if self._table.integers and are_counts(wires):
-            self._note_tags(tags[:width])
+            for lane, tag in zip(lanes, tags, strict=False):
+                lane.is32 = lane.is32 or tag == COUNTER32
             return [wires[at::width] for at in range(width)]  # type: ignore[misc]  # no Absent among them
         return [lane.convert(tags[at::width], wires[at::width]) for at, lane in enumerate(lanes)]
 
-    def _note_tags(self, tags: Sequence[int]) -> None:
-        """Note which columns came as Counter32, by the tags of a row."""
-        if COUNTER32 in tags:
-            for lane, tag in zip(self.lanes, tags, strict=True):
-                lane.is32 = lane.is32 or tag == COUNTER32
-
     def rows32(self) -> dict[str, Rows]:
         """Return which rows have each counter from a Counter32."""
+        if self.is_plain:
+            columns = self._table.columns
+            return {columns[place].metric.name: range(self.count) for place in sorted(self._narrow)}
         found: dict[str, Rows] = {}
         for lane in self.lanes:
             if lane.is32:
@@ -257,17 +308,22 @@ class Walk:
         oids = (*uptime, *(lane.prefix + frontier for lane in group))
         if not self._bulk:
             return _request(PduType.GETNEXT, oids, 0, 0, ())
-        limits, width = self._talk.agent.limits, len(group)
+        width = len(group)
         whole = width == len(self.lanes)
         cells = self._table.cells_bytes if whole else cells_bytes(lane.column for lane in group)
-        rows = min(
-            limits.max_repetitions,
-            rows_that_fit(cells + width * (len(frontier) or 2), limits.max_reply_bytes),
-            max(1, (self._talk.limit - len(uptime)) // width),
-            self._table.spec.max_rows - self.count + 1,
-        )
+        rows = self._rows_to_ask(cells, width, len(uptime))
         prefixes = tuple([lane.prefix for lane in group]) if whole and self._table.integers else ()
         return _request(PduType.GETBULK, oids, len(uptime), rows, prefixes)
+
+    def _rows_to_ask(self, cells: int, width: int, uptime: int) -> int:
+        """Return how many rows to ask for, of so many columns that take so many bytes without their indexes."""
+        limits = self._talk.agent.limits
+        return min(
+            limits.max_repetitions,
+            rows_that_fit(cells + width * (len(self._frontier) or 2), limits.max_reply_bytes),
+            max(1, (self._talk.limit - uptime) // width),
+            self._table.spec.max_rows - self.count + 1,
+        )
 
     def _deal(self, group: Sequence[Lane], request: Request, varbinds: Sequence[Varbind]) -> bool:
         """Deal a reply's varbinds to their columns; False if the step can't be used."""
@@ -348,6 +404,13 @@ class Walk:
         """Note that rows came."""
         self.count += count
         self.times.append(TableTime(count, at, uptime))
+
+
+@lru_cache(maxsize=1024)
+def _request_rows(prefixes: tuple[bytes, ...], frontier: bytes, uptime: bool, rows: int) -> Request:
+    """Encode a request for rows of integers once."""
+    oids = ((SYS_UPTIME,) if uptime else ()) + tuple([prefix + frontier for prefix in prefixes])
+    return _request(PduType.GETBULK, oids, int(uptime), rows, prefixes)
 
 
 @lru_cache(maxsize=1024)
