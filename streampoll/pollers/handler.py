@@ -54,6 +54,17 @@ class PollPorts:
     loop_time: Callable[[], float] = _loop_time  # the clock that deadlines are told by
 
 
+@dataclass(slots=True)  # one is made for every poll: frozen, that takes four times as long
+class DuePoll:
+    """A poll that is to be made, or was too late to be."""
+
+    entry: Entry
+    target: Target
+    started: float  # by Redis' clock
+    deadline: float  # by the loop's
+    outcome: Outcome | None = None  # what is known of it without asking
+
+
 class PollHandler:
     """Polls devices and hands each outcome to the results stream of its shard."""
 
@@ -77,13 +88,25 @@ class PollHandler:
         await self._ports.close()
 
     async def handle(self, batch: Sequence[Delivered]) -> Sequence[Disposition]:
-        """Poll each device of the batch, in order; nearly always it is one."""
-        dispositions = []
+        """Poll each device of the batch, in order; nearly always it is one.
+
+        What waits for a device is in this one coroutine: there are as many as polls in flight.
+        """
+        dispositions: list[Disposition] = []
         for delivered in batch:
-            dispositions.append(await self._serve(delivered))  # noqa: PERF401 - a comprehension is one coroutine more
+            work = self._read(delivered)
+            if not isinstance(work, DuePoll):
+                dispositions.append(work)
+                continue
+            try:
+                outcome = work.outcome or await self._ports.poll(work.target, work.deadline)
+            except Exception as error:  # noqa: BLE001 - a bug of a poller is an outcome too
+                outcome = self._bug(delivered, work, error)
+            dispositions.append(self._finish(delivered, work.entry, work.target.device, outcome, work.started))
         return dispositions
 
-    async def _serve(self, delivered: Delivered) -> Disposition:
+    def _read(self, delivered: Delivered) -> DuePoll | Disposition:
+        """Return what is to be polled, and whether it still is; or what becomes of an entry that is no poll."""
         entry = delivered.entry
         if entry is None or entry.kind != Kind.POLL:
             return not_known(delivered, "", partial(self.fail, delivered, Status.ERROR))
@@ -91,30 +114,27 @@ class PollHandler:
             target, _ = decode_target(entry.body)
         except EntryError as error:
             return not_known(delivered, str(error), partial(self.fail, delivered, Status.ERROR))
-        started = self._ports.now()
-        if entry.expiry and started >= entry.expiry:
-            outcome = Outcome(Status.EXPIRED, f"not polled: its next slot began {started - entry.expiry:.1f} s before")
-        else:
-            limit_s = entry.expiry - started if entry.expiry else math.inf
-            try:
-                outcome = await self._ports.poll(target, self._ports.loop_time() + limit_s)
-            except Exception as error:  # noqa: BLE001 - a bug of a poller is an outcome too
-                outcome = self._bug(delivered, target, entry, error)
-            if outcome.half_wrap_s and entry.expiry:
-                self._wraps.note(target.device, outcome, entry.expiry - entry.slot)
-        return self._finish(delivered, entry, target.device, outcome, started)
+        started, expiry = self._ports.now(), entry.expiry
+        if not expiry:
+            return DuePoll(entry, target, started, math.inf)
+        if started < expiry:
+            return DuePoll(entry, target, started, self._ports.loop_time() + expiry - started)
+        expired = Outcome(Status.EXPIRED, f"not polled: its next slot began {started - expiry:.1f} s before")
+        return DuePoll(entry, target, started, 0.0, expired)
 
-    def _bug(self, delivered: Delivered, target: Target, entry: Entry, error: Exception) -> Outcome:
+    def _bug(self, delivered: Delivered, work: DuePoll, error: Exception) -> Outcome:
         """Make an outcome of a bug; the first of its kind is logged."""
         name = type(error).__name__
         if name not in self._bugs:
             self._bugs.add(name)
-            extra = about(entry.job, target.device, entry.slot, delivered.shard)
-            log.error("device %s: a bug in its poller", target.device, exc_info=error, extra=extra)
+            extra = about(work.entry.job, work.target.device, work.entry.slot, delivered.shard)
+            log.error("device %s: a bug in its poller", work.target.device, exc_info=error, extra=extra)
         return Outcome(Status.ERROR, f"a bug in the poller: {name}: {error}")
 
     def _finish(self, delivered: Delivered, entry: Entry, device: str, outcome: Outcome, started: float) -> Finish:
         done = self._ports.now()
+        if outcome.half_wrap_s and entry.expiry:
+            self._wraps.note(device, outcome, entry.expiry - entry.slot)
         self.counts.note(outcome, done - started, started - entry.slot)
         if outcome.status > _LAST_ANSWERED or (entry.job, device) in self._failing.spells:
             self._failing.note((entry.job, device), outcome, entry.slot, delivered.shard, done)

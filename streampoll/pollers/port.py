@@ -3,7 +3,7 @@
 A new protocol is a poller, the type of its plans, and a reader each for its profiles and its credentials.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from streampoll.model import Outcome, Target
@@ -16,7 +16,7 @@ class Poller(Protocol):
     def wall_limit_s(self) -> float:
         """A poll ends after this, with what it has."""
 
-    async def poll(self, target: Target, plan: Any, credential: Any, deadline: float) -> Outcome:
+    def poll(self, target: Target, plan: Any, credential: Any, deadline: float) -> Awaitable[Outcome]:
         """Poll a device until `deadline` (the loop's time); whatever the device does is an outcome.
 
         `plan` is of the type that the poller is known by; `credential` is one of its protocol, None if it needs none.

@@ -4,7 +4,7 @@ The engine and its sockets are made at the first poll, so in the forked child an
 with `engine = "pysnmp"`, which is imported only then.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
@@ -79,26 +79,44 @@ class SnmpPoller:
         """A poll ends after this, with what it has."""
         return self._settings.wall_limit_s
 
-    async def poll(self, target: Target, plan: CollectPlan, credential: Credential, deadline: float) -> Outcome:
+    def poll(
+        self, target: Target, plan: CollectPlan, credential: Credential, deadline: float
+    ) -> Awaitable[Outcome]:  # fmt: skip
         """Poll a target until `deadline` (the loop's time); whatever happens is an outcome."""
+        address = canonical(target.address)
+        if address is None:
+            return self._poll_name(target, plan, credential, deadline)
+        return self._poll_at(address, target, plan, credential, deadline)
+
+    async def _poll_name(self, target: Target, plan: CollectPlan, credential: Credential, deadline: float) -> Outcome:
         try:
-            if (asked := target.overrides.get("snmp.version")) is not None:
-                credential = self._in_version(credential, asked)
-            limits = self._limits if not target.overrides else _limits(self._limits, target.overrides)
-            if not isinstance(credential, Community):
-                limits = _with_v3_heads(limits)
-            port = target.port or self._settings.port
-            if not 0 < port < 65_536:
-                raise _Unusable(f"port {port} is none: write a number from 1 to 65535")
-            address = canonical(target.address) or await self._resolver.resolve(target.address)
-            agent = Agent((address, port), credential, limits)
-        except _Unusable as error:
-            return Outcome(Status.CONFIG, str(error))
+            address = await self._resolver.resolve(target.address)
         except OSError as error:
             return Outcome(Status.UNREACHABLE, f"{target.address!r} has no address: {error.strerror or error}")
+        return await self._poll_at(address, target, plan, credential, deadline)
+
+    def _poll_at(
+        self, address: str, target: Target, plan: CollectPlan, credential: Credential, deadline: float
+    ) -> Awaitable[Outcome]:
+        try:
+            agent = self._agent(address, target, credential)
+        except _Unusable as error:
+            return _said(Outcome(Status.CONFIG, str(error)))
         if self._collector is None:
             self._collector = self._open()
-        return await self._collector.collect(agent, plan, deadline)
+        return self._collector.collect(agent, plan, deadline)
+
+    def _agent(self, address: str, target: Target, credential: Credential) -> Agent:
+        """Return whom to ask. Raises _Unusable: not as it is configured."""
+        if (asked := target.overrides.get("snmp.version")) is not None:
+            credential = self._in_version(credential, asked)
+        limits = self._limits if not target.overrides else _limits(self._limits, target.overrides)
+        if not isinstance(credential, Community):
+            limits = _with_v3_heads(limits)
+        port = target.port or self._settings.port
+        if not 0 < port < 65_536:
+            raise _Unusable(f"port {port} is none: write a number from 1 to 65535")
+        return Agent((address, port), credential, limits)
 
     def learned(self, target: Target) -> Mapping[str, int]:
         """Return the request sizes and the silence of a target, where they are not as usual."""
@@ -136,6 +154,10 @@ class SnmpPoller:
         else:
             self._engine = self._wire = WireEngine(self._settings)
         return Collector(self._engine, self._memory)
+
+
+async def _said(outcome: Outcome) -> Outcome:
+    return outcome
 
 
 @lru_cache(maxsize=4096)

@@ -249,12 +249,26 @@ class Consumer:
         return task
 
     async def _run(self, attempt: Attempt) -> None:
-        """Attempt a batch, settle it, and make room for the next."""
+        """Attempt a batch; whatever happens, each entry has a disposition then.
+
+        What waits for the handler is in this one coroutine: there are as many as polls in flight.
+        """
+        batch = attempt.batch
+        dispositions: Sequence[Disposition]
         try:
-            dispositions = await self._attempt(attempt)
+            unfit = await self._note(attempt) if attempt.care is not Care.NONE else None
+            dispositions = [unfit] if unfit else self._answered(batch, await self._handler.handle(batch))
+        except asyncio.CancelledError as cancelled:
+            dispositions = self._interrupted(attempt, cancelled)
+        except Exception as error:  # noqa: BLE001 - a bug of a handler costs the entry that meets it
+            dispositions = await self._after_bug(attempt, error)
         finally:  # not by callbacks of the task: each would be a turn of the loop
             self._attempts.discard(attempt)
             self._around.solitude.end(attempt.task)
+        self._conclude(attempt, dispositions)
+
+    def _conclude(self, attempt: Attempt, dispositions: Sequence[Disposition]) -> None:
+        """Settle a batch, and make room for the next."""
         batch = attempt.batch
         self._serving -= len(batch)
         if attempt.care is not Care.NONE:
@@ -266,28 +280,19 @@ class Consumer:
                 self._settler.add(delivered, disposition)
         self._start()
 
-    async def _attempt(self, attempt: Attempt) -> Sequence[Disposition]:
-        """Run the handler; return a disposition for each entry, whatever happens."""
-        try:
-            if attempt.care is not Care.NONE and (unfit := await self._note(attempt)):
-                return [unfit]
-            try:
-                return self._answered(attempt.batch, await self._handler.handle(attempt.batch))
-            except Exception as error:  # noqa: BLE001 - a bug of a handler costs the entry that meets it
-                return await self._after_bug(attempt.batch, error)
-        except asyncio.CancelledError:
-            if attempt.ended is None or attempt.task is None:
-                raise
-            attempt.task.uncancel()
-            return self._interrupted(attempt)
-
     def _answered(self, batch: Sequence[Delivered], dispositions: Sequence[Disposition]) -> Sequence[Disposition]:
         """Return what a handler answered, if it is an answer for each entry."""
         if len(dispositions) == len(batch):
             return dispositions
         return self._fail(batch, f"the handler answered {len(dispositions)} of {len(batch)} entries")
 
-    async def _after_bug(self, batch: Sequence[Delivered], error: Exception) -> Sequence[Disposition]:
+    async def _after_bug(self, attempt: Attempt, error: Exception) -> Sequence[Disposition]:
+        try:
+            return await self._find_bug(attempt.batch, error)
+        except asyncio.CancelledError as cancelled:
+            return self._interrupted(attempt, cancelled)
+
+    async def _find_bug(self, batch: Sequence[Delivered], error: Exception) -> Sequence[Disposition]:
         """Find the entry that meets a bug in the handler, by halves; it keeps none of the others waiting."""
         if len(batch) == 1:
             log.error("%s: a bug in the handler", self.queue, exc_info=error, extra=_about(batch[0]))
@@ -298,14 +303,18 @@ class Consumer:
     async def _handle_part(self, batch: Sequence[Delivered]) -> Sequence[Disposition]:
         try:
             return self._answered(batch, await self._handler.handle(batch))
-        except Exception as error:  # noqa: BLE001 - see there
-            return await self._after_bug(batch, error)
+        except Exception as error:  # noqa: BLE001 - it is found again, in a smaller part
+            return await self._find_bug(batch, error)
 
     def _fail(self, batch: Sequence[Delivered], cause: str) -> Sequence[Disposition]:
         self.counts.failed += len(batch)
         return [self._handler.fail(delivered, Status.ERROR, cause) for delivered in batch]
 
-    def _interrupted(self, attempt: Attempt) -> Sequence[Disposition]:
+    def _interrupted(self, attempt: Attempt, cancelled: asyncio.CancelledError) -> Sequence[Disposition]:
+        """Say what becomes of a batch that we cancelled ourselves; any other cancellation goes on."""
+        if attempt.ended is None or attempt.task is None:
+            raise cancelled
+        attempt.task.uncancel()
         self.counts.failed += len(attempt.batch)
         if attempt.ended is Ended.SOFT_LIMIT:
             cause = f"soft limit of {self._limits.soft_limit_s:g} s"

@@ -7,10 +7,10 @@ from typing import Any
 
 from streampoll.errors import RedisUnavailable, UnavailableError
 from streampoll.model import QueueClass, Status
-from streampoll.pollers.handler import PollHandler
+from streampoll.pollers.handler import DuePoll, PollHandler
 from streampoll.results.batch import Record
 from streampoll.results.store import Store
-from streampoll.shards.entries import Delivered, decode_target
+from streampoll.shards.entries import Delivered
 from streampoll.shards.memory import MemoryStreams
 from streampoll.shards.memory_server import MemoryShard
 from streampoll.shards.memory_stream import Pending, id_of
@@ -142,12 +142,11 @@ class ForgetsToRenew(Consumer):
 class PollsTheExpired(PollHandler):
     """Polls whatever is delivered."""
 
-    async def _serve(self, delivered: Delivered) -> Disposition:
-        assert delivered.entry
-        target, _ = decode_target(delivered.entry.body)
-        started = self._ports.now()
-        outcome = await self._ports.poll(target, self._ports.loop_time() + delivered.entry.expiry - started)
-        return self._finish(delivered, delivered.entry, target.device, outcome, started)
+    def _read(self, delivered: Delivered) -> DuePoll | Disposition:
+        work = super()._read(delivered)
+        if isinstance(work, DuePoll) and work.outcome:
+            return replace(work, outcome=None, deadline=self._ports.loop_time() - 1.0)
+        return work
 
 
 class SendsAgain(Client):
