@@ -1,12 +1,17 @@
 """The consume loop: what becomes of an entry, whatever the handler, the lease and the process do."""
 
 import asyncio
+import time
+
+import pytest
 
 from streampoll.errors import RedisPartlyUnavailable, RedisUnavailable
 from streampoll.model import QueueClass
+from streampoll.shards.entries import Delivered
 from streampoll.shards.memory import MemoryStreams
 from streampoll.shards.port import Released
 from streampoll.worker.port import Release, Retry
+from streampoll.worker.quarantine import Solitude
 from tests.waiting import eventually_async
 from tests.worker_support import POLLING, FakeHandler, consuming, entry, filled, finished, is_done, new_server, rows
 
@@ -284,6 +289,74 @@ async def test_an_entry_that_is_lost_and_comes_back_while_its_batch_is_served_is
         await eventually_async(lambda: is_done(server))
         await eventually_async(lambda: consumer.in_flight == consumer.held == 0)
     assert await rows(server) == [b"attempt 2"] * 2
+
+
+async def test_of_two_attempts_at_an_entry_the_loss_of_the_later_lease_cancels_the_later():
+    cancelled: list[int] = []
+    served: list[int] = []
+    first_may_end = asyncio.Event()
+
+    async def wait(batch):
+        served.append(batch[0].delivery)
+        attempt = len(served)
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            cancelled.append(attempt)
+            if attempt == 1:
+                await first_may_end.wait()  # it does not heed its cancellation, for a while
+            raise
+
+    server = await filled()
+    async with consuming(server, FakeHandler(wait), concurrency=4) as consumer:
+        await eventually_async(lambda: len(served) == 1)
+        for attempt in (1, 2):
+            server.away = True
+            await eventually_async(lambda attempt=attempt: cancelled == list(range(1, attempt + 1)))
+            server.away = False
+            await eventually_async(lambda attempt=attempt: len(served) == attempt + 1)
+        first_may_end.set()
+        await eventually_async(lambda: consumer.in_flight == len(consumer.attempts) == 1)
+
+
+async def test_an_attempt_that_is_lost_before_its_first_step_gives_its_slot_back():
+    """As when the loop stood still: a slot is free, the next attempt starts, and then the loss of its lease is told."""
+    server, handler = await filled(), FakeHandler()
+    async with consuming(server, handler, concurrency=0) as consumer:
+        await eventually_async(lambda: is_done(server))
+        handler.seen.clear()
+        lost = Delivered(POLLING, 0, b"1-1", entry(), 1, time.monotonic())
+        consumer._admit([lost])
+        assert consumer.in_flight == 1
+        consumer._leases._give_up([lost])
+        await eventually_async(lambda: not consumer.in_flight and not consumer.attempts)
+        consumer.stop_reading()
+        await eventually_async(lambda: consumer.drained)
+        assert consumer._around.slots.free(POLLING) == 4
+        assert not handler.seen, "it was served without a lease"
+
+
+@pytest.mark.parametrize("end", ["well", "with a bug", "by the soft limit"])
+async def test_of_attempts_that_are_over_nothing_is_left(end):
+    async def serve(batch):
+        if end == "with a bug":
+            raise RuntimeError("planted")
+        if end == "by the soft limit":
+            await asyncio.Event().wait()
+        return [finished(delivered, b"ok") for delivered in batch]
+
+    server, solitude = await filled(6), Solitude()
+    soft_limit_s = 0.1 if end == "by the soft limit" else 0.0
+    async with consuming(server, FakeHandler(serve), solitude=solitude, soft_limit_s=soft_limit_s) as consumer:
+
+        async def all_done() -> bool:
+            consumer.enforce()
+            return await is_done(server)
+
+        await eventually_async(all_done)
+        await eventually_async(lambda: not consumer.in_flight)
+        assert not consumer.attempts
+        assert not solitude._attempts
 
 
 async def test_a_drain_waits_for_the_read_under_way_and_hands_back_what_it_brings():

@@ -31,12 +31,18 @@ class Attempt:
     care: Care = Care.NONE
     task: "asyncio.Task[None] | None" = None
     ended: Ended | None = None
+    begun: bool = False  # its task has taken its first step
 
     def cancel(self, why: Ended) -> None:
-        """End it early; the first reason counts."""
+        """End it early; the first reason counts.
+
+        One that has not begun ends as it begins: a task that is cancelled before its first step runs nothing at all,
+        not even what gives its slot back.
+        """
         if self.ended is None and self.task is not None:
             self.ended = why
-            self.task.cancel()
+            if self.begun:
+                self.task.cancel()
 
 
 @dataclass(frozen=True, slots=True)

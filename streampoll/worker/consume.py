@@ -254,15 +254,18 @@ class Consumer:
         What waits for the handler is in this one coroutine: there are as many as polls in flight.
         """
         batch = attempt.batch
+        attempt.begun = True
         dispositions: Sequence[Disposition]
         try:
+            if attempt.ended:
+                raise asyncio.CancelledError
             unfit = await self._note(attempt) if attempt.care is not Care.NONE else None
             dispositions = [unfit] if unfit else self._answered(batch, await self._handler.handle(batch))
         except asyncio.CancelledError as cancelled:
             dispositions = self._interrupted(attempt, cancelled)
         except Exception as error:  # noqa: BLE001 - a bug of a handler costs the entry that meets it
             dispositions = await self._after_bug(attempt, error)
-        finally:  # not by callbacks of the task: each would be a turn of the loop
+        finally:  # here and not in callbacks of the task, which the loop would have to run one by one
             self._attempts.discard(attempt)
             self._around.solitude.end(attempt.task)
         self._conclude(attempt, dispositions)
