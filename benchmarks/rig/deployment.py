@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import asyncpg
+import redis
 
 from benchmarks.rig.processes import Ended, end, tail, wait_until
 from benchmarks.rig.roles import Memory, Roles, spent
@@ -92,6 +93,7 @@ class Window:
     memory: Mapping[str, Memory]
     requests: float  # a poll
     varbinds: float  # a poll
+    round_trips: float  # a poll: how often Redis read what somebody had sent, be it one command or many
 
     @property
     def polls_per_s(self) -> float:
@@ -174,16 +176,17 @@ class Deployment:
         """Watch for a while, after a warm-up."""
         time.sleep(warm_s)
         roles = self.roles
-        rows, counts, cpu_s, began = self.rows(), self.counts(), roles.cpu_s(), time.monotonic()
+        rows, counts, reads = self.rows(), self.counts(), self.redis_reads()
+        cpu_s, began = roles.cpu_s(), time.monotonic()
         since = int(time.time()) + 1
         time.sleep(seconds)
         spent_s, took_s = spent(cpu_s, roles.cpu_s()), time.monotonic() - began
-        polls, done = self.rows() - rows, self.counts()
+        polls, done, reads = self.rows() - rows, self.counts(), self.redis_reads() - reads
         done.subtract(counts)
         memory, counted = roles.memory(), max(done["polls"], 1)
         return Window(
             since, took_s, polls, spent_s, memory, round(done["requests"] / counted, 2),
-            round(done["varbinds"] / counted, 2),
+            round(done["varbinds"] / counted, 2), round(reads / max(polls, 1), 3),
         )  # fmt: skip
 
     def settle(self, since: int) -> dict[str, Any]:
@@ -203,6 +206,11 @@ class Deployment:
     def rows(self) -> int:
         """Return how many polls are stored."""
         return int(self.query("SELECT count(*) FROM polls")[0][0])
+
+    def redis_reads(self) -> int:
+        """Return how often Redis has read from its clients."""
+        with redis.Redis.from_url(self.servers.redis_url) as client:
+            return int(client.info("stats")["total_reads_processed"])
 
     def answered(self) -> int:
         """Return how many polls are stored that got all they asked for."""
