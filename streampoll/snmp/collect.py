@@ -87,10 +87,20 @@ async def _collect_rest(talk: Conversation, compiled: CompiledPlan, harvest: Har
     if compiled.shape is not None:
         await _shape_scalars(talk, compiled.shape, harvest)
     for table in compiled.tables:
-        if harvest.failure is None:
-            await _collect_table(talk, table, harvest)
-        else:
+        if harvest.failure is not None:
             harvest.missing[table.spec.name] = f"not asked after {harvest.failure.status.word}"
+            continue
+        walk = await sift(talk, table, table.sieve) if table.sieve is not None else None
+        if walk is None:
+            walk = Walk(talk, table)
+            await walk.run()  # here, since each coroutine that a walk waits under costs it a microsecond
+            if not walk.is_plain:
+                await fill_holes(talk, walk)
+        _note_walk(table, walk, harvest)
+        if table.shape is None:
+            _keep_table(table, walk, harvest)
+        else:
+            await _shape_table(talk, table, table.shape, walk, harvest)
     if compiled.tables is not compiled.tables_in_order:
         harvest.order_tables(table.spec.name for table in compiled.tables_in_order)
 
@@ -135,23 +145,18 @@ async def _shape_scalars(talk: Conversation, shape: Shape, harvest: Harvest) -> 
             harvest.miss(name, grid.reasons.get(name, NO_FACTOR))
 
 
-async def _collect_table(talk: Conversation, table: CompiledTable, harvest: Harvest) -> None:
-    """Walk a table, or the part of it that its filter leaves, join and shape it, and note what it lacks."""
-    walk = await sift(talk, table, table.sieve) if table.sieve is not None else None
-    if walk is None:
-        walk = Walk(talk, table)
-        await walk.run()
-        if not walk.is_plain:
-            await fill_holes(talk, walk)
+def _note_walk(table: CompiledTable, walk: Walk, harvest: Harvest) -> None:
+    """Note how a walk ended, and what other tables may look up in it."""
     harvest.failure = walk.failure
-    spec = table.spec
     if walk.stopped:
-        harvest.troubles.append(f"table {spec.name}: {walk.stopped}")
+        harvest.troubles.append(f"table {table.spec.name}: {walk.stopped}")
     elif table.shared and walk.seen is None:
         harvest.known.learn(walk, table.shared)
-    if table.shape is not None:
-        await _shape_table(talk, table, table.shape, walk, harvest)
-        return
+
+
+def _keep_table(table: CompiledTable, walk: Walk, harvest: Harvest) -> None:
+    """Keep the rows as they were walked, and note what they lack."""
+    spec = table.spec
     indexes, columns = walk.columns()
     rows = ColumnRows([[index_text(index) for index in indexes], *columns])
     harvest.add(table, Table(table.names, rows, tuple(walk.times), not walk.stopped, spec.key, walk.rows32()))

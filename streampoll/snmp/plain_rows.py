@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Final
 
 from streampoll.errors import SnmpError
+from streampoll.model import Value
 from streampoll.snmp.ber import OBJECT_IDENTIFIER, SEQUENCE
 from streampoll.snmp.message import Varbind, list_start, read_plain, read_varbinds
 
@@ -33,7 +34,7 @@ class PlainRows:
         start: int,
         before: list[Varbind],
         indexes: tuple[bytes, ...],
-        columns: list[list[int]],
+        columns: list[list[Value]],
         tags: list[int],
         rest: list[Varbind],
     ) -> None:
@@ -41,7 +42,7 @@ class PlainRows:
         self._start = start  # of the varbind list
         self.before = before  # the varbinds before the rows
         self.indexes = indexes
-        self.columns = columns  # values
+        self.columns = columns  # values, all of them integers; the walk that takes them may append to them
         self.tags = tags  # of the first row
         self.rest = rest  # the varbinds behind the rows
         self.count = len(before) + len(indexes) * len(columns) + len(rest)  # of varbinds

@@ -14,7 +14,6 @@ the walk as an error.
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from functools import lru_cache
-from itertools import chain
 from typing import Final
 
 from streampoll.errors import SnmpError
@@ -126,7 +125,7 @@ class Walk:
         self._narrow: set[int] = set()  # places of columns that came as Counter32, as long as there are no lanes
         self.count = 0  # rows
         self._rows: dict[bytes, list[Value]] = {}
-        self._blocks: list[tuple[Sequence[bytes], list[Sequence[Value]]]] = []  # behind those: indexes and columns
+        self._block: tuple[list[bytes], list[list[Value]]] | None = None  # rows behind those: indexes and columns
         self.times: list[TableTime] = []
         self.stopped = ""  # why it ended before the table did; "": it did not
         self.failure: Failure | None = None  # the failure that stopped it
@@ -149,14 +148,15 @@ class Walk:
     @property
     def rows(self) -> dict[bytes, list[Value]]:
         """The rows, by index, in the table's order; cells may be changed in them."""
-        for indexes, columns in self._blocks:
+        if self._block is not None:
+            indexes, columns = self._block
             self._rows.update(zip(indexes, map(list, zip(*columns, strict=True)), strict=True))
-        self._blocks.clear()
+            self._block = None
         return self._rows
 
     @rows.setter
     def rows(self, rows: dict[bytes, list[Value]]) -> None:
-        self._rows, self._blocks, self.count = rows, [], len(rows)
+        self._rows, self._block, self.count = rows, None, len(rows)
 
     def column(self, place: int) -> tuple[Sequence[bytes], Sequence[Value]]:
         """Return the rows' indexes, and the values of one column."""
@@ -165,11 +165,8 @@ class Walk:
 
     def columns(self) -> tuple[Sequence[bytes], Sequence[Sequence[Value]]]:
         """Return the rows' indexes, and the values of each column."""
-        if not self._rows and len(self._blocks) == 1:
-            return self._blocks[0]
-        if not self._rows and self._blocks:
-            indexes, columns = zip(*self._blocks, strict=True)
-            return [*chain(*indexes)], [[*chain(*parts)] for parts in zip(*columns, strict=True)]
+        if not self._rows and self._block is not None:
+            return self._block
         rows = self.rows
         return [*rows], [*zip(*rows.values(), strict=True)] or [()] * len(self._table.columns)
 
@@ -206,7 +203,7 @@ class Walk:
             self._narrow.update(narrow)
             for lane in self._lanes:
                 lane.is32 = lane.is32 or lane.place in narrow
-        self._append(rows.indexes, [*rows.columns], bool(rows.rest), reply.at, _uptime(rows.before))
+        self._append(rows.indexes, rows.columns, bool(rows.rest), reply.at, _uptime(rows.before))
         return True
 
     def _take_whole(self, request: Request, result: Reply | Failure) -> None:
@@ -259,24 +256,30 @@ class Walk:
         return True
 
     def _append(
-        self, indexes: Sequence[bytes], columns: list[Sequence[Value]], ended: bool, at: float, uptime: int | None
+        self, indexes: Sequence[bytes], columns: list[list[Value]], ended: bool, at: float, uptime: int | None
     ) -> None:
         """Keep whole rows, up to the table's cap, and go on behind them unless the table has ended."""
         self._frontier = indexes[-1]
         self._ended = ended
         if (room := self._room(len(indexes))) < len(indexes):
             indexes, columns = indexes[:room], [column[:room] for column in columns]
-        if indexes:
-            self._blocks.append((indexes, columns))
-            self._note(len(indexes), at, uptime)
+        if not indexes:
+            return
+        if self._block is None:
+            self._block = [*indexes], columns
+        else:
+            self._block[0].extend(indexes)
+            for column, more in zip(self._block[1], columns, strict=True):
+                column += more
+        self._note(len(indexes), at, uptime)
 
-    def _block_columns(self, block: Block) -> list[Sequence[Value]]:
+    def _block_columns(self, block: Block) -> list[list[Value]]:
         lanes, tags, wires = self.lanes, block.tags, block.wires
         width = len(lanes)
         if self._table.integers and are_counts(wires):
             for lane, tag in zip(lanes, tags, strict=False):
                 lane.is32 = lane.is32 or tag == COUNTER32
-            return [wires[at::width] for at in range(width)]  # type: ignore[misc]  # no Absent among them
+            return [[*wires[at::width]] for at in range(width)]  # type: ignore[list-item]  # no Absent among them
         return [lane.convert(tags[at::width], wires[at::width]) for at, lane in enumerate(lanes)]
 
     def rows32(self) -> dict[str, Rows]:
