@@ -24,6 +24,7 @@ THREADS = 10
 SCHEMAS = ("/usr/share/doc/cacti/cacti.sql", "/usr/share/cacti/conf_templates/cacti.sql")
 PROGRAMS = ("spine", "mariadbd", "mariadb-install-db", "mariadb")
 _PATH = "/usr/sbin:/usr/bin:/usr/local/bin"
+_ROOM = "--max-heap-table-size=2G"  # its output table is in memory; by default it is full after 2,900 polls
 _INSTEAD_OF_TEXT = "1.3.6.1.2.1.31.1.1.1.8.1"  # ifHCInMulticastPkts
 _CONFIGURATION = "DB_Host 127.0.0.1\nDB_Database cacti\nDB_User cacti\nDB_Pass cacti\nDB_Port {port}\nPoller 1\n"
 _ACCESS = """
@@ -107,7 +108,7 @@ def _database(where: Path, programs: dict[str, str]) -> Iterator[Database]:
         os.chown(where, pwd.getpwnam("nobody").pw_uid, -1)
     command = [
         programs["mariadbd"], "--no-defaults", f"--datadir={data}", f"--socket={socket}", f"--port={port}",
-        "--bind-address=127.0.0.1", f"--pid-file={where / 'pid'}", *user,
+        "--bind-address=127.0.0.1", f"--pid-file={where / 'pid'}", _ROOM, *user,
     ]  # fmt: skip
     with running(command, log) as process:
         wait_until(socket.exists, START_S, f"MariaDB\n{tail(log)}")
