@@ -65,6 +65,29 @@ async def bench(dsn: str, now: float = NOON + 2.5, store_dsn: str = "", **settin
         await connection.close()
 
 
+async def many_rows(b: Bench, rows: int = 30_000) -> None:
+    """Store walks of 1,200 bytes, a hundred a slot from noon on, and vacuum: what plans are to be judged by."""
+    await b.handle(result_entry())
+    await b.connection.execute("INSERT INTO devices (name, hash) SELECT 'd' || n, n FROM generate_series(1, 2999) n")
+    await b.connection.execute(
+        "INSERT INTO polls SELECT to_timestamp($1::bigint + 1 + n / 100), 1 + n % 3000, 0, n % 2000, 1, 0, $3"
+        " FROM generate_series(0, $2::bigint - 1) n",
+        NOON, rows, bytes(1_200),
+    )  # fmt: skip
+    await b.connection.execute("VACUUM (ANALYZE) polls")
+    await b.connection.execute("ANALYZE devices")
+
+
+async def plan_of(connection: asyncpg.Connection, query: str, *numbers: int, mode: str = "force_custom_plan") -> str:
+    """Return how PostgreSQL executes a query whose parameters are whole numbers."""
+    await connection.execute(f"SET plan_cache_mode = {mode}")
+    await connection.execute(f"PREPARE asked ({', '.join(['bigint'] * len(numbers))}) AS {query}")
+    rows = await connection.fetch(f"EXPLAIN EXECUTE asked ({', '.join(map(str, numbers))})")
+    await connection.execute("DEALLOCATE asked")
+    await connection.execute("RESET plan_cache_mode")
+    return "\n".join(row[0] for row in rows)
+
+
 def delivered(entry: Entry | None, delivery: int = 1) -> Delivered:
     return Delivered(QueueClass.RESULTS, 7, b"1767960000000-0", entry, delivery, 0.0)
 

@@ -38,7 +38,7 @@ from tests.docs_support import (
 IMAGES = TOP / "docs/images"
 POOLS = [*tomllib.loads(text_of("conf/streampoll.toml"))["pools"], "NAME"]
 NOT_SETTINGS = {  # in snake case, and of something else
-    "executed_twice", "duration_ms", "max_rows", "retries",
+    "executed_twice", "lateness_one_of", "duration_ms", "max_rows", "retries",
     "auth_protocol", "auth_key", "priv_protocol", "priv_key",
     "for_each", "at_once", "allow_failure", "object_id",  # steps of workflows
     "content_types", "token_header", "allow_config",

@@ -17,7 +17,7 @@ from tests.waiting import eventually
 DEMO_KEYS = {
     "devices", "expected", "ok", "partial", "failed", "failed_by_status", "expired", "skipped", "lost", "missing",
     "duplicates", "executed_twice", "devices_per_s", "requests_per_s", "varbinds_per_s", "lateness_p50_s",
-    "lateness_p99_s", "cycle_p50_s", "cycle_p99_s", "worker_rss_mb_max", "cpu_s",
+    "lateness_p99_s", "cycle_p50_s", "cycle_p99_s", "lateness_one_of", "worker_rss_mb_max", "cpu_s",
 }  # fmt: skip
 
 

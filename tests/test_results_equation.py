@@ -28,7 +28,7 @@ START, END = 1_000, 1_039
 
 
 def _stored(polls: Sum, status: Status = Status.OK) -> Stored:
-    return Stored(polls, {status: polls.count}, 500)
+    return Stored(polls, {status: polls.count})
 
 
 def _sums(draw: st.DrawFn) -> dict[int, Sum]:
@@ -95,7 +95,7 @@ def test_a_ledger_entry_taken_away_is_missing(
 @given(histories(), st.integers(START, END), st.integers(1, 5))
 def test_a_row_too_many_is_told(history: tuple[list[Line], dict[int, Stored]], slot: int, more: int) -> None:
     lines, stored = history
-    former = stored.get(slot, Stored(NOTHING, {}, 0)).polls
+    former = stored.get(slot, Stored(NOTHING, {})).polls
     stored[slot] = _stored(former + Sum(more, 77))
     skipped = sum(line.booked[slot].skipped for line in lines if slot in line.booked)
     tally = judge("j", lines, stored, frozenset())

@@ -6,7 +6,7 @@ was dispatched *after* Redis was read may still look short; so a shortfall count
 """
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,13 +15,14 @@ from streampoll.results.equation import Gap, Shortfall, Tally, judge, percentile
 from streampoll.results.ledger import (
     QUERIES,
     Known,
+    Times,
     Window,
     read_counts,
     read_horizons,
     read_known,
-    read_lateness,
     read_line,
     read_stored,
+    read_times,
 )
 from streampoll.results.postgres import Connection
 
@@ -42,6 +43,8 @@ class JobAudit:
     devices: int
     executed_twice: int
     lateness: Counter[int]  # hundredths of a second -> answered polls
+    cycles_ms: Counter[int]  # slot to last row -> slots
+    one_of: int  # of one in so many slots these two are known
 
     def as_json(self) -> dict[str, Any]:
         """Return the figures under the keys that demo, audit and API share."""
@@ -60,7 +63,8 @@ class JobAudit:
             "duplicates": self.tally.duplicates,
             "executed_twice": self.executed_twice,
             **_percentiles("lateness", self.lateness, 100),
-            **_percentiles("cycle", self.tally.cycles_ms, 1000),
+            **_percentiles("cycle", self.cycles_ms, 1000),
+            "lateness_one_of": self.one_of,
         }
 
 
@@ -129,10 +133,7 @@ async def _read(connection: Connection, window: Window, finality: Finality, pass
         jobs, stopped = await _judge(connection, window, known, passing | unfinished.keys(), devices)
     finally:
         await connection.execute("ROLLBACK")
-    total = JobAudit(Tally(), devices.get(None, 0), sum(job.executed_twice for job in jobs.values()), Counter())
-    for job in jobs.values():
-        total.tally.add(job.tally)
-        total.lateness.update(job.lateness)
+    total = _total(jobs.values(), devices.get(None, 0))
     inside = {key: count for key, count in unfinished.items() if window.first <= key[1] <= window.last}
     return AuditReport(window, jobs, total, sum(inside.values()), stopped)
 
@@ -142,7 +143,7 @@ async def _judge(
 ) -> tuple[dict[str, JobAudit], tuple[Stopped, ...]]:
     """Judge job by job, so that one job's ledger is in memory at a time."""
     stored = await read_stored(connection, window)
-    late = await read_lateness(connection, window)
+    times = await read_times(connection, window, stored)
     repeats = await read_counts(connection, window, "repeats")
     audits: dict[str, JobAudit] = {}
     stopped: list[Stopped] = []
@@ -152,9 +153,28 @@ async def _judge(
         lines = [await read_line(connection, window, known, place) for place in places if place[0] == number]
         open_slots = {slot for job, slot in unjudged if job == name}
         tally = judge(name, lines, stored.get(number, {}), open_slots)
-        audits[name] = JobAudit(tally, devices.get(number, 0), repeats.get(number, 0), late.get(number, Counter()))
+        audits[name] = JobAudit(
+            tally, devices.get(number, 0), repeats.get(number, 0), times.lateness.get(number, Counter()),
+            _cycles(times, number, open_slots), times.one_of,
+        )  # fmt: skip
         stopped += [Stopped(name, line.shard, *found) for line in lines if (found := undispatched(line, window.last))]
     return audits, tuple(stopped)
+
+
+def _cycles(times: Times, job: int, open_slots: Collection[int]) -> Counter[int]:
+    """Return how many slots of a job had their last row after how many milliseconds, of those that are final."""
+    return Counter(last for slot, last in times.last_ms.get(job, {}).items() if slot not in open_slots)
+
+
+def _total(jobs: Collection[JobAudit], devices: int) -> JobAudit:
+    """Add all jobs; their devices are counted elsewhere, as one may be in several."""
+    one_of = max((job.one_of for job in jobs), default=1)
+    total = JobAudit(Tally(), devices, sum(job.executed_twice for job in jobs), Counter(), Counter(), one_of)
+    for job in jobs:
+        total.tally.add(job.tally)
+        total.lateness.update(job.lateness)
+        total.cycles_ms.update(job.cycles_ms)
+    return total
 
 
 def _percentiles(name: str, counts: Mapping[int, int], per_second: int) -> dict[str, float | None]:

@@ -98,7 +98,6 @@ class Stored:
 
     polls: Sum
     by_status: Mapping[Status, int]
-    last_stored_ms: int  # after the slot
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +133,6 @@ class Tally:
     lost: int = 0
     missing: int = 0
     duplicates: int = 0
-    cycles_ms: Counter[int] = field(default_factory=Counter)  # slot to last row -> slots
     shortfalls: list[Shortfall] = field(default_factory=list)
 
     def add(self, other: "Tally") -> None:
@@ -145,7 +143,6 @@ class Tally:
         self.lost += other.lost
         self.missing += other.missing
         self.duplicates += other.duplicates
-        self.cycles_ms += other.cycles_ms
         self.shortfalls += other.shortfalls
 
     def note(self, shortfall: Shortfall) -> None:
@@ -239,7 +236,6 @@ def _judge_rows(job: str, number: int, slot: _Slot, stored: Stored | None, tally
     rows = stored.polls if stored else NOTHING
     if stored:
         tally.by_status.update(stored.by_status)
-        tally.cycles_ms[stored.last_stored_ms] += 1
     short, extra = max(0, slot.polls.count - rows.count), max(0, rows.count - slot.polls.count)
     if rows.count == slot.polls.count and rows.hash_sum != slot.polls.hash_sum:
         short = extra = 1  # one in the place of another, at least

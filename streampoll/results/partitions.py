@@ -17,7 +17,8 @@ _BESIDE = (
 )  # fmt: skip
 LAST_SLOT = 32_503_679_999  # the year 2999: a slot beyond is a mistake, not a day to make
 _LOCK = 0x5370_0002  # advisory lock: "Sp", 2
-# Index-only scans of audit need vacuumed pages; the default waits until a fifth of the table is new.
+# Audit counts rows in the index alone, which is so only for vacuumed pages; the default waits until a fifth of the
+# table is new.
 _STORAGE = "autovacuum_vacuum_insert_scale_factor = 0.02"
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from streampoll.model import Status
 from streampoll.results.equation import Line, Stored, Tally, judge
-from streampoll.results.ledger import Window, read_horizons, read_known, read_line, read_stored
+from streampoll.results.ledger import Window, read_horizons, read_known, read_line, read_stored, read_times
 from streampoll.results.postgres import Connection
 
 
@@ -25,7 +25,7 @@ class SlotTally:
     lost: int
     missing: int
     duplicates: int
-    cycle_s: float | None  # from the slot to its last row; null: there is none
+    cycle_s: float | None  # from the slot to its last row; null: there is none, or among very many rows it was not read
 
 
 async def read_slots(
@@ -41,17 +41,21 @@ async def read_slots(
         return None
     places = sorted(place for place in known.plans.keys() | known.horizons.keys() if place[0] == number)
     lines = [await read_line(connection, window, known, place) for place in places]
-    stored = (await read_stored(connection, window)).get(number, {})
+    stored_by_job = await read_stored(connection, window)
+    stored = stored_by_job.get(number, {})
+    last_ms = (await read_times(connection, window, stored_by_job)).last_ms.get(number, {})
     ticks = {tick for line in lines for tick in (*line.promised, *line.booked)} | stored.keys()
     latest = max((line.horizon for line in lines if line.horizon is not None), default=window.last)
     judged = sorted((tick for tick in ticks if tick <= latest or tick in stored), reverse=True)
-    return [_slot(job, tick, lines, stored.get(tick), tick not in unfinished) for tick in judged]
+    return [_slot(job, tick, lines, stored.get(tick), last_ms.get(tick), tick not in unfinished) for tick in judged]
 
 
-def _slot(job: str, tick: int, lines: Sequence[Line], stored: Stored | None, final: bool) -> SlotTally:
+def _slot(
+    job: str, tick: int, lines: Sequence[Line], stored: Stored | None, last_ms: int | None, final: bool
+) -> SlotTally:
     """Return one slot's side of the equation."""
     tally = judge(job, [_only(line, tick) for line in lines], {tick: stored} if stored else {}, ())
-    return _as_slot(tick, tally, final)
+    return _as_slot(tick, tally, last_ms, final)
 
 
 def _only(line: Line, tick: int) -> Line:
@@ -61,13 +65,13 @@ def _only(line: Line, tick: int) -> Line:
     return Line(line.shard, promised, booked, line.ranges, line.horizon, line.losses)
 
 
-def _as_slot(tick: int, tally: Tally, final: bool) -> SlotTally:
+def _as_slot(tick: int, tally: Tally, last_ms: int | None, final: bool) -> SlotTally:
     by = tally.by_status
     failed = {status.word: by[status] for status in Status if by[status] and _failed(status)}
     return SlotTally(
         tick, final, tally.expected, by[Status.OK], by[Status.PARTIAL], sum(failed.values()), failed,
         by[Status.EXPIRED], tally.skipped, tally.lost, tally.missing if final else 0, tally.duplicates,
-        max(tally.cycles_ms) / 1000 if tally.cycles_ms else None,
+        None if last_ms is None else last_ms / 1000,
     )  # fmt: skip
 
 

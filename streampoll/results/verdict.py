@@ -60,7 +60,9 @@ def verdict(report: AuditReport) -> str:
     unfinished = (
         f"{report.open_polls:,} unfinished entries: their slots are not judged yet" if report.open_polls else ""
     )
-    return "\n".join(filter(None, (said, failed and f"failed: {failed}", unfinished)))
+    one_of = report.total.one_of
+    sampled = f"stored after due, cycle: of one slot in {one_of:,}" if one_of > 1 else ""
+    return "\n".join(filter(None, (said, failed and f"failed: {failed}", unfinished, sampled)))
 
 
 def stopped_line(stopped: Stopped) -> str:

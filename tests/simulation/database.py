@@ -119,7 +119,7 @@ class Tables:
         return {
             slot: Stored(
                 Sum(len(rows), sum(device_hash(row.device) for row in rows) % 2**64),
-                Counter(row.status for row in rows), 0,
+                Counter(row.status for row in rows),
             )
             for slot, rows in slots.items()
         }  # fmt: skip
