@@ -13,9 +13,10 @@ from streampoll.config.jobs import Job
 from streampoll.model import Device, Status
 from streampoll.results.archive import Archive
 from streampoll.results.postgres import Postgres
+from streampoll.results.queries import load_queries
 from streampoll.results.ranking import Span, past, recent, sampled, step_of
 from tests.api_support import asking
-from tests.results_support import bench, result_entry, settings_of
+from tests.results_support import NOON, bench, many_rows, plan_of, result_entry, settings_of
 
 NOW = int(time.time()) // 60 * 60 - 120  # the archive reads up to this moment
 INVENTORY = Inventory.of(
@@ -79,6 +80,19 @@ async def test_of_a_large_fleet_only_some_seconds_of_the_past_are_looked_at(fres
         steps = await past(b.connection, wide)
     looked_at = sum(slot * 7919 % 7 == 0 for slot in range(steps[0].at, steps[-1].at + step_of(wide)))
     assert sum(step.polls_per_s for step in steps) * step_of(wide) == pytest.approx(looked_at * 7)
+
+
+async def test_no_row_of_the_past_is_sought_in_the_list_of_seconds_and_a_whole_past_makes_none(
+    fresh_database: str,
+) -> None:
+    """After a few questions PostgreSQL plans for any: with an OR in it each row was then held against all seconds."""
+    past_query = load_queries("ranking.sql")["past"]
+    async with bench(fresh_database) as b:
+        await many_rows(b)
+        some = await plan_of(b.connection, past_query, NOON, NOON + 3600, 6, 20, mode="force_generic_plan")
+        whole = await plan_of(b.connection, past_query, NOON, NOON + 3600, 1, 20)
+    assert "Index Cond" in next(line for line in some.splitlines() if "= ANY" in line), some
+    assert "generate_series" not in whole, whole
 
 
 async def test_what_was_just_read_is_not_read_again(fresh_database: str) -> None:
