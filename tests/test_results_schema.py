@@ -1,6 +1,8 @@
 """Migrations and plans."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import asyncpg
 import pytest
@@ -13,6 +15,7 @@ from streampoll.results.plans import PostgresPlans
 from streampoll.results.postgres import Postgres, connected
 from streampoll.results.store import Store
 from tests.results_support import NOON, Bench, bench, delivered, result_entry, settings_of
+from tests.waiting import eventually_async
 
 BIG = (1 << 64) - 1
 BODY = {"intervals": {}}
@@ -60,6 +63,50 @@ async def test_rows_of_a_former_schema_are_read_and_still_there_once_each(fresh_
         await b.handle(result_entry("old", value=2))
         assert [row[1] for row in await b.rows()] == ["new", "old"]
         assert await b.count("repeats") == 1
+
+
+async def test_new_keys_wait_for_a_reader_no_longer_than_others_can_and_are_tried_again(fresh_database: str) -> None:
+    """A DROP INDEX that waits has all who come later wait behind it: readers, and the store."""
+    async with before_new_keys(fresh_database) as (postgres, reader, other):
+        await reader.execute("BEGIN")
+        await reader.fetchval("SELECT count(*) FROM polls")
+        migrating = asyncio.create_task(_begin(postgres))
+        await eventually_async(lambda: other.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"))
+        assert await asyncio.wait_for(other.fetchval("SELECT count(*) FROM polls"), 6) == 0
+        with pytest.raises(PostgresUnavailable, match="lock timeout; others use the table"):
+            await migrating
+        await reader.execute("COMMIT")
+        await _begin(postgres)
+        assert await other.fetchval("SELECT max(version) FROM schema_versions") >= 10
+
+
+async def test_what_follows_new_keys_waits_as_long_as_it_takes(fresh_database: str) -> None:
+    known = [migration for migration in load_migrations() if migration.version <= 10]
+    said = Migration(11, "011_said", "CREATE TABLE said AS SELECT current_setting('lock_timeout') AS lock_timeout")
+    async with connected(settings_of(fresh_database)) as connection:
+        await migrate(connection, [*known, said])
+        assert await connection.fetchval("SELECT lock_timeout FROM said") == "0"
+
+
+@asynccontextmanager
+async def before_new_keys(
+    dsn: str,
+) -> AsyncIterator[tuple[Postgres, asyncpg.Connection, asyncpg.Connection]]:
+    """A schema of version 9: who will migrate it at its first transaction, and two others."""
+    postgres = Postgres(settings_of(dsn), prepare=migrate)
+    reader, other = await asyncpg.connect(dsn), await asyncpg.connect(dsn)
+    try:
+        await migrate(other, [migration for migration in load_migrations() if migration.version < 10])
+        yield postgres, reader, other
+    finally:
+        await postgres.close()
+        reader.terminate()
+        other.terminate()
+
+
+async def _begin(postgres: Postgres) -> None:
+    async with postgres.transaction():
+        pass
 
 
 async def test_keys_of_rows_that_come_nearly_in_order_are_small(fresh_database: str) -> None:

@@ -29,6 +29,7 @@ _KEEP_ALIVE = (
     (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNHEARD_MS),
 )
 _MIXED_UP = ("26000", "42P05")  # a prepared statement that is not there, or there already: another server than before
+_LOCKED = "55P03"  # lock_timeout: others held a lock for longer than it is waited for
 
 
 class RowRefused(StreampollError):  # noqa: N818 - reads as the state it is
@@ -231,6 +232,10 @@ def _ours(error: Exception) -> StreampollError:
     if state in _MIXED_UP:
         return PostgresUnavailable(
             f"PostgreSQL: {_line(error)}; behind pgbouncer set postgres.prepared_statements = false"
+        )
+    if state == _LOCKED:
+        return PostgresUnavailable(
+            f"PostgreSQL: {_line(error)}; others use the table (pg_stat_activity has them); try again after them"
         )
     if state == "42501":
         return PostgresUnavailable(f"PostgreSQL: {_line(error)}; docs/security.md has the grants of each role")
