@@ -10,8 +10,8 @@ from streampoll.model import QueueClass
 from streampoll.shards.entries import Delivered
 from streampoll.shards.memory import MemoryStreams
 from streampoll.shards.memory_server import MemoryServer
-from streampoll.worker.port import Bury, Disposition, Emit, Finish, Release, Retry, Write
-from streampoll.worker.settle import FULL, LONE_S, Settler
+from streampoll.worker.port import LONE_S, Bury, Disposition, Emit, Finish, Release, Retry, Write
+from streampoll.worker.settle import FULL, Settler
 from tests.waiting import eventually_async
 from tests.worker_support import POLLING, entry, row
 

@@ -20,7 +20,7 @@ from streampoll.shards.port import Swept
 from streampoll.tally import Counted, field
 from streampoll.worker.attempt import Attempt, Counts, Ended, Surroundings
 from streampoll.worker.leases import Leases
-from streampoll.worker.port import Bury, Disposition, Handler, Limits, Release
+from streampoll.worker.port import LONE_S, Bury, Disposition, Handler, Limits, Release
 from streampoll.worker.quarantine import QUARANTINE_FROM, Care, Suspects
 from streampoll.worker.settle import Settler
 from streampoll.worker.sweep import Sweeper
@@ -29,8 +29,7 @@ from streampoll.worker.unknown import buried
 log = logging.getLogger(__name__)
 
 BLOCK_MS = 1_000  # how long a read waits: bounds what a change of homes or a drain waits for
-_LINGER_S = 0.005  # after a small read that came at once: lets more come, so that a busy stream isn't read one by one
-_SMALL = 32
+_SMALL = 32  # of a read that came at once: more are let come, so that a busy stream isn't read one by one
 _QUIET_WITHIN = 2  # idle times: how long others may take to end where a suspect must run alone
 _BACK_OFF_S = (0.25, 2.0)
 _NOBODY_DIED = Swept(b"")
@@ -57,7 +56,7 @@ class Consumer:
         self._draining = False
         together = limits.batch > 1  # what is served together is worth waiting for
         self._linger_s, self._small = (
-            (limits.gather_s, max(_SMALL, limits.batch // 4)) if together else (_LINGER_S, _SMALL)
+            (limits.gather_s, max(_SMALL, limits.batch // 4)) if together else (LONE_S, _SMALL)
         )
         self._rotation = 0
         around.solitude.on_end(self._start)
@@ -140,7 +139,7 @@ class Consumer:
         self.counts.read_at = self._around.monotonic()
         self._admit(deliveries)
         waited_s = self._around.monotonic() - asked
-        if 0 < len(deliveries) < self._small and waited_s < _LINGER_S:  # else it was a lone one, and so may be the next
+        if 0 < len(deliveries) < self._small and waited_s < LONE_S:  # else it was a lone one, and so may be the next
             await asyncio.sleep(self._linger_s)
 
     async def _room(self) -> int:
@@ -148,7 +147,7 @@ class Consumer:
         while (room := self._room_now()) <= 0 and not self._draining:
             self._room_made.clear()
             await self._room_made.wait()
-            await asyncio.sleep(_LINGER_S)
+            await asyncio.sleep(LONE_S)
         return room
 
     def _room_now(self) -> int:

@@ -6,13 +6,16 @@ returns values; an exception out of it is a bug, and costs only its batch (each 
 
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from streampoll.model import QueueClass, Status
 from streampoll.shards.entries import Delivered, Entry, Log
 from streampoll.shards.port import Write
 
 __all__ = ["Bury", "Disposition", "Emit", "Finish", "Handler", "Limits", "Release", "Retry", "Write"]
+
+
+LONE_S: Final = 0.005  # the longest that a lone entry or decision is held up, in case more come
 
 
 @dataclass(slots=True)  # one is made for every poll: frozen, that takes four times as long
@@ -89,4 +92,4 @@ class Limits:
     soft_limit_s: float  # a batch is cancelled after this; 0: never
     hard_limit_s: float  # a loop blocked this long gets its process killed; 0: never
     claim_idle_s: float  # an entry idle this long may be claimed by another process
-    gather_s: float = 0.005  # on a busy stream, how long more is waited for: entries to read, decisions to tell
+    gather_s: float = LONE_S  # on a busy stream, how long more is waited for: entries to read, decisions to tell

@@ -19,11 +19,10 @@ from streampoll.errors import RedisPartlyUnavailable, UnavailableError
 from streampoll.model import QueueClass
 from streampoll.shards.entries import Delivered
 from streampoll.shards.port import Later, Postponed, Released, Settled, WorkStreams
-from streampoll.worker.port import Bury, Disposition, Emit, Finish, Release, Retry
+from streampoll.worker.port import LONE_S, Bury, Disposition, Emit, Finish, Release, Retry
 
 log = logging.getLogger(__name__)
 
-LONE_S = 0.005  # a decision that comes when none was told for a while is not held up
 FULL = 256  # this many are not waited on any longer
 _BACK_OFF_S = (0.1, 2.0)
 
