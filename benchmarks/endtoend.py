@@ -124,7 +124,7 @@ def figures(done: Trial) -> dict[str, Any]:
         "requests_per_worker_core_s": round(window.requests * window.polls / max(window.cpu_s["worker"], 0.01)),
         "requests_per_device": window.requests,
         "varbinds_per_device": window.varbinds,
-        "redis_round_trips_per_device": window.round_trips,
+        "redis_reads_per_device": window.redis_reads,
         "varbinds_per_s": round(window.varbinds * window.polls_per_s),
         **{name: audit[name] for name in ("lateness_p50_s", "lateness_p99_s", *_CLEAN, "executed_twice")},
         "worker_pss_mb_max": mb(window.memory["worker"].pss_max_bytes),
@@ -154,11 +154,11 @@ def report_of(found: Mapping[str, Mapping[str, Any]], options: argparse.Namespac
         ],
     )  # fmt: skip
     memory = Table(
-        "memory: PSS in MB", ("load", *roles, "largest worker", "round trips to Redis a device"),
+        "memory: PSS in MB", ("load", *roles, "largest worker", "reads by Redis a device"),
         [
             (
                 name, *(of["pss_mb"].get(role) for role in roles), of["worker_pss_mb_max"],
-                of["redis_round_trips_per_device"],
+                of["redis_reads_per_device"],
             )
             for name, of in found.items()
         ],

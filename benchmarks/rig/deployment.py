@@ -93,7 +93,7 @@ class Window:
     memory: Mapping[str, Memory]
     requests: float  # a poll
     varbinds: float  # a poll
-    round_trips: float  # a poll: how often Redis read what somebody had sent, be it one command or many
+    redis_reads: float  # a poll: how often Redis read what somebody had sent, 16 KB of it at the most
 
     @property
     def polls_per_s(self) -> float:
@@ -208,7 +208,7 @@ class Deployment:
         return int(self.query("SELECT count(*) FROM polls")[0][0])
 
     def redis_reads(self) -> int:
-        """Return how often Redis has read from its clients."""
+        """Return how often Redis has read from its clients: round trips, but that large ones count as several."""
         with redis.Redis.from_url(self.servers.redis_url) as client:
             return int(client.info("stats")["total_reads_processed"])
 
