@@ -3,8 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
+_TITLE_WIDTH = 64  # characters
 _INK, _OURS, _THEIRS = "#24292f", "#1f6feb", "#9aa4af"
 _SERIES = ("#1f6feb", "#d29922", "#2da44e", "#cf222e", "#8250df", "#57606a")
 
@@ -56,7 +58,7 @@ def draw(plot: Plot, where: Path) -> None:
 
     figure, axes = pyplot.subplots(figsize=(7.2, _height(plot)), layout="constrained")
     _DRAW[type(plot)](axes, plot)
-    axes.set_title(plot.title, loc="left", fontweight="bold")
+    axes.set_title(fill(plot.title, _TITLE_WIDTH), loc="left", fontweight="bold")
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(where / f"{plot.name}.svg", metadata={"Date": None})
     figure.savefig(where / f"{plot.name}.png", dpi=150)
@@ -64,7 +66,9 @@ def draw(plot: Plot, where: Path) -> None:
 
 
 def _height(plot: Plot) -> float:
-    return 3.6 if isinstance(plot, Lines) else 1.1 + 0.34 * len(plot.values)
+    if isinstance(plot, Lines):
+        return 3.6
+    return 1.1 + 0.34 * len(plot.values) + (0.3 if isinstance(plot, Stacked) else 0.0)
 
 
 def _bars(axes: Any, plot: Bars) -> None:
@@ -79,6 +83,7 @@ def _bars(axes: Any, plot: Bars) -> None:
     axes.margins(x=0.12)
     if plot.logarithmic:
         axes.set_xscale("log")
+        axes.xaxis.set_major_formatter("{x:,.0f}")
 
 
 def _stacked(axes: Any, plot: Stacked) -> None:
@@ -91,7 +96,7 @@ def _stacked(axes: Any, plot: Stacked) -> None:
         left = [so_far + width for so_far, width in zip(left, widths, strict=True)]
     axes.set_xlabel(plot.unit)
     axes.invert_yaxis()
-    axes.legend(frameon=False, ncols=len(parts), loc="upper left", bbox_to_anchor=(0, -0.28))
+    axes.figure.legend(frameon=False, ncols=len(parts), loc="outside lower left")
 
 
 def _lines(axes: Any, plot: Lines) -> None:
