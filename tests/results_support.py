@@ -78,8 +78,10 @@ async def many_rows(b: Bench, rows: int = 30_000) -> None:
     await b.connection.execute("ANALYZE devices")
 
 
-async def plan_of(connection: asyncpg.Connection, query: str, *numbers: int, mode: str = "force_custom_plan") -> str:
-    """Return how PostgreSQL executes a query whose parameters are whole numbers."""
+async def plan_of(
+    connection: asyncpg.Connection, query: str, *numbers: int | str, mode: str = "force_custom_plan"
+) -> str:
+    """Return how PostgreSQL executes a query whose parameters are whole numbers, or "NULL"."""
     await connection.execute(f"SET plan_cache_mode = {mode}")
     await connection.execute(f"PREPARE asked ({', '.join(['bigint'] * len(numbers))}) AS {query}")
     rows = await connection.fetch(f"EXPLAIN EXECUTE asked ({', '.join(map(str, numbers))})")

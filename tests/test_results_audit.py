@@ -111,14 +111,15 @@ async def test_of_very_many_rows_all_are_counted_and_some_slots_looked_at_for_la
     monkeypatch.setattr(ledger, "_MOST_TIMED", 10)
     async with history(fresh_database) as b:
         await b.connection.execute(
-            "UPDATE polls SET stored_ms = CASE WHEN extract(epoch FROM slot)::bigint % 7 = 0 THEN 1000 ELSE 90000 END"
+            "UPDATE polls SET stored_ms = CASE WHEN extract(epoch FROM slot)::bigint % 1000003 * 7919 % 1000003 % 6 = 0"
+            " THEN 1000 ELSE 90000 END"
         )
         report = await _run(b)
     total = report.as_json()
-    assert (total["expected"], total["ok"], total["missing"], total["lateness_one_of"]) == (60, 57, 0, 7)
+    assert (total["expected"], total["ok"], total["missing"], total["lateness_one_of"]) == (60, 57, 0, 6)
     assert (total["lateness_p99_s"], total["cycle_p99_s"]) == (1.0, 1.0)
-    assert report.jobs[JOB].as_json()["lateness_one_of"] == 7
-    assert verdict(report).splitlines()[-1] == "stored after due, cycle: of one slot in 7"
+    assert report.jobs[JOB].as_json()["lateness_one_of"] == 6
+    assert verdict(report).splitlines()[-1] == "stored after due, cycle: of one slot in 6"
 
 
 async def test_of_few_rows_lateness_is_that_of_all(fresh_database: str) -> None:
@@ -138,12 +139,18 @@ async def test_cycles_are_of_slots_that_are_finished(fresh_database: str) -> Non
     assert total["cycle_p99_s"] == 1.0
 
 
-@pytest.mark.parametrize(
-    ("rows", "one_of"), [(0, 1), (1_000_000, 1), (1_000_001, 7), (7_000_001, 11), (5 * 10**8, 503)]
-)
-def test_jobs_that_poll_at_full_minutes_have_their_slots_looked_at_no_more_than_others(rows: int, one_of: int) -> None:
-    assert ledger.looked_at(rows) == one_of
-    assert sum(slot % one_of == 0 for slot in range(0, 60 * 7 * 11 * 503, 60)) == 7 * 11 * 503 // one_of
+@pytest.mark.parametrize("interval_s", [6, 7, 30, 60, 84, 300, 420, 3600])
+@pytest.mark.parametrize("one_of", [2, 6, 7, 60])
+async def test_of_each_job_as_many_slots_are_looked_at_as_of_others(
+    fresh_database: str, interval_s: int, one_of: int
+) -> None:
+    [picked] = [line for line in ledger.QUERIES["times"].splitlines() if line.lstrip().startswith("WHERE second")]
+    async with history(fresh_database) as b:
+        share = await b.connection.fetchval(
+            f"SELECT avg(({picked.partition('WHERE')[2].replace('$3', str(one_of))})::int)::float8"
+            f" FROM generate_series({NOON}::bigint, {NOON} + 5000 * {interval_s}, {interval_s}) second"
+        )
+    assert share == pytest.approx(1 / one_of, rel=0.25)
 
 
 async def test_slots_one_by_one_have_the_time_to_their_last_row_where_it_is_read(
@@ -159,8 +166,25 @@ async def test_slots_one_by_one_have_the_time_to_their_last_row_where_it_is_read
     assert sum(slot.expected for slot in some) == 60
     assert {slot.cycle_s for slot in whole if slot.ok} == {2.5}
     assert {slot.slot: slot.cycle_s for slot in some} == {
-        slot.slot: None if slot.slot % 7 else slot.cycle_s for slot in whole
+        slot.slot: None if slot.slot % 1000003 * 7919 % 1000003 % 6 else slot.cycle_s for slot in whole
     }
+
+
+async def test_a_small_job_beside_a_large_one_has_all_its_slots_looked_at(
+    fresh_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger, "_MOST_TIMED", 60)  # as many as the job has
+    async with history(fresh_database) as b:
+        await b.connection.execute("INSERT INTO jobs (name) VALUES ('large')")
+        await b.connection.execute(
+            "INSERT INTO polls SELECT slot, device, duration_ms, stored_ms, (SELECT id FROM jobs WHERE name = 'large'),"
+            " status, payload FROM polls"
+        )
+        slots = await read_slots(b.connection, JOB, Window(NOON, NOON + SECONDS), ())
+        report = await _run(b)
+    assert slots is not None
+    assert all(slot.cycle_s is not None for slot in slots if slot.ok)
+    assert report.as_json()["lateness_one_of"] == 2
 
 
 async def test_what_is_counted_of_all_rows_is_read_from_the_index_alone(fresh_database: str) -> None:
@@ -177,8 +201,10 @@ async def test_what_is_counted_of_all_rows_is_read_from_the_index_alone(fresh_da
 async def test_slots_that_are_looked_at_for_lateness_are_probes_of_the_index(fresh_database: str) -> None:
     async with bench(fresh_database) as b:
         await many_rows(b)
-        some = await plan_of(b.connection, ledger.QUERIES["times"], NOON, NOON + 3600, 7, mode="force_generic_plan")
-        whole = await plan_of(b.connection, ledger.QUERIES["times"], NOON, NOON + 3600, 1)
+        some = await plan_of(
+            b.connection, ledger.QUERIES["times"], NOON, NOON + 3600, 7, "NULL", mode="force_generic_plan"
+        )
+        whole = await plan_of(b.connection, ledger.QUERIES["times"], NOON, NOON + 3600, 1, "NULL")
     assert "Index Cond" in next(line for line in some.splitlines() if "= ANY" in line), some
     assert "generate_series" not in whole, whole
 

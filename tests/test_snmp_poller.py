@@ -101,6 +101,8 @@ async def test_a_name_without_an_address_is_unreachable(poller: Router, monkeypa
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
     outcome = await poll(poller, 161, "router.invalid")
     assert (outcome.status, "router.invalid" in outcome.error) == (Status.UNREACHABLE, True)
+    outcome = await poll(poller, 161, "router.invalid", retries="many")
+    assert (outcome.status, "snmp.retries" in outcome.error) == (Status.CONFIG, True)  # whatever name servers say
 
 
 @pytest.mark.parametrize(

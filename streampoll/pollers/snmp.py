@@ -90,7 +90,10 @@ class SnmpPoller:
 
     async def _poll_name(self, target: Target, plan: CollectPlan, credential: Credential, deadline: float) -> Outcome:
         try:
+            self._agent("", target, credential)  # what is configured wrongly is, whether the name has an address or not
             address = await self._resolver.resolve(target.address)
+        except _Unusable as error:
+            return Outcome(Status.CONFIG, str(error))
         except OSError as error:
             return Outcome(Status.UNREACHABLE, f"{target.address!r} has no address: {error.strerror or error}")
         return await self._poll_at(address, target, plan, credential, deadline)

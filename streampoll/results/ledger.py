@@ -4,7 +4,6 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import gcd
 from typing import Any
 
 from streampoll.model import Status
@@ -98,12 +97,17 @@ async def read_stored(connection: Connection, window: Window) -> dict[int, dict[
     return stored
 
 
-async def read_times(connection: Connection, window: Window, stored: Mapping[int, Mapping[int, Stored]]) -> Times:
-    """Return when these rows were stored: of all slots, or of one in so many where they are very many."""
+async def read_times(
+    connection: Connection, window: Window, stored: Mapping[int, Mapping[int, Stored]], job: int | None = None
+) -> Times:
+    """Return when these rows were stored: of all slots, or of one in so many where they are very many.
+
+    `stored` is of all jobs, or of the only one that is wanted.
+    """
     one_of = looked_at(sum(slot.polls.count for slots in stored.values() for slot in slots.values()))
     lateness: defaultdict[int, Counter[int]] = defaultdict(Counter)
     last_ms: defaultdict[int, dict[int, int]] = defaultdict(dict)
-    for row in await connection.fetch(QUERIES["times"], window.first, window.last, one_of):
+    for row in await connection.fetch(QUERIES["times"], window.first, window.last, one_of, job):
         if row["hundredths"] is None:
             last_ms[row["job"]][row["slot"]] = row["last_ms"]
         elif row["answered"]:
@@ -112,15 +116,8 @@ async def read_times(connection: Connection, window: Window, stored: Mapping[int
 
 
 def looked_at(rows: int) -> int:
-    """Return one in how many slots is looked at, where a window has so many rows.
-
-    What divides a minute is passed over: jobs that poll all at once at full minutes would have all of their slots
-    looked at.
-    """
-    one_of = max(1, -(-rows // _MOST_TIMED))
-    while gcd(one_of, 60) > 1:
-        one_of += 1
-    return one_of
+    """Return one in how many slots is looked at, where a window has so many rows."""
+    return max(1, -(-rows // _MOST_TIMED))
 
 
 async def read_counts(connection: Connection, window: Window, name: str) -> dict[int | None, int]:

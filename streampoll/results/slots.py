@@ -41,9 +41,8 @@ async def read_slots(
         return None
     places = sorted(place for place in known.plans.keys() | known.horizons.keys() if place[0] == number)
     lines = [await read_line(connection, window, known, place) for place in places]
-    stored_by_job = await read_stored(connection, window)
-    stored = stored_by_job.get(number, {})
-    last_ms = (await read_times(connection, window, stored_by_job)).last_ms.get(number, {})
+    stored = (await read_stored(connection, window)).get(number, {})
+    last_ms = (await read_times(connection, window, {number: stored}, number)).last_ms.get(number, {})
     ticks = {tick for line in lines for tick in (*line.promised, *line.booked)} | stored.keys()
     latest = max((line.horizon for line in lines if line.horizon is not None), default=window.last)
     judged = sorted((tick for tick in ticks if tick <= latest or tick in stored), reverse=True)

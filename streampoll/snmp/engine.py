@@ -60,7 +60,9 @@ class Reply:
     @property
     def varbinds(self) -> list[Varbind]:
         """All that it holds."""
-        return self._varbinds if isinstance(self._varbinds, list) else self._varbinds.varbinds()
+        if not isinstance(self._varbinds, list):
+            self._varbinds = self._varbinds.varbinds()
+        return self._varbinds
 
     @property
     def count(self) -> int:

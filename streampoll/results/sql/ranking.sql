@@ -26,7 +26,7 @@ WITH chosen AS (
     WHERE $3::bigint > 1 AND slot >= to_timestamp($1::bigint) AND slot <= to_timestamp($2::bigint)
         AND slot = ANY(ARRAY(
             SELECT to_timestamp(second) FROM generate_series($1::bigint, $2::bigint) second
-            WHERE second * 7919 % $3::bigint = 0
+            WHERE second % 1000003 * 7919 % 1000003 % $3::bigint = 0
         ))
 ), polled AS (
     SELECT *, extract(epoch FROM slot)::bigint / $4::bigint * $4::bigint AS at FROM chosen
