@@ -8,6 +8,7 @@ no backtracking: at each byte at most one branch goes on. What is not of this fo
 """
 
 import re
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
@@ -23,29 +24,22 @@ _SIZES: Final = range(1, 9)  # bytes of a value
 _VALUE: Final = b"|".join(b"\\x%02x[\\x00-\\x7f].{%d}" % (size, size - 1) for size in _SIZES)
 
 
+@dataclass(slots=True, eq=False)
 class PlainRows:
     """The rows of a reply, and what came before and behind them."""
 
-    __slots__ = ("_data", "_start", "before", "columns", "count", "indexes", "rest", "tags")
+    _data: bytes
+    _start: int  # of the varbind list
+    before: list[Varbind]  # the varbinds before the rows
+    indexes: tuple[bytes, ...]
+    columns: list[list[Value]]  # values, all of them integers; the walk that takes them may append to them
+    tags: list[int]  # of the first row
+    rest: list[Varbind]  # the varbinds behind the rows
 
-    def __init__(
-        self,
-        data: bytes,
-        start: int,
-        before: list[Varbind],
-        indexes: tuple[bytes, ...],
-        columns: list[list[Value]],
-        tags: list[int],
-        rest: list[Varbind],
-    ) -> None:
-        self._data = data
-        self._start = start  # of the varbind list
-        self.before = before  # the varbinds before the rows
-        self.indexes = indexes
-        self.columns = columns  # values, all of them integers; the walk that takes them may append to them
-        self.tags = tags  # of the first row
-        self.rest = rest  # the varbinds behind the rows
-        self.count = len(before) + len(indexes) * len(columns) + len(rest)  # of varbinds
+    @property
+    def count(self) -> int:
+        """How many varbinds the reply holds."""
+        return len(self.before) + len(self.indexes) * len(self.columns) + len(self.rest)
 
     def varbinds(self) -> list[Varbind]:
         """Return all that the reply holds, as any other's."""
