@@ -228,7 +228,6 @@ class _WorkerBuild:
                     analysed if self.settings.analysis.enabled else lambda: False,
                     lambda: self.lag.seconds,
                     self.settings.log.device_lines,
-                    asyncio.get_running_loop().time,
                 )
             )
         if queue is QueueClass.RESULTS:

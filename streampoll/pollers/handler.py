@@ -34,10 +34,6 @@ _LAST_ANSWERED = Status.PARTIAL  # every status behind it is a failure
 Encode = Callable[[Outcome, Trace], bytes]
 
 
-def _loop_time() -> float:
-    return asyncio.get_running_loop().time()
-
-
 @dataclass(frozen=True, slots=True)
 class PollPorts:
     """What the handler works with."""
@@ -51,7 +47,6 @@ class PollPorts:
     analysed: Callable[[], bool] = lambda: False  # whether somebody analyses results
     lag_s: Callable[[], float] = lambda: 0.0  # how late this process's loop has been lately
     device_lines: int = 0  # lines a minute on devices that begin to fail or answer again; 0: none
-    loop_time: Callable[[], float] = _loop_time  # the clock that deadlines are told by
 
 
 @dataclass(slots=True)  # one is made for every poll: frozen, that takes four times as long
@@ -118,7 +113,7 @@ class PollHandler:
         if not expiry:
             return DuePoll(entry, target, started, math.inf)
         if started < expiry:
-            return DuePoll(entry, target, started, self._ports.loop_time() + expiry - started)
+            return DuePoll(entry, target, started, asyncio.get_running_loop().time() + expiry - started)
         expired = Outcome(Status.EXPIRED, f"not polled: its next slot began {started - expiry:.1f} s before")
         return DuePoll(entry, target, started, 0.0, expired)
 

@@ -6,7 +6,7 @@ credentials is used is `Logins`' business; what pollers learn about devices is k
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -37,7 +37,6 @@ class _Lane:
     protocol: Protocol
     poller: Poller
     learner: Learner | None  # the poller, if it learns
-    time: Callable[[], float]  # the loop's
 
 
 class Router:
@@ -73,7 +72,7 @@ class Router:
             protocol = self._named(protocol, plan.protocol)
         if learner and (learned := self._memory.recall(protocol.name, target.device)):
             await learner.recall(target, learned)
-        ends = min(deadline, lane.time() + lane.poller.wall_limit_s)
+        ends = min(deadline, asyncio.get_running_loop().time() + lane.poller.wall_limit_s)
         if anonymous or not protocol.needs_credential:
             outcome = await lane.poller.poll(target, plan, None, ends)
         elif (usual := self._logins.usual(protocol, target)) is None:
@@ -120,8 +119,7 @@ class Router:
     def _open(self, kind: type) -> _Lane:
         protocol = self._protocols[kind]
         poller = protocol.make()
-        learner = poller if isinstance(poller, Learner) else None
-        lane = self._lanes[kind] = _Lane(protocol, poller, learner, asyncio.get_running_loop().time)
+        lane = self._lanes[kind] = _Lane(protocol, poller, poller if isinstance(poller, Learner) else None)
         return lane
 
 

@@ -34,7 +34,6 @@ MAX_BYTES = 64 << 20  # of msgpack: a bomb is refused before it fills memory
 _GZIP = 31  # zlib's wbits for a gzip header and trailer
 _LEVEL = 1
 _BEYOND = "beyond 64 bits"
-_FOR_EVER = math.inf  # no comparison with what is not a number holds
 _SCALARS = frozenset({int, float, str, bytes, type(None), bool})
 _DECOMPRESS_ERRORS: tuple[type[Exception], ...] = (zlib.error, getattr(deflate, "error", zlib.error), EOFError)
 
@@ -90,14 +89,12 @@ def _layout(outcome: Outcome, trace: Trace) -> tuple[Any, ...]:
     start = _micros(trace.dispatched)
 
     def after(at: float) -> int | None:
-        if at == 0.0:
-            return None
-        return (round(at * 1e6) if -_FOR_EVER < at < _FOR_EVER else 0) - start
+        return None if at == 0.0 else _micros(at) - start
 
     started, replied = after(trace.started), after(trace.first_reply)
     return (
         int(outcome.status), outcome.error, _scalars(dict(outcome.values)), dict(outcome.missing),
-        {name: _table_layout(table, after) for name, table in outcome.tables.items()} if outcome.tables else {},
+        {name: _table_layout(table, after) for name, table in outcome.tables.items()},
         after(outcome.at), after(outcome.first_reply), outcome.requests, outcome.varbinds,
         (
             start, after(trace.read), started, replied, after(trace.done),
@@ -172,7 +169,7 @@ def _check_columns(columns: Sequence[str], data: Sequence[Sequence[Any]]) -> Non
 
 def _micros(at: float) -> int:
     """Return a wall-clock time as whole microseconds; 0 for what is not a time."""
-    return round(at * 1e6) if -_FOR_EVER < at < _FOR_EVER else 0
+    return round(at * 1e6) if math.isfinite(at) else 0
 
 
 def _read(fields: Any) -> tuple[Outcome, Trace]:

@@ -145,7 +145,7 @@ class PollsTheExpired(PollHandler):
     def _read(self, delivered: Delivered) -> DuePoll | Disposition:
         work = super()._read(delivered)
         if isinstance(work, DuePoll) and work.outcome:
-            return replace(work, outcome=None, deadline=self._ports.loop_time() - 1.0)
+            return replace(work, outcome=None, deadline=asyncio.get_running_loop().time() - 1.0)
         return work
 
 

@@ -50,15 +50,17 @@ GROUP BY p.job, p.slot, p.status
 
 -- name: times
 -- When rows with a slot from $1 to $2 (of job $4, or null: of all) were stored; one slot in $3 is looked at, picked by a
--- hash, as with every $3rd a job's would all be looked at or none. By job and slot the last
--- (hundredths is null), and by job and lateness, in hundredths of a second, how many were answered (slot is null). Only
--- the table has that, so it is read once, for both.
+-- hash, as with every $3rd a job's would all be looked at or none. By job and slot the last (hundredths is null), and by
+-- job and lateness, in hundredths of a second, how many were answered (slot is null). Only the table has that, so it is
+-- read once, for both.
 WITH timed AS (
     SELECT job, slot, status, stored_ms FROM polls
-    WHERE $3::bigint = 1 AND ($4::int IS NULL OR job = $4) AND slot >= to_timestamp($1::bigint) AND slot <= to_timestamp($2::bigint)
+    WHERE $3::bigint = 1 AND ($4::int IS NULL OR job = $4)
+        AND slot >= to_timestamp($1::bigint) AND slot <= to_timestamp($2::bigint)
     UNION ALL
     SELECT job, slot, status, stored_ms FROM polls
-    WHERE $3::bigint > 1 AND ($4::int IS NULL OR job = $4) AND slot >= to_timestamp($1::bigint) AND slot <= to_timestamp($2::bigint)
+    WHERE $3::bigint > 1 AND ($4::int IS NULL OR job = $4)
+        AND slot >= to_timestamp($1::bigint) AND slot <= to_timestamp($2::bigint)
         AND slot = ANY(ARRAY(
             SELECT to_timestamp(second) FROM generate_series($1::bigint, $2::bigint) second
             WHERE second % 1000003 * 7919 % 1000003 % $3::bigint = 0
