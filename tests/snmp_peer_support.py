@@ -1,6 +1,7 @@
 """A scripted UDP peer: an agent that answers each request as a test says, or not at all."""
 
 import asyncio
+import select
 import socket
 from collections.abc import Callable, Sequence
 from types import TracebackType
@@ -72,6 +73,11 @@ class ScriptedPeer:
     ) -> None:
         asyncio.get_running_loop().remove_reader(self._socket.fileno())
         self._socket.close()
+
+    def serve_now(self) -> None:
+        """Serve the next request without the loop."""
+        select.select([self._socket], [], [], 5)
+        self._read()
 
     def _read(self) -> None:
         data, source = self._socket.recvfrom(65535)

@@ -104,7 +104,7 @@ async def test_a_reply_from_another_address_does_not_count() -> None:
     [token] = line._flying["127.0.0.1"]
     reply = b"\0" + encode_echo(4, 0, 0, token, 8)[1:]
     line._socket._loop.remove_reader(line._socket._epoll.fileno())  # the true one is not read
-    line._arrived(b"\x45" + bytes(19) + reply if line._raw else reply, ("127.0.0.2", 0))
+    line._arrived(b"\x45" + bytes(19) + reply if line._raw else reply, ("127.0.0.2", 0), 0.0)
     assert await asked == Echo(None)
     await pinger.close()
 

@@ -5,7 +5,8 @@ import errno
 import functools
 import inspect
 import socket
-from collections.abc import Callable, Coroutine
+import time
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 import pytest
@@ -36,6 +37,7 @@ from tests.waiting import eventually_async
 
 (UPTIME,) = oids_of(["1.3.6.1.2.1.1.3.0"])
 GET = Request(PduType.GET, (UPTIME,))
+Asking = asyncio.Future[Reply | Failure]
 SEVEN = varbind(UPTIME, ber.TIME_TICKS, b"\x07")
 
 
@@ -296,6 +298,72 @@ async def test_an_icmp_error_does_not_keep_the_loop_busy(engine: WireEngine, mon
     for _ in range(50):
         await asyncio.sleep(0)
     assert wakes < 20
+
+
+def answered_and_blocked(engine: WireEngine, peer: ScriptedPeer, agent: Agent, many: int) -> Sequence[Asking]:
+    """Ask, have the peer answer each at once, and keep the loop from its turn for 0.3 s then."""
+    asking = []
+    for _ in range(many):
+        asking.append(asyncio.ensure_future(engine.request(agent, GET, soon())))
+        peer.serve_now()
+    end = time.monotonic() + 0.3
+    while time.monotonic() < end:
+        pass
+    return asking
+
+
+@on_both_loops
+async def test_a_reply_came_when_it_arrived_however_late_it_is_read(engine: WireEngine) -> None:
+    async with ScriptedPeer(always(SEVEN)) as peer:
+        asked = time.time()
+        (asking,) = answered_and_blocked(engine, peer, peer.agent(timeout_s=5), 1)
+        result = await asking
+    assert seven(result)
+    assert abs(result.at - asked) < 0.2
+
+
+@on_both_loops
+async def test_a_loop_that_was_late_takes_no_reply_for_a_time_out(engine: WireEngine) -> None:
+    many = 3 * transport._BURST
+    unpaced = WireEngine(SnmpSettings(packets_per_s=0))
+    async with ScriptedPeer(always(SEVEN)) as peer:
+        asking = answered_and_blocked(unpaced, peer, peer.agent(timeout_s=0.05, window=many), many)
+        assert all([seven(await each) for each in asking])
+    await unpaced.close()
+
+
+@on_both_loops
+async def test_with_many_in_flight_the_socket_is_looked_at_now_and_then(
+    engine: WireEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = 0
+    drain = transport.UdpSocket.drain
+
+    def counted(self: transport.UdpSocket, most: int = transport._BURST) -> bool:
+        nonlocal looks
+        looks += 1
+        return drain(self, most)
+
+    async def looks_at_strays(peer: ScriptedPeer) -> int:
+        before, received = looks, engine.counters.received
+        for _ in range(50):
+            peer.send(b"stray", peer.asked[0])
+            await asyncio.sleep(0)
+        await eventually_async(lambda: engine.counters.received == received + 50)
+        return looks - before
+
+    monkeypatch.setattr(transport.UdpSocket, "drain", counted)
+    async with ScriptedPeer(always(SEVEN)) as peer, ScriptedPeer(silent) as mute:
+        assert seven(await engine.request(peer.agent(timeout_s=5), GET, soon()))
+        watched = await looks_at_strays(peer)
+        crowd = [engine.request(mute.agent(timeout_s=0.5, window=100), GET, soon()) for _ in range(40)]
+        assert seven(await engine.request(peer.agent(timeout_s=5), GET, soon()))  # by then it is in the habit
+        looked_at = await looks_at_strays(peer)
+        await asyncio.gather(*crowd)
+        assert seven(await engine.request(peer.agent(timeout_s=5), GET, soon()))
+        again = await looks_at_strays(peer)
+    assert looked_at < watched / 2
+    assert looked_at < again / 2
 
 
 @on_both_loops

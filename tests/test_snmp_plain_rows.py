@@ -106,7 +106,7 @@ def test_an_engine_gives_rows_where_they_are_expected_and_varbinds_to_whoever_wa
     speech = CommunitySpeech(credential, request.pdu, len(request.tail))
     data = reply(row(b"\x01"))
 
-    got = speech.read(data, (1, 1, PduType.RESPONSE, status, 0, 0), request, 1, 0.0)
+    got = speech.read(data, (1, 1, PduType.RESPONSE, status, 0, 0), request, 1, 0.0, 0.0)
 
     assert isinstance(got, Reply)
     assert (got.rows is not None) == read_as_rows

@@ -210,9 +210,9 @@ async def test_replies_are_kept_under_their_size_in_every_version(
     sizes: list[int] = []
     read = Courier._on_datagram
 
-    def noted(self: Courier, data: bytes, source: tuple[Any, ...]) -> None:
+    def noted(self: Courier, data: bytes, source: tuple[Any, ...], at: float) -> None:
         sizes.append(len(data))
-        read(self, data, source)
+        read(self, data, source, at)
 
     monkeypatch.setattr(Courier, "_on_datagram", noted)
     outcome = await poll(poller, snmpd.port, profile="modules", credential=credential, max_reply_bytes=800)

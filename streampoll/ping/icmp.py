@@ -103,7 +103,7 @@ class _Line:
                 question.settle(Echo(None, refused))
             return
 
-    def _arrived(self, packet: bytes, source: tuple[Any, ...]) -> None:
+    def _arrived(self, packet: bytes, source: tuple[Any, ...], _at: float) -> None:
         """Settle the question that a reply belongs to: by its token and its source."""
         token = read_reply(self._version, without_ip_header(packet) if self._raw and self._version == 4 else packet)
         if token is not None and (question := self._flying.get(source[0], {}).get(token)):

@@ -1,6 +1,5 @@
 """v1 and v2c as they are spoken: a community, a request-id, and no more."""
 
-import time
 from typing import Final
 
 from streampoll.errors import SnmpError
@@ -28,7 +27,7 @@ class CommunitySpeech:
         """Encode a request; see `Speech`."""
         return self._prefix + request_id.to_bytes(4) + request.tail
 
-    def read(self, data: bytes, head: Head, request: Request, sent: int, _now: float) -> Reply | Failure:
+    def read(self, data: bytes, head: Head, request: Request, sent: int, _now: float, at: float) -> Reply | Failure:
         """Read an answer; see `Speech`."""
         if head[1] != self._version or head[2] != _RESPONSE:
             return Drop(Status.DECODE, "the reply can't be read: another version or PDU than a response to this")
@@ -39,7 +38,7 @@ class CommunitySpeech:
             varbinds = rows or read_varbinds(data, head[5])
         except SnmpError as error:
             return Failure(Status.DECODE, f"the reply can't be read: {error}", sent)
-        return Reply(varbinds, head[3], head[4], time.time(), sent)
+        return Reply(varbinds, head[3], head[4], at, sent)
 
 
 class Communities:

@@ -30,6 +30,8 @@ from streampoll.snmp.window import Window
 
 _BACK_OFF: Final = 1.5  # each further sending waits this much longer
 _RECENT: Final = 1 << 20  # an unknown request-id this close to the newest one was ours
+_MANY: Final = 32  # requests in flight: of fewer, each reply is read as it comes
+_BACKLOG: Final = 16_384  # datagrams, about what the receive buffer holds
 _PACE_S: Final = 0.001  # how often unsent requests are tried again
 
 
@@ -186,13 +188,17 @@ class Courier:
         sock = self._sockets.get(is_v6)
         if sock is None:
             family = socket.AF_INET6 if is_v6 else socket.AF_INET
-            sock = UdpSocket(family, self._settings.receive_buffer_bytes, self._on_datagram, self._on_unreachable)
-            self._sockets[is_v6] = sock
+            sock = self._sockets[is_v6] = UdpSocket(
+                family, self._settings.receive_buffer_bytes, self._on_datagram, self._on_unreachable, self._expects_many
+            )
         return sock
+
+    def _expects_many(self) -> bool:
+        return len(self._pending) >= _MANY
 
     # ---- the way back
 
-    def _on_datagram(self, data: bytes, source: tuple[Any, ...]) -> None:
+    def _on_datagram(self, data: bytes, source: tuple[Any, ...], at: float) -> None:
         """Match a datagram with its exchange: by id, and source address and port; the rest its speech judges."""
         counters = self.counters
         counters.received += 1
@@ -209,7 +215,7 @@ class Courier:
         if source != agent.address and source[:2] != agent.address:
             counters.foreign += 1
             return
-        result = exchange.speech.read(data, head, exchange.request, exchange.sendings, self._loop.time())
+        result = exchange.speech.read(data, head, exchange.request, exchange.sendings, self._loop.time(), at)
         if type(result) is Drop:
             self._drop(source, result)
             return
@@ -245,9 +251,16 @@ class Courier:
             self._settle(exchange, Failure(Status.UNREACHABLE, cause, exchange.sendings))
 
     def _expire(self, tokens: list[int]) -> None:
-        """Send again, or give up, those of `tokens` that are still pending."""
+        """Send again, or give up, those of `tokens` that are still pending.
+
+        A reply that has arrived and was not read yet, since the loop was late, is one in time.
+        """
+        due = [token for token in tokens if token in self._pending]
+        if due:
+            for sock in [*self._sockets.values()]:
+                sock.drain(_BACKLOG)
         now = self._loop.time()
-        for token in tokens:
+        for token in due:
             exchange = self._pending.get(token)
             if exchange is None:
                 continue

@@ -44,8 +44,11 @@ class Speech(Protocol):
     def encode(self, request: Request, request_id: int, now: float) -> bytes:
         """Encode a request under an id (as msgID too, in v3). `now` is the loop's clock."""
 
-    def read(self, data: bytes, head: Any, request: Request, sent: int, now: float) -> Reply | Failure:
-        """Read what came in answer to it from the right address; a `Drop` leaves the request waiting."""
+    def read(self, data: bytes, head: Any, request: Request, sent: int, now: float, at: float) -> Reply | Failure:
+        """Read what came in answer to it from the right address, and arrived `at` (wall clock).
+
+        A `Drop` leaves the request waiting.
+        """
 
 
 class Exchange:

@@ -5,7 +5,6 @@ message is believed before); the level, which for anything but a report is that 
 request-id; boots and time, from which the engine's clock is learned. msgID and address were matched before.
 """
 
-import time
 from collections import deque
 from collections.abc import Callable
 from hmac import compare_digest
@@ -113,7 +112,7 @@ class Session:
         message, at = self._envelope.seal(request_id, self._moment, salt, scoped)
         return message[:at] + signer.sign(message) + message[at + signer.size :]
 
-    def read(self, data: bytes, head: HeadV3, _request: Request, sent: int, now: float) -> Reply | Failure:
+    def read(self, data: bytes, head: HeadV3, _request: Request, sent: int, now: float, at: float) -> Reply | Failure:
         """Read an answer; see `Speech`."""
         if head[1] != 3:
             return Drop(Status.DECODE, "the reply can't be read: it is not SNMPv3")
@@ -133,7 +132,7 @@ class Session:
             return Drop(Status.AUTH, wrong)
         if level and self.engine.learn(head.boots, head.time_s, now) is Learned.BACK:
             return self._report(Cause.TIME_WENT_BACK, Cause.TIME_WENT_BACK.value, head, sent)
-        return Reply(pdu.varbinds, pdu.error_status, pdu.error_index, time.time(), sent)
+        return Reply(pdu.varbinds, pdu.error_status, pdu.error_index, at, sent)
 
     def _equip(self) -> Kit:
         self.kit = self._kits.lend(self, self.user, self._keys)
@@ -195,7 +194,7 @@ class Discovery:
         scoped = self._envelope.scoped(request.pdu, request_id, request.tail)
         return self._envelope.seal(request_id, self._moment, b"", scoped)[0]
 
-    def read(self, data: bytes, head: HeadV3, _request: Request, sent: int, _now: float) -> Reply | Failure:
+    def read(self, data: bytes, head: HeadV3, _request: Request, sent: int, _now: float, _at: float) -> Reply | Failure:
         """Read an answer: any report is one, for what it carries; see `Speech`."""
         if head[1] != 3 or head.flags & LEVEL or not head.engine_id:
             return Drop(Status.DECODE, "the reply can't be read: no engine ID in answer to the question for it")

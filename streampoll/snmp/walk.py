@@ -369,18 +369,22 @@ async def fill_holes(talk: Conversation, walk: Walk, lanes: Sequence[Lane] = ())
     """
     if walk.failure is not None:
         return
-    asked: list[Want[tuple[bytes, Lane]]] = []
+    wants: dict[bytes, tuple[bytes, Lane]] = {}
+    asked: list[Want] = []
     for lane in lanes or walk.lanes:
         fallback = lane.column.fallback
         if fallback is None or lane.prefix == fallback:
             continue
         for index, row in walk.rows.items():
             if row[lane.place] is None:
-                asked.append(Want.of((index, lane), lane.column.metric, fallback + index))
+                want = Want.of(lane.column.metric, fallback + index)
+                wants[want.oid] = index, lane
+                asked.append(want)
     if not asked:
         return
     answers = await get_wants(talk, asked)
     walk.failure = answers.failure
-    for (index, lane), value in answers.values.items():
+    for oid, value in answers.values.items():
+        index, lane = wants[oid]
         walk.rows[index][lane.place] = value
-        lane.note(index, "", (index, lane) in answers.counter32)
+        lane.note(index, "", oid in answers.counter32)
