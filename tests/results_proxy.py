@@ -1,4 +1,4 @@
-"""A TCP proxy before PostgreSQL that can be away, or lose the answer to a COMMIT."""
+"""A TCP proxy before PostgreSQL that can be away, or lose a request or the answer to it."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -16,7 +16,8 @@ class Proxy:
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
         self.away = False  # new connections are closed at once
-        self.lose_commits = 0  # so many COMMITs are passed on and their connections cut
+        self.losing = b""  # the connection of the next request that has this is cut …
+        self.carried_out = True  # … once the request was passed on; or before
         self.dsn = ""
 
     async def start(self) -> None:
@@ -61,12 +62,12 @@ class Proxy:
         self, reader: asyncio.StreamReader, up_writer: asyncio.StreamWriter, answers: asyncio.Task[None]
     ) -> None:
         while block := await reader.read(BLOCK):
-            losing = self.lose_commits > 0 and b"COMMIT;" in block
-            if losing:
-                self.lose_commits -= 1
+            if losing := bool(self.losing) and self.losing in block:
+                self.losing = b""
                 answers.cancel()
-            up_writer.write(block)
-            await up_writer.drain()
+            if not losing or self.carried_out:
+                up_writer.write(block)
+                await up_writer.drain()
             if losing:
                 return
 

@@ -3,8 +3,8 @@
 import asyncio
 import logging
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from urllib.parse import urlsplit
 
@@ -13,13 +13,27 @@ import pytest
 
 from streampoll.errors import ConfigError, PostgresUnavailable, UnfitServerError
 from streampoll.results import store as store_module
+from streampoll.results.batch import digest
 from streampoll.results.migrations import Migration, migrate
-from streampoll.results.postgres import Postgres, connected, mapped_errors
+from streampoll.results.postgres import Connection, Postgres, connected, mapped_errors
+from streampoll.shards.entries import Entry, encode_result
 from streampoll.worker.port import Finish, Release
 from tests.chaos.proxy import Link
 from tests.results_proxy import proxied
-from tests.results_support import NOON, Bench, bench, delivered, result_entry, settings_of
+from tests.results_support import (
+    NOON,
+    Bench,
+    bench,
+    delivered,
+    dispatched,
+    ledger_entry,
+    result,
+    result_entry,
+    settings_of,
+)
 from tests.waiting import eventually_async
+
+Lend = Callable[[Postgres], AbstractAsyncContextManager[Connection]]
 
 
 @pytest.fixture(autouse=True)
@@ -59,16 +73,49 @@ async def test_the_store_waits_and_says_once_when_it_goes_and_once_when_it_is_ba
     assert "again" in said[1]
 
 
-async def test_a_commit_without_an_answer_is_not_acknowledged_and_not_doubled(fresh_database: str) -> None:
+@pytest.mark.parametrize("beside", [[], [ledger_entry(dispatched("r1"))]], ids=["alone", "with a ledger entry"])
+async def test_rows_whose_commit_has_no_answer_are_not_acknowledged_and_not_doubled(
+    fresh_database: str, beside: list[Entry]
+) -> None:
     async with proxied(fresh_database) as proxy, bench(fresh_database, store_dsn=proxy.dsn) as b:
         await b.handle(result_entry("r0"))
-        await b.handle(result_entry("r1"))  # names and days are known: the next COMMIT is that of the rows
-        proxy.lose_commits = 1
-        again = result_entry("r1", slot=NOON + 60)
-        assert isinstance((await b.handle(again))[0], Release)
+        await b.handle(result_entry("r1"))  # names and days are known: nothing but the rows is to be committed
+        again = result("r1", slot=NOON + 60)
+        proxy.losing = b"COMMIT;" if beside else again.payload
+        entries = [encode_result(again), *beside]
+        assert {type(answer) for answer in await b.handle(*entries)} == {Release}
         await eventually_async(lambda: _has_rows(b, 3))
-        assert await b.handle(again, delivery=2) == [Finish()]
+        assert {type(answer) for answer in await b.handle(*entries, delivery=2)} == {Finish}
         assert (await b.count("polls"), await b.count("repeats")) == (3, 0)
+
+
+@pytest.mark.parametrize("carried_out", [True, False])
+@pytest.mark.parametrize("in_one_batch", [True, False])
+async def test_repeats_whose_statement_is_lost_are_counted_once_when_they_come_again(
+    fresh_database: str, in_one_batch: bool, carried_out: bool
+) -> None:
+    """They have a statement of their own, so the rows of their batch may have been committed without them."""
+    first, second, other = result(value=1), result(value=2), result("r2")
+    async with proxied(fresh_database) as proxy, bench(fresh_database, store_dsn=proxy.dsn) as b:
+        await b.handle(result_entry("r0"))
+        await b.handle(result_entry("r0", slot=NOON + 60), *([] if in_one_batch else [encode_result(first)]))
+        batch = [encode_result(each) for each in ([first] if in_one_batch else []) + [second, other]]
+        proxy.losing, proxy.carried_out = digest(second).to_bytes(8, "big", signed=True), carried_out
+        assert {type(answer) for answer in await b.handle(*batch)} == {Release}
+        assert not proxy.losing
+        await eventually_async(lambda: _has_rows(b, 4))
+        for _ in range(2):
+            assert {type(answer) for answer in await b.handle(*batch, delivery=2)} == {Finish}
+        assert (await b.count("polls"), await b.count("repeats")) == (4, 1)
+        assert await _payload_of(b, "r1") == first.payload
+
+
+async def _payload_of(b: Bench, device: str) -> bytes:
+    return bytes(
+        await b.connection.fetchval(
+            "SELECT payload FROM polls JOIN devices d ON d.id = device WHERE d.name = $1", device
+        )
+    )
 
 
 async def _has_rows(b: Bench, rows: int) -> bool:
@@ -227,8 +274,14 @@ async def linked(dsn: str) -> AsyncIterator[tuple[Link, str]]:
     await eventually_async(lambda: not link.lines)
 
 
-async def _ask(postgres: Postgres, statement: str = "SELECT 1") -> object:
-    async with postgres.transaction() as connection:
+async def _ask(
+    postgres: Postgres,
+    statement: str = "SELECT 1",
+    lend: Lend = Postgres.transaction,
+    before: Callable[[], None] = lambda: None,
+) -> object:
+    async with lend(postgres) as connection:
+        before()
         await asyncio.sleep(0)
         return await connection.fetchval(statement)
 
@@ -254,11 +307,28 @@ async def test_connections_that_are_half_open_cost_one_time_out_and_not_one_each
         await postgres.close()
 
 
-async def test_who_is_told_to_end_waits_for_no_answer_on_a_connection_that_is_half_open(fresh_database: str) -> None:
+@pytest.mark.parametrize("lend", [Postgres.transaction, Postgres.statements])
+async def test_connections_that_become_half_open_under_a_statement_cost_one_time_out(
+    fresh_database: str, lend: Lend
+) -> None:
+    """The pool was kept then: its connection had been ended already, and to end it again is an error."""
+    async with linked(fresh_database) as (link, dsn):
+        postgres = Postgres(replace(settings_of(dsn), command_timeout_s=0.5))
+        assert await asyncio.gather(_ask(postgres), _ask(postgres)) == [1, 1]
+        with pytest.raises(PostgresUnavailable):
+            await _ask(postgres, lend=lend, before=link.half_open)
+        assert await asyncio.gather(_ask(postgres), _ask(postgres)) == [1, 1]
+        await postgres.close()
+
+
+@pytest.mark.parametrize("lend", [Postgres.transaction, Postgres.statements])
+async def test_who_is_told_to_end_waits_for_no_answer_on_a_connection_that_is_half_open(
+    fresh_database: str, lend: Lend
+) -> None:
     """A worker that was told to drain hung until its supervisor killed it: its statement was being cancelled first."""
     async with linked(fresh_database) as (link, dsn):
         postgres = Postgres(settings_of(dsn))
-        asking = asyncio.create_task(_ask(postgres, "SELECT pg_sleep(30)"))
+        asking = asyncio.create_task(_ask(postgres, "SELECT pg_sleep(30)", lend))
         await eventually_async(lambda: _is_asked(fresh_database, "pg_sleep"))
         link.half_open()
         asking.cancel()
@@ -340,6 +410,39 @@ async def test_a_transaction_asks_the_server_for_nothing_but_its_own(fresh_datab
     await postgres.close()
 
     assert last == "COMMIT;"
+
+
+async def test_a_statement_alone_is_a_transaction_of_its_own(fresh_database: str) -> None:
+    postgres = Postgres(settings_of(fresh_database), 1)
+    async with connected(settings_of(fresh_database)) as watching:
+        async with postgres.statements() as connection:
+            own = await connection.fetchval("SELECT pg_backend_pid()")
+            await connection.execute("CREATE TABLE whole (n int)")
+            assert await watching.fetchval("SELECT to_regclass('whole')::text") == "whole"
+        last = await watching.fetchval("SELECT query FROM pg_stat_activity WHERE pid = $1", own)
+    await postgres.close()
+
+    assert last == "CREATE TABLE whole (n int)"
+
+
+ROWS = [encode_result(result("r2"))]
+LEDGER = [ledger_entry(dispatched("r2"))]
+
+
+@pytest.mark.parametrize(
+    ("entries", "last"),
+    [(ROWS, "INSERT INTO polls"), (LEDGER, "INSERT INTO ledger"), ([*ROWS, *LEDGER], "COMMIT;")],
+    ids=["rows", "ledger", "both"],
+)
+async def test_a_batch_of_one_kind_is_one_statement(fresh_database: str, entries: list[Entry], last: str) -> None:
+    async with bench(fresh_database) as b:
+        await b.handle(result_entry("r2", slot=NOON + 60))  # names and days are known
+        await b.handle(*entries)
+        asked = await b.connection.fetchval(
+            "SELECT query FROM pg_stat_activity"
+            " WHERE datname = current_database() AND application_name = 'streampoll' ORDER BY query_start DESC LIMIT 1"
+        )
+    assert last in asked
 
 
 async def _broken_off(postgres: Postgres) -> None:

@@ -73,38 +73,39 @@ class Postgres:
             PostgresUnavailable: try again later.
             RowRefused, PartitionMissing: see there.
         """
+        async with self.statements() as connection, _begun(connection):
+            yield connection
+
+    @asynccontextmanager
+    async def statements(self) -> AsyncIterator[Connection]:
+        """Lend a connection on which each statement is a transaction of its own, without the round trips of two more.
+
+        Whether a statement that raised took effect is unknown, as it is of a COMMIT: one that no answer came to may yet
+        be carried out, even after the connection is gone.
+
+        Raises:
+            As `transaction` does.
+        """
         with mapped_errors():
             async with self._using_pool() as pool:
                 with _dsn_named():
                     connection = await pool.acquire()
                 try:
-                    async with self._begun(connection):
-                        yield connection
+                    await self._prepared(connection)
+                    yield connection
                 except _BROKEN:
                     self._give_up(pool, connection)
                     raise
                 except asyncio.CancelledError:
-                    connection.terminate()
+                    _end(connection)
                     raise
                 finally:
                     await pool.release(connection)
 
-    @asynccontextmanager
-    async def _begun(self, connection: Any) -> AsyncIterator[None]:
-        """Begin and end a transaction; where it broke, or we are to end, there is no waiting for a ROLLBACK.
-
-        To have a statement cancelled first, asyncpg asks the server, over another connection: on a network that says
-        nothing a process that was told to drain would hang for a minute.
-        """
+    async def _prepared(self, connection: Connection) -> None:
         if self._prepare is not None:
             await self._prepare(connection)
             self._prepare = None
-        async with connection.transaction():
-            try:
-                yield
-            except (*_BROKEN, asyncio.CancelledError):
-                connection.terminate()
-                raise
 
     @asynccontextmanager
     async def _using_pool(self) -> AsyncIterator[asyncpg.Pool]:
@@ -122,7 +123,7 @@ class Postgres:
 
     def _give_up(self, pool: asyncpg.Pool, connection: Any) -> None:
         """Use none of the pool's connections any more: where one broke unseen they all did, each for a time-out."""
-        connection.terminate()
+        _end(connection)
         if self._pool is pool:
             self._pool = None
 
@@ -144,6 +145,27 @@ class Postgres:
             )
             await self._pool
         return self._pool
+
+
+@asynccontextmanager
+async def _begun(connection: Any) -> AsyncIterator[None]:
+    """Begin and end a transaction; where it broke, or we are to end, there is no waiting for a ROLLBACK.
+
+    To have a statement cancelled first, asyncpg asks the server, over another connection: on a network that says
+    nothing a process that was told to drain would hang for a minute.
+    """
+    async with connection.transaction():
+        try:
+            yield
+        except (*_BROKEN, asyncio.CancelledError):
+            _end(connection)
+            raise
+
+
+def _end(connection: Any) -> None:
+    """End a connection; one that has ended has left its pool, and can't be told to."""
+    with suppress(asyncpg.InterfaceError):
+        connection.terminate()
 
 
 async def _nothing_to_reset(connection: object) -> None:

@@ -1,10 +1,15 @@
-"""Writes a batch of results and ledger entries in one transaction: names to ids, days to partitions, rows in bulk.
+"""Writes a batch of results and ledger entries: names to ids, days to partitions, rows in bulk.
 
 Rows go in the order of their keys, as the index has them: so concurrent batches take their locks in one order, where
 unsorted they deadlock, and neighbours in the index are written together.
 
 One INSERT … SELECT FROM unnest(…) for all rows: as fast as COPY into a staging table and an INSERT from there (the
 figures are in benchmarks/store.py), with one round trip, no temporary table, and it works through pgbouncer.
+
+A batch of one kind, as nearly all are, is that statement alone, which PostgreSQL runs in a transaction of its own:
+BEGIN and COMMIT would be two more round trips. Results that were there before are looked at for repeats by a second
+one. If only the first was committed, the batch is not acknowledged and comes again: then each of its repeats finds a
+different outcome stored, and is counted once by its digest.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -43,7 +48,7 @@ class Writer:
         self._days: set[int] = set()  # days known to have partitions
 
     async def write(self, records: Sequence[Record]) -> None:
-        """Commit the records, all or none; to write them again changes nothing.
+        """Commit the records; to write them again changes nothing, whatever part of them was committed.
 
         Raises:
             RowRefused: one of them can't be stored, ever.
@@ -69,7 +74,8 @@ class Writer:
         events = [record for record in records if isinstance(record, Event)]
         await self._ensure_days(records)
         ids = await self._ids([*results, *ledger, *rates], [*results, *rates])
-        async with self._postgres.transaction() as connection:
+        lone = not events and bool(results) + bool(ledger) + bool(rates) == 1
+        async with self._postgres.statements() if lone else self._postgres.transaction() as connection:
             if results:
                 await _insert_results(connection, results, ids, self._now())
             if ledger:

@@ -59,7 +59,7 @@ class TaskStore:
         if not ends:
             return {}
         try:
-            async with self._postgres.transaction() as connection:
+            async with self._postgres.statements() as connection:
                 await insert(connection, ends)
         except RowRefused as refusal:
             if len(ends) == 1:

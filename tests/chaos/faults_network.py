@@ -9,6 +9,8 @@ from tests.chaos.fault import FAULTS, Fault, Torment, fault
 from tests.chaos.proxy import Mode
 from tests.chaos.system import HOSTS, SERVERS, Servers, wait_for
 
+_PAYLOADS = bytes.fromhex("00000001 00000000 00000011")  # how a bytea[] begins as a parameter: 1 dimension, no NULL, 17
+
 
 @fault("a host cut off from Redis and PostgreSQL: connections reset, none made", on=Servers.ONE)
 def host_cut_off(torment: Torment) -> float:
@@ -117,6 +119,7 @@ def _add_losers() -> None:
     losers = {
         "read": ("a read that brought entries", _loser("redis", b"XREADGROUP", 60)),
         "commit": ("a COMMIT", _loser("postgres", b"COMMIT;")),
+        "rows": ("a statement that stores rows, a transaction of its own", _loser("postgres", _PAYLOADS)),
     }
     for script, what in (
         ("dispatch", "a dispatch"), ("finish", "a finish"), ("renew", "a renewal"), ("sweep", "a claim"),
@@ -124,7 +127,7 @@ def _add_losers() -> None:
     ):  # fmt: skip
         losers[script] = (what, _loser("redis", _digest(script)))
     for name, (what, lose) in losers.items():
-        on = None if name == "commit" else Servers.ONE
+        on = None if name in ("commit", "rows") else Servers.ONE
         FAULTS[f"reply-lost-{name}"] = Fault(
             f"reply-lost-{name}", f"the reply to {what}, carried out, is lost", lose, on=on
         )

@@ -55,20 +55,26 @@ class Tables:
 
     # -- what statements do
 
-    def insert(self, records: Sequence[Record]) -> None:
-        """insert_polls, insert_repeats, insert_ledger."""
+    def insert(self, records: Sequence[Record]) -> list[Result]:
+        """insert_polls, insert_ledger; return the attempts whose outcome lost against a different one."""
         reduced = reduce_results(record for record in records if isinstance(record, Result))
+        lost = []
         for result in (*reduced.results, *reduced.repeats):
             key = result.job, result.device, result.slot
             stored = self.rows.setdefault(key, result)
             if stands_in(stored) and not stands_in(result):
                 self.rows[key] = result
             elif stored != result and not stands_in(result):
-                self.repeats.add((*key, result.payload))
+                lost.append(result)
         for entry in records:
             if isinstance(entry, LedgerEntry):
                 place = entry.job, entry.shard, entry.tick, entry.part, entry.plan, entry.tick_to
                 self.ledger[place] = merge_ledger(self.ledger[place], entry) if place in self.ledger else entry
+        return lost
+
+    def count(self, lost: Sequence[Result]) -> None:
+        """insert_repeats."""
+        self.repeats |= {(result.job, result.device, result.slot, result.payload) for result in lost}
 
     def put_in_force(self, rows: Sequence[PlanRow]) -> None:
         """commit_plans: refuse what does not replace what it read; withdraw_same, withdraw_later, insert_plans."""
@@ -202,8 +208,12 @@ class SimWriter:
         self._nemesis = nemesis
 
     async def write(self, records: Sequence[Record]) -> None:
+        lost: list[Result] = []
         said = f"commit {len(records)} records"
-        await self._tables.commit(self._nemesis, said, lambda: self._tables.insert(records))
+        await self._tables.commit(self._nemesis, said, lambda: lost.extend(self._tables.insert(records)))
+        if lost:
+            said = f"commit {len(lost)} repeats"
+            await self._tables.commit(self._nemesis, said, lambda: self._tables.count(lost))
 
     def forget(self) -> None:
         """It remembers nothing."""
