@@ -3,7 +3,7 @@
     rows           the product's store, two batches at a time as a worker has them: rows/s, CPU a row on both sides
     statements     the bare INSERT … FROM unnest against COPY into a staging table, and both without the index
     size           bytes a row beyond the payload, of heap and index, written in the order in which a fleet answers
-    compression    bytes and CPU a payload, by row and by batches of a hundred rows: zlib's levels, isal's, zstd
+    compression    bytes and CPU a payload, by row and by the hundred: levels of zlib, isal, zlib-ng, zstd
 
 All write the same rows in turn, in one run; ratios count, not absolute figures. A payload of 1,200 bytes is a walk of
 two dozen interfaces, one of 200 a single GET. Without a DSN it runs on an embedded PostgreSQL of its own.

@@ -1,8 +1,12 @@
 """The payload codec: everything survives, and nothing that is not a payload is accepted."""
 
+import gzip
 import math
+import subprocess
+import sys
 import zlib
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import msgpack
@@ -228,8 +232,59 @@ def test_a_flipped_field_is_refused_or_read(outcome: Outcome, trace: Trace, data
     assert isinstance(read[0], Outcome)
 
 
-def test_zlib_reads_what_isal_wrote_and_the_other_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    outcome = Outcome(Status.OK, values={"x": 1})
-    ours = encode_payload(outcome, TRACE)
-    monkeypatch.setattr(codec, "deflate", zlib)
-    assert decode_payload(ours) == decode_payload(encode_payload(outcome, TRACE)) == (outcome, TRACE)
+def of_size(packed_bytes: int, name: str = "x") -> Outcome:
+    """An outcome of which just so many bytes are compressed; of few words, so that all distances are tried."""
+    short = packed_length(Outcome(Status.OK, values={name: bytes(300)}))
+    filling = bytes(place * place % 251 // (1 + place % 7) for place in range(packed_bytes - short + 300))
+    return Outcome(Status.OK, values={name: filling})
+
+
+def packed_length(outcome: Outcome) -> int:
+    return len(zlib.decompress(encode_payload(outcome, TRACE)[1:], 31))
+
+
+@pytest.mark.parametrize("packed_bytes", [400, 700, *range(760, 776), 900, 5_000])
+def test_whoever_compressed_it_is_gzip_to_everybody(packed_bytes: int) -> None:
+    outcome = of_size(packed_bytes)
+    payload = encode_payload(outcome, TRACE)
+    assert len(gzip.decompress(payload[1:])) == packed_bytes
+    assert decode_payload(payload) == (outcome, TRACE)
+
+
+@pytest.mark.parametrize("packed_bytes", [767, 768])
+def test_small_payloads_are_compressed_by_one_and_larger_by_the_other(
+    monkeypatch: pytest.MonkeyPatch, packed_bytes: int
+) -> None:
+    outcome = of_size(packed_bytes)
+    idle = "deflate" if packed_bytes < 768 else "quick"
+    monkeypatch.setattr(codec, idle, SimpleNamespace(compress=None, decompressobj=zlib.decompressobj))
+    assert decode_payload(encode_payload(outcome, TRACE)) == (outcome, TRACE)
+
+
+@given(outcomes, traces, st.lists(st.tuples(outcomes, traces), max_size=3))
+def test_what_was_compressed_before_does_not_show(
+    outcome: Outcome, trace: Trace, before: list[tuple[Outcome, Trace]]
+) -> None:
+    first = encode_payload(outcome, trace)
+    for each in before:
+        encode_payload(*each)
+    assert encode_payload(outcome, trace) == first
+
+
+def test_another_process_makes_the_same_bytes() -> None:
+    ours = "\n".join(encode_payload(of_size(size), TRACE).hex() for size in (350, 767, 768, 3_000))
+    program = (
+        "from tests.test_results_codec import TRACE, encode_payload, of_size\n"
+        "for size in (350, 767, 768, 3_000): print(encode_payload(of_size(size), TRACE).hex())"
+    )
+    theirs = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert theirs.stdout.strip() == ours
+
+
+def test_zlib_reads_what_the_others_wrote_and_the_other_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    for outcome in (of_size(400), of_size(4_000)):
+        ours = encode_payload(outcome, TRACE)
+        with monkeypatch.context() as elsewhere:
+            elsewhere.setattr(codec, "deflate", zlib)
+            elsewhere.setattr(codec, "quick", zlib)
+            assert decode_payload(ours) == decode_payload(encode_payload(outcome, TRACE)) == (outcome, TRACE)

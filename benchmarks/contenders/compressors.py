@@ -1,4 +1,4 @@
-"""Ways to compress payloads: what is used (isal's gzip at level 1), and what was or could be chosen instead."""
+"""Ways to compress payloads: what is used (zlib-ng, from 768 bytes on isal, both at level 1), and what could be."""
 
 import zlib
 from collections.abc import Callable
@@ -17,12 +17,18 @@ def compressors() -> dict[str, Compress | None]:
     """Return the ways by name; None is one that is not installed."""
     found: dict[str, Compress | None] = {"none": lambda data: data}
     for level in (1, 6, 9):
-        found[f"zlib gzip {level}"] = _zlib(level)
-    found |= dict.fromkeys(("isal gzip 0", "isal gzip 1", "isal gzip 2", "zstd 1", "zstd 3"))
+        found[f"zlib gzip {level}"] = _like_zlib(zlib.compress, level)
+    found |= dict.fromkeys(
+        ("isal gzip 0", "isal gzip 1", "isal gzip 2", "zlib-ng gzip 1", "zlib-ng gzip 2", "zstd 1", "zstd 3")
+    )
     if find_spec("isal"):
         from isal import isal_zlib
 
-        found |= {f"isal gzip {level}": _isal(isal_zlib.compress, level) for level in (0, 1, 2)}
+        found |= {f"isal gzip {level}": _like_zlib(isal_zlib.compress, level) for level in (0, 1, 2)}
+    if find_spec("zlib_ng"):
+        from zlib_ng import zlib_ng
+
+        found |= {f"zlib-ng gzip {level}": _like_zlib(zlib_ng.compress, level) for level in (1, 2)}
     if find_spec("zstandard"):
         import zstandard
 
@@ -30,11 +36,7 @@ def compressors() -> dict[str, Compress | None]:
     return found
 
 
-def _zlib(level: int) -> Compress:
-    return lambda data: zlib.compress(data, level, _GZIP)
-
-
-def _isal(compress: Callable[[bytes, int, int], bytes], level: int) -> Compress:
+def _like_zlib(compress: Callable[[bytes, int, int], bytes], level: int) -> Compress:
     return lambda data: bytes(compress(data, level, _GZIP))
 
 

@@ -17,7 +17,7 @@ from rich.table import Table as RichTable
 
 from benchmarks.rig.plot import Plot, draw
 
-_PACKAGES = ("streampoll", "redis", "hiredis", "asyncpg", "uvloop", "msgpack", "isal", "pysnmp", "gufo-snmp")
+_PACKAGES = ("streampoll", "redis", "hiredis", "asyncpg", "uvloop", "msgpack", "isal", "zlib-ng", "pysnmp", "gufo-snmp")
 
 _CORES = len(os.sched_getaffinity(0))  # before a benchmark keeps itself on one of them
 _WIDTH = 132  # where no terminal says
