@@ -5,6 +5,7 @@ import math
 import subprocess
 import sys
 import zlib
+from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -171,6 +172,43 @@ def test_text_that_is_not_unicode_is_written_out() -> None:
 def test_a_time_that_is_none_does_not_stop_a_result() -> None:
     outcome, _ = decode_payload(encode_payload(Outcome(Status.OK, at=math.nan, first_reply=math.inf), TRACE))
     assert outcome.status is Status.OK
+
+
+moments = times | st.sampled_from([-0.0, 1e-9, -3.0, 7, math.nan, math.inf, -math.inf])
+strange_asked = st.builds(Asked, moments, moments, st.integers(0, 9), st.lists(moments, max_size=3).map(tuple))
+strange_traces = st.builds(
+    Trace, moments, moments, moments, moments, moments, st.just(1), st.just("w"), strange_asked, lags
+)  # fmt: skip
+
+
+def micros(at: float) -> int:
+    return round(at * 1e6) if math.isfinite(at) else 0
+
+
+@given(moments, moments, st.lists(moments, max_size=3), strange_traces)
+def test_times_are_microseconds_since_the_dispatch_whatever_they_are(
+    at: float, replied: float, runs: list[float], trace: Trace
+) -> None:
+    """What is no time counts as 1970, and none (0.0) is nil: said here a second time, as plainly as can be."""
+    table = Table(("a",), [("1", 5)], [TableTime(1, run, None) for run in runs])
+    fields = fields_of(encode_payload(Outcome(Status.OK, tables={"t": table}, at=at, first_reply=replied), trace))
+
+    def after(moment: float) -> int | None:
+        return None if moment == 0.0 else micros(moment) - micros(trace.dispatched)
+
+    way = trace.read, trace.started, trace.first_reply, trace.done
+    assert fields[5:7] == [after(at), after(replied)]
+    assert fields[9][:5] == [micros(trace.dispatched), *map(after, way)]
+    assert [run[1] for run in fields[4]["t"][4]] == [*map(after, runs)]
+    assert fields[9][7:8] == (
+        [asked_of(trace.asked, after, *way[1:3])] if trace.asked.first else [None][: bool(trace.lag_s)]
+    )
+
+
+def asked_of(asked: Asked, after: Callable[[float], int | None], started: float, replied: float) -> list[int | None]:
+    first, last = after(asked.first) or 0, after(asked.last_reply)
+    said = [first - (after(started) or 0), None if last is None else last - (after(replied) or 0)]
+    return [*said, asked.retries, *((after(at) or 0) - first for at in asked.retried)] if asked.retries else said
 
 
 def test_the_same_result_is_the_same_bytes() -> None:
