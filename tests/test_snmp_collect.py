@@ -85,6 +85,15 @@ async def test_the_fallback_is_asked_where_the_first_does_not_exist(version: Ver
     assert (outcome.status, outcome.values, outcome.missing) == (Status.OK, {"in": 100}, {})
 
 
+@BOTH
+@pytest.mark.parametrize("missing", [[], [Metric("none", (*SYSTEM, 62, 0), Kind.COUNTER)]])
+async def test_values_are_in_the_order_of_the_profile(version: Version, missing: list[Metric]) -> None:
+    first = Metric("in", (*SYSTEM, 60, 0), Kind.COUNTER, fallback=(*SYSTEM, 7, 0))
+    plan = CollectPlan("p", (first, *missing, Metric("out", (*SYSTEM, 8, 0), Kind.COUNTER)))
+    outcome = await collect(ModelAgent(held((*SYSTEM, 7, 0), (*SYSTEM, 8, 0))), plan, version)
+    assert [*outcome.values] == [metric.name for metric in plan.scalars]
+
+
 async def test_a_poisoned_varbind_costs_only_itself() -> None:
     model = ModelAgent(held((*SYSTEM, 7, 0), (*SYSTEM, 8, 0)), poisoned={(*SYSTEM, 8, 0): ErrorStatus.genErr})
     outcome = await collect(model, scalars("7", "8"))

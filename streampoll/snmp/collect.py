@@ -108,24 +108,23 @@ async def _collect_rest(talk: Conversation, compiled: CompiledPlan, harvest: Har
 async def _collect_scalars(talk: Conversation, plan: CompiledPlan, harvest: Harvest) -> None:
     """Get the scalars; those that don't exist are asked under their fallback OID."""
     if harvest.failure is not None:
-        for name, _ in plan.names:
-            harvest.values[name] = None
-            harvest.miss(name, f"not asked after {harvest.failure.status.word}")
+        for want in plan.wants:
+            harvest.values[want.key] = None
+            harvest.miss(want.key, f"not asked after {harvest.failure.status.word}")
         return
     answers = await get(talk, plan.chunks(talk.agent.limits, talk.limit))
     await get_fallbacks(talk, plan.wants, answers)
     harvest.at = harvest.at or answers.at
     harvest.failure = answers.failure
     harvest.answered += len(answers.values)
-    values = answers.values
-    got = {name: values.get(oid) for name, oid in plan.names}
-    harvest.values = harvest.values | got if harvest.values else got
-    if answers.counter32:
-        harvest.counter32 += tuple(name for name, oid in plan.names if oid in answers.counter32)
+    harvest.counter32 += tuple(answers.counter32)
+    got = answers.values
     if answers.reasons:
-        for name, oid in plan.names:
-            if oid in answers.reasons:
-                harvest.miss(name, answers.reasons[oid])
+        got = {want.key: got.get(want.key) for want in plan.wants}
+        for want in plan.wants:
+            if want.key in answers.reasons:
+                harvest.miss(want.key, answers.reasons[want.key])
+    harvest.values = harvest.values | got if harvest.values else got
 
 
 async def _shape_scalars(talk: Conversation, shape: Shape, harvest: Harvest) -> None:

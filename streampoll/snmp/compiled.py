@@ -3,9 +3,9 @@
 Compiled once a process and plan, for the request sizes that its agents have (nearly always one set).
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 from streampoll.model import Value
 from streampoll.snmp.ber import encode_arcs, encode_oid
@@ -31,19 +31,28 @@ _VALUE_BYTES: Final = {
 }  # fmt: skip
 
 
+Key = TypeVar("Key", bound=Hashable)
+
+
 @dataclass(frozen=True, slots=True)
-class Want:
+class Want(Generic[Key]):
     """One value to ask for."""
 
+    key: Key  # what its answer is found by: a scalar's name, a cell's place
     metric: Metric
     oid: bytes
     reply_bytes: int  # an estimate
     plain: type | None  # a wire value of this type, not negative, needs no conversion
 
     @classmethod
-    def of(cls, metric: Metric, oid: bytes) -> "Want":
+    def of(cls, key: Key, metric: Metric, oid: bytes) -> "Want[Key]":
         """Make a want of a metric under an OID: its own, its fallback, or a column's instance."""
-        return cls(metric, oid, len(oid) + _VARBIND_BYTES + _VALUE_BYTES[metric.kind], PLAIN.get(metric.kind))
+        return cls(key, metric, oid, reply_bytes(metric, oid), PLAIN.get(metric.kind))
+
+
+def reply_bytes(metric: Metric, oid: bytes) -> int:
+    """Estimate what a value takes in a reply."""
+    return len(oid) + _VARBIND_BYTES + _VALUE_BYTES[metric.kind]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +110,7 @@ class Sieve:
         self._skipped[agent] = _TRY_AGAIN
 
 
-Chunk = tuple[Request, tuple[Want, ...]]
+Chunk = tuple[Request, tuple[Want[Key], ...]]
 
 
 class CompiledPlan:
@@ -117,13 +126,14 @@ class CompiledPlan:
         self.branches = branches_of(plan)
         if self.branches is not None:
             plan = self.branches.trunk
-        self.wants = tuple(Want.of(metric, encode_oid(metric.oid)) for metric in plan.scalars if is_asked(metric))
-        self.names = tuple((want.metric.name, want.oid) for want in self.wants)
+        self.wants = tuple(
+            Want.of(metric.name, metric, encode_oid(metric.oid)) for metric in plan.scalars if is_asked(metric)
+        )
         self.shape = None if self.branches else shape_of_scalars(branch.scalars if branch else plan.scalars)
         self.tables_in_order = _compile_tables(plan.tables)
         self.tables = _sources_first(self.tables_in_order)
         self.only_scalars = self.branches is None and self.shape is None and not self.tables  # stored as they come
-        self._chunks: dict[tuple[int, int], tuple[Chunk, ...]] = {}
+        self._chunks: dict[tuple[int, int], tuple[Chunk[str], ...]] = {}
         self._branches: dict[tuple[bool, ...], CompiledPlan] = {}
 
     @property
@@ -141,7 +151,7 @@ class CompiledPlan:
             found = self._branches[held] = CompiledPlan(taken.plan, taken)
         return found
 
-    def chunks(self, limits: Limits, limit: int) -> tuple[Chunk, ...]:
+    def chunks(self, limits: Limits, limit: int) -> tuple[Chunk[str], ...]:
         """Return the GET requests for all scalars, none with more varbinds than `limit`."""
         key = min(limit, limits.max_varbinds), limits.max_reply_bytes
         chunks = self._chunks.get(key)
@@ -150,14 +160,14 @@ class CompiledPlan:
         return chunks
 
 
-def make_chunk(wants: Sequence[Want]) -> Chunk:
+def make_chunk(wants: Sequence[Want[Key]]) -> Chunk[Key]:
     """Encode one GET."""
     return Request(PduType.GET, tuple(want.oid for want in wants)), tuple(wants)
 
 
-def split(wants: Sequence[Want], most: int, reply_bytes: int) -> list[list[Want]]:
+def split(wants: Sequence[Want[Key]], most: int, reply_bytes: int) -> list[list[Want[Key]]]:
     """Cut wants into runs of at most `most`, whose replies stay under `reply_bytes` by estimate."""
-    runs: list[list[Want]] = []
+    runs: list[list[Want[Key]]] = []
     room = 0
     for want in wants:
         if not runs or len(runs[-1]) >= most or want.reply_bytes > room:
@@ -197,7 +207,7 @@ def table_of(spec: TableSpec, looked_up: Collection[tuple[Oid, Kind]] = ()) -> C
     for metric in filter(is_asked, spec.columns):
         prefix = encode_oid(metric.oid)
         fallback = encode_oid(metric.fallback) if metric.fallback else None
-        columns.append(Column(metric, prefix, fallback, Want.of(metric, prefix).reply_bytes, PLAIN.get(metric.kind)))
+        columns.append(Column(metric, prefix, fallback, reply_bytes(metric, prefix), PLAIN.get(metric.kind)))
     shape = shape_of_table(spec)
     names = shape.names if shape else tuple(metric.name for metric in spec.columns)
     shared = [place for place, each in enumerate(columns) if (each.metric.oid, each.metric.kind) in looked_up]

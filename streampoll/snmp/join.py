@@ -150,14 +150,14 @@ async def _ask(
     }
     if not wanted:
         return None
-    answers = await get_wants(talk, [Want.of(metric, oid) for (oid, _), (metric, _) in wanted.items()])
+    answers = await get_wants(talk, [Want.of(oid, metric, oid) for (oid, _), (metric, _) in wanted.items()])
     instead: dict[bytes, bytes] = {}
     wants = []
     for (oid, _), (metric, key) in wanted.items():
         if metric.fallback is not None and answers.reasons.get(oid) in NONEXISTENT:
-            wants.append(Want.of(metric, encode_oid(metric.fallback) + key))
-            instead[oid] = wants[-1].oid
-    others = Answers()
+            instead[oid] = encode_oid(metric.fallback) + key
+            wants.append(Want.of(instead[oid], metric, instead[oid]))
+    others: Answers[bytes] = Answers()
     if wants and answers.failure is None:
         others = await get_wants(talk, wants)
     for oid, kind in wanted:
@@ -165,7 +165,7 @@ async def _ask(
     return answers.failure or others.failure
 
 
-def _answer(answers: Answers, oid: bytes, others: Answers, other: bytes) -> tuple[Value, str, bool]:
+def _answer(answers: Answers[bytes], oid: bytes, others: Answers[bytes], other: bytes) -> tuple[Value, str, bool]:
     """Return an OID's value, or that of its fallback, or the reason for there being none."""
     if oid in answers.values:
         return answers.values[oid], "", oid in answers.counter32

@@ -6,10 +6,11 @@ noSuchName, genErr) is asked again without it. Each step makes a request smaller
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Generic
 
 from streampoll.model import Value
 from streampoll.snmp.ber import COUNTER32, encode_oid
-from streampoll.snmp.compiled import Chunk, Want, make_chunk, split
+from streampoll.snmp.compiled import Chunk, Key, Want, make_chunk, split
 from streampoll.snmp.conversation import Conversation
 from streampoll.snmp.convert import NONEXISTENT, convert
 from streampoll.snmp.engine import Failure, Reply
@@ -17,19 +18,19 @@ from streampoll.snmp.message import ErrorStatus
 
 
 @dataclass(slots=True)
-class Answers:
-    """What became of a set of wants, by their OIDs."""
+class Answers(Generic[Key]):
+    """What became of a set of wants, by their keys."""
 
-    values: dict[bytes, Value] = field(default_factory=dict)
-    reasons: dict[bytes, str] = field(default_factory=dict)  # why there is no value
-    counter32: dict[bytes, None] = field(default_factory=dict)  # those that came as a Counter32
+    values: dict[Key, Value] = field(default_factory=dict)  # in the order of the wants
+    reasons: dict[Key, str] = field(default_factory=dict)  # why there is no value
+    counter32: dict[Key, None] = field(default_factory=dict)  # those that came as a Counter32
     at: float = 0.0  # wall clock of the first reply with values
     failure: Failure | None = None  # what ended the talk early
 
 
-async def get(talk: Conversation, chunks: Sequence[Chunk]) -> Answers:
+async def get(talk: Conversation, chunks: Sequence[Chunk[Key]]) -> Answers[Key]:
     """Ask for all wants of `chunks`; each has a value or a reason when it returns."""
-    answers = Answers()
+    answers: Answers[Key] = Answers()
     line = [*reversed(chunks)]  # the next one last
     while line:
         request, wants = line.pop()
@@ -52,36 +53,35 @@ async def get(talk: Conversation, chunks: Sequence[Chunk]) -> Answers:
     return answers
 
 
-async def get_wants(talk: Conversation, wants: Sequence[Want]) -> Answers:
+async def get_wants(talk: Conversation, wants: Sequence[Want[Key]]) -> Answers[Key]:
     """Ask for wants that were not known beforehand."""
     limits = talk.agent.limits
     runs = split(wants, min(talk.limit, limits.max_varbinds), limits.max_reply_bytes)
     return await get(talk, [make_chunk(run) for run in runs])
 
 
-async def get_fallbacks(talk: Conversation, wants: Sequence[Want], answers: Answers) -> None:
+async def get_fallbacks(talk: Conversation, wants: Sequence[Want[Key]], answers: Answers[Key]) -> None:
     """Ask for the fallbacks of wants that don't exist; an answer counts as that of the want."""
     if answers.failure is not None or not answers.reasons:
         return
-    instead = {
-        want.oid: Want.of(want.metric, encode_oid(want.metric.fallback))
+    instead = [
+        Want.of(want.key, want.metric, encode_oid(want.metric.fallback))
         for want in wants
-        if want.metric.fallback is not None and answers.reasons.get(want.oid) in NONEXISTENT
-    }
+        if want.metric.fallback is not None and answers.reasons.get(want.key) in NONEXISTENT
+    ]
     if not instead:
         return
-    others = await get_wants(talk, list(instead.values()))
+    others = await get_wants(talk, instead)
     answers.failure = others.failure
     answers.at = answers.at or others.at
-    for oid, want in instead.items():
-        if want.oid in others.values:
-            answers.values[oid] = others.values[want.oid]
-            del answers.reasons[oid]
-            if want.oid in others.counter32:
-                answers.counter32[oid] = None
+    answers.counter32 |= others.counter32
+    values = answers.values | others.values
+    answers.values = {want.key: values[want.key] for want in wants if want.key in values}
+    for key in others.values:
+        del answers.reasons[key]
 
 
-def _take(answers: Answers, wants: Sequence[Want], reply: Reply) -> None:
+def _take(answers: Answers[Key], wants: Sequence[Want[Key]], reply: Reply) -> None:
     """Note a reply's values."""
     if not answers.at:
         answers.at = reply.at
@@ -91,26 +91,26 @@ def _take(answers: Answers, wants: Sequence[Want], reply: Reply) -> None:
         return
     for want, (oid, tag, wire) in zip(wants, varbinds, strict=True):
         if oid != want.oid:
-            answers.reasons[want.oid] = "another OID in answer"
+            answers.reasons[want.key] = "another OID in answer"
             continue
         plain = want.plain
         if type(wire) is plain and (plain is not int or wire >= 0):  # type: ignore[operator]
-            answers.values[oid] = wire  # type: ignore[assignment]  # none of PLAIN is Absent
+            answers.values[want.key] = wire  # type: ignore[assignment]  # none of PLAIN is Absent
             if tag == COUNTER32:
-                answers.counter32[oid] = None
+                answers.counter32[want.key] = None
             continue
         value, reason = convert(want.metric.kind, tag, wire)
         if reason:
-            answers.reasons[oid] = reason
+            answers.reasons[want.key] = reason
         else:
-            answers.values[oid] = value
+            answers.values[want.key] = value
             if tag == COUNTER32:
-                answers.counter32[oid] = None
+                answers.counter32[want.key] = None
 
 
 def _take_apart(
-    talk: Conversation, answers: Answers, wants: Sequence[Want], result: Reply | Failure
-) -> list[Sequence[Want]] | None:
+    talk: Conversation, answers: Answers[Key], wants: Sequence[Want[Key]], result: Reply | Failure
+) -> list[Sequence[Want[Key]]] | None:
     """Decide what to ask again after a refusal; None ends the talk."""
     middle = len(wants) // 2
     if talk.too_large(len(wants), result):
@@ -120,16 +120,16 @@ def _take_apart(
     name = ErrorStatus.name_of(result.error_status)
     at = result.error_index - 1
     if 0 <= at < len(wants):
-        answers.reasons[wants[at].oid] = name
+        answers.reasons[wants[at].key] = name
         rest = [*wants[:at], *wants[at + 1 :]]
         return [rest] if rest else []
     if len(wants) > 1:
         return [wants[:middle], wants[middle:]]
-    answers.reasons[wants[0].oid] = name
+    answers.reasons[wants[0].key] = name
     return []
 
 
-def _miss(answers: Answers, wants: Sequence[Want], reason: str) -> None:
+def _miss(answers: Answers[Key], wants: Sequence[Want[Key]], reason: str) -> None:
     """Note the same reason for several wants."""
     for want in wants:
-        answers.reasons[want.oid] = reason
+        answers.reasons[want.key] = reason

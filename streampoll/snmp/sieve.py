@@ -27,7 +27,7 @@ from streampoll.snmp.scalars import get
 from streampoll.snmp.walk import Walk, fill_holes
 
 _INDEX_BYTES: Final = 4  # an estimate
-_UPTIME: Final = Want.of(Metric("sysUpTime", (), Kind.TICKS), SYS_UPTIME_0)
+_UPTIME: Final = Want.of((b"", 0), Metric("sysUpTime", (), Kind.TICKS), SYS_UPTIME_0)
 
 
 async def sift(talk: Conversation, table: CompiledTable, sieve: Sieve) -> Walk | None:
@@ -91,14 +91,15 @@ async def _ask_rows(talk: Conversation, walk: Walk, places: Sequence[int]) -> No
     at = 0
     while at < len(indexes):
         run = indexes[at : at + _rows_a_get(talk, columns, len(indexes[at]))]
-        wants = {
-            (index, lane.place): Want.of(lane.column.metric, lane.prefix + index) for index in run for lane in lanes
-        }
-        answers = await get(talk, [make_chunk([_UPTIME, *wants.values()])])
-        for (index, place), want in wants.items():
-            walk.rows[index][place] = answers.values.get(want.oid)
-            walk.lanes[place].note(index, answers.reasons.get(want.oid, ""), want.oid in answers.counter32)
-        uptime = answers.values.get(SYS_UPTIME_0)
+        wants = [
+            Want.of((index, lane.place), lane.column.metric, lane.prefix + index) for index in run for lane in lanes
+        ]
+        answers = await get(talk, [make_chunk([_UPTIME, *wants])])
+        for want in wants:
+            index, place = want.key
+            walk.rows[index][place] = answers.values.get(want.key)
+            walk.lanes[place].note(index, answers.reasons.get(want.key, ""), want.key in answers.counter32)
+        uptime = answers.values.get(_UPTIME.key)
         walk.times.append(TableTime(len(run), answers.at, uptime if isinstance(uptime, int) else None))
         at += len(run)
         if answers.failure is not None:

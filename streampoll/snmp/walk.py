@@ -369,22 +369,18 @@ async def fill_holes(talk: Conversation, walk: Walk, lanes: Sequence[Lane] = ())
     """
     if walk.failure is not None:
         return
-    wants: dict[bytes, tuple[bytes, Lane]] = {}
-    asked: list[Want] = []
+    asked: list[Want[tuple[bytes, Lane]]] = []
     for lane in lanes or walk.lanes:
         fallback = lane.column.fallback
         if fallback is None or lane.prefix == fallback:
             continue
         for index, row in walk.rows.items():
             if row[lane.place] is None:
-                want = Want.of(lane.column.metric, fallback + index)
-                wants[want.oid] = index, lane
-                asked.append(want)
+                asked.append(Want.of((index, lane), lane.column.metric, fallback + index))
     if not asked:
         return
     answers = await get_wants(talk, asked)
     walk.failure = answers.failure
-    for oid, value in answers.values.items():
-        index, lane = wants[oid]
+    for (index, lane), value in answers.values.items():
         walk.rows[index][lane.place] = value
-        lane.note(index, "", oid in answers.counter32)
+        lane.note(index, "", (index, lane) in answers.counter32)
