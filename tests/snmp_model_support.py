@@ -1,5 +1,6 @@
 """An agent as a model: the engine port answered from a dict, with the oddities of real agents as knobs."""
 
+import struct
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,7 +11,6 @@ from streampoll.snmp import ber
 from streampoll.snmp.credential import Community, Version
 from streampoll.snmp.engine import Agent, Failure, Limits, Reply
 from streampoll.snmp.message import ErrorStatus, PduType, Request, Varbind
-from streampoll.snmp.plain_rows import read_plain_rows
 from streampoll.snmp.plan import Oid
 
 UPTIME = (1, 3, 6, 1, 2, 1, 1, 3, 0)
@@ -28,7 +28,7 @@ class ModelAgent:
     poisoned: Mapping[Oid, ErrorStatus] = field(default_factory=dict)  # OIDs that make a request fail
     swapped: bool = False  # its GET answers come under OIDs that were not asked
     vague: bool = False  # its error-index is always 0
-    rows: bool = True  # rows of integers are given as such where they are expected, as our own engine gives them
+    plain: bool = True  # replies of the form that is expected are given as such, as our own engine gives them
     stuck: bool = False  # GETNEXT and GETBULK give the same OIDs for ever
     asked: list[Request] = field(default_factory=list)
     agents: list[Agent] = field(default_factory=list)
@@ -46,14 +46,14 @@ class ModelAgent:
         is_v1 = isinstance(agent.credential, Community) and agent.credential.version is Version.V1
         oids = [ber.decode_oid(oid) for oid in request.oids]
         if request.pdu is PduType.GET:
-            return self._get(oids, is_v1)
+            return self._get(oids, request, is_v1)
         assert not (is_v1 and request.pdu is PduType.GETBULK)
         return self._next(oids, request, is_v1)
 
     async def close(self) -> None:
         """Nothing to close."""
 
-    def _get(self, oids: list[Oid], is_v1: bool) -> Reply:
+    def _get(self, oids: list[Oid], request: Request, is_v1: bool) -> Reply:
         if len(oids) > self.most:
             return self._refuse(ErrorStatus.tooBig, 0)
         for index, oid in enumerate(oids, 1):
@@ -63,7 +63,7 @@ class ModelAgent:
                 return self._refuse(ErrorStatus.noSuchName, index)
         if self.swapped:
             oids = oids[::-1]
-        return self._reply([self._varbind(oid, ber.NO_SUCH_OBJECT) for oid in oids])
+        return self._reply([self._varbind(oid, ber.NO_SUCH_OBJECT) for oid in oids], request)
 
     def _next(self, oids: list[Oid], request: Request, is_v1: bool) -> Reply:
         varbinds = [self._after(oid) for oid in oids]
@@ -94,21 +94,32 @@ class ModelAgent:
     def _refuse(self, status: ErrorStatus, index: int) -> Reply:
         return Reply([], int(status), 0 if self.vague else index, 1000.0 + len(self.asked), 1)
 
-    def _reply(self, varbinds: list[Varbind], request: Request | None = None) -> Reply:
-        rows = None
-        if request is not None and request.prefixes and self.rows:
+    def _reply(self, varbinds: list[Varbind], request: Request) -> Reply:
+        plain = None
+        if request.form is not None and self.plain:
             data = ber.encode_tlv(ber.SEQUENCE, b"".join(map(_encoded, varbinds)))
-            rows = read_plain_rows(data, 0, request.prefixes, request.non_repeaters)
-        return Reply(rows or varbinds, 0, 0, 1000.0 + len(self.asked), 1)
+            plain = request.form.read(data, 0)
+        return Reply(plain or varbinds, 0, 0, 1000.0 + len(self.asked), 1)
 
 
 def _encoded(varbind: Varbind) -> bytes:
-    """Encode a varbind of an integer, or of nothing; any other is of a table without rows of integers."""
+    """Encode a varbind."""
     oid, tag, value = varbind
-    content = ber.encode_integer(value)[2:] if isinstance(value, int) else b""
-    if isinstance(value, str | bytes):
-        tag, content = ber.OCTET_STRING, value if isinstance(value, bytes) else value.encode()
+    content = _content(value)
     return ber.encode_tlv(ber.SEQUENCE, ber.encode_tlv(ber.OBJECT_IDENTIFIER, oid) + ber.encode_tlv(tag, content))
+
+
+def _content(value: ber.Wire) -> bytes:
+    match value:
+        case int():
+            return ber.encode_integer(value)[2:]
+        case float():
+            return b"\x9f\x79\x08" + struct.pack(">d", value)
+        case str():
+            return ber.encode_oid(tuple(map(int, value.split("."))))
+        case bytes():
+            return value
+    return b""
 
 
 def agent(version: Version = Version.V2C, **limits: float) -> Agent:

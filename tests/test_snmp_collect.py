@@ -352,20 +352,20 @@ async def test_a_walk_broken_off_keeps_its_rows_and_is_partial(version: Version)
     assert "no answer" in outcome.error
 
 
-@pytest.mark.parametrize("rows", [True, False])
-async def test_columns_that_came_as_counter32_are_told_by_name(rows: bool) -> None:
+@pytest.mark.parametrize("plain", [True, False])
+async def test_columns_that_came_as_counter32_are_told_by_name(plain: bool) -> None:
     values = full_table(60, 3)
     narrow = {oid: (ber.COUNTER32, value) for oid, (_, value) in values.items() if oid[:-1] == (*TABLE, 2)}
-    outcome = await collect(ModelAgent(values | narrow, rows=rows), table(3))
+    outcome = await collect(ModelAgent(values | narrow, plain=plain), table(3))
     walked = outcome.tables["t"]
     assert (walked.counter32, len(walked.times) > 1) == ({"c2": range(60)}, True)
 
 
-@pytest.mark.parametrize("rows", [True, False])
-async def test_a_hole_far_behind_is_found_after_rows_without_one(rows: bool) -> None:
+@pytest.mark.parametrize("plain", [True, False])
+async def test_a_hole_far_behind_is_found_after_rows_without_one(plain: bool) -> None:
     values = full_table(60) | {(*TABLE, 1, row): (ber.COUNTER32, row) for row in range(1, 21)}
     del values[(*TABLE, 2, 50)]
-    outcome = await collect(ModelAgent(values, rows=rows), table())
+    outcome = await collect(ModelAgent(values, plain=plain), table())
     walked = outcome.tables["t"]
     assert [row[1:] for row in list(walked.rows)[48:51]] == [(148, 208), (149, None), (150, 210)]
     assert (outcome.missing, walked.counter32) == ({"t.c2": "noSuchInstance in 1 of 60 rows"}, {"c1": range(60)})
@@ -387,13 +387,13 @@ def test_a_table_that_asks_for_no_column_is_no_table_of_integers() -> None:
     most=st.sampled_from([1, 2, 3, 5, 10_000]),
     repetitions=st.integers(1, 12),
     version=st.sampled_from([Version.V1, Version.V2C]),
-    rows=st.booleans(),
+    plain=st.booleans(),
 )
 async def test_any_table_is_collected_as_it_is(
-    cells: dict[int, set[int]], cut: int, most: int, repetitions: int, version: Version, rows: bool
+    cells: dict[int, set[int]], cut: int, most: int, repetitions: int, version: Version, plain: bool
 ) -> None:
     values = held(*((*TABLE, column, row) for row, columns in cells.items() for column in columns))
-    model = ModelAgent(values, cut=cut, most=most, rows=rows)
+    model = ModelAgent(values, cut=cut, most=most, plain=plain)
     outcome = await collect(model, table(4), version, max_repetitions=repetitions)
     wire = {oid: value for oid, (_, value) in values.items()}
     expected = [[str(row), *(wire.get((*TABLE, column, row)) for column in range(1, 5))] for row in sorted(cells)]

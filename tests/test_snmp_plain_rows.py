@@ -13,10 +13,11 @@ from streampoll.snmp.community import CommunitySpeech
 from streampoll.snmp.credential import Community
 from streampoll.snmp.engine import Reply
 from streampoll.snmp.message import PduType, Request, read_varbinds
-from streampoll.snmp.plain_rows import PlainRows, read_plain_rows
+from streampoll.snmp.plain_rows import PlainRows, RowsForm
 
 IN, OUT = b"\x2b\x06\x0a", b"\x2b\x06\x10\x01"
 PREFIXES = (IN, OUT)
+FORM = RowsForm(PREFIXES, 1)
 UPTIME = b"\x2b\x06\x01\x02\x01\x01\x03\x00"
 
 
@@ -39,10 +40,10 @@ def reply(*varbinds: bytes, uptime: bool = True) -> bytes:
 
 
 def test_rows_and_what_is_around_them() -> None:
-    rows = read_plain_rows(reply(row(b"\x01"), row(b"\x02", 0, 1 << 62), row(b"\x01")[-9:]), 0, PREFIXES, 1)
+    rows = FORM.read(reply(row(b"\x01"), row(b"\x02", 0, 1 << 62), row(b"\x01")[-9:]), 0)
     assert rows is None, "the last varbind is cut in two"
 
-    rows = read_plain_rows(reply(row(b"\x01"), row(b"\x02", 0, 1 << 62), varbind(OUT + b"\x01", 3)), 0, PREFIXES, 1)
+    rows = FORM.read(reply(row(b"\x01"), row(b"\x02", 0, 1 << 62), varbind(OUT + b"\x01", 3)), 0)
     assert rows is not None
     assert (rows.indexes, rows.columns, rows.tags) == (
         (b"\x01", b"\x02"),
@@ -55,7 +56,7 @@ def test_rows_and_what_is_around_them() -> None:
 
 @pytest.mark.parametrize("index", [b"\x01", b"\x81\x02", b"\x0a\x00\x00\x01", b"\x41\x04", b"\x30\x10\x06\x0a"])
 def test_indexes_of_any_bytes(index: bytes) -> None:
-    rows = read_plain_rows(reply(row(index), uptime=False), 0, PREFIXES, 0)
+    rows = RowsForm(PREFIXES, 0).read(reply(row(index), uptime=False), 0)
 
     assert rows is not None
     assert rows.indexes == (index,)
@@ -81,7 +82,7 @@ def test_indexes_of_any_bytes(index: bytes) -> None:
     ],
 )
 def test_what_is_not_plain_is_left_to_the_complete_decoder(data: bytes) -> None:
-    assert read_plain_rows(data, 0, PREFIXES, 1) is None
+    assert FORM.read(data, 0) is None
 
 
 def test_each_length_is_looked_at() -> None:
@@ -93,7 +94,7 @@ def test_each_length_is_looked_at() -> None:
         for by in (-1, 1):
             changed = bytearray(data)
             changed[place] = (changed[place] + by) % 256
-            rows = read_plain_rows(bytes(changed), 0, PREFIXES, 1)
+            rows = FORM.read(bytes(changed), 0)
             assert rows is None or agrees(rows, bytes(changed)), f"byte {place}"
 
 
@@ -102,14 +103,14 @@ def test_an_engine_gives_rows_where_they_are_expected_and_varbinds_to_whoever_wa
     status: int, read_as_rows: bool
 ) -> None:
     credential = Community(Secret("public"))
-    request = Request(PduType.GETBULK, (UPTIME[:-1], *PREFIXES), non_repeaters=1, max_repetitions=1, prefixes=PREFIXES)
+    request = Request(PduType.GETBULK, (UPTIME[:-1], *PREFIXES), non_repeaters=1, max_repetitions=1, form=FORM)
     speech = CommunitySpeech(credential, request.pdu, len(request.tail))
     data = reply(row(b"\x01"))
 
     got = speech.read(data, (1, 1, PduType.RESPONSE, status, 0, 0), request, 1, 0.0, 0.0)
 
     assert isinstance(got, Reply)
-    assert (got.rows is not None) == read_as_rows
+    assert (got.plain is not None) == read_as_rows
     assert got.varbinds == read_varbinds(data, 0)
     assert got.count == 3
 
@@ -132,7 +133,7 @@ def test_it_agrees_with_the_complete_decoder(
     for place, byte in changes:
         data[place % len(data)] = byte
 
-    found = read_plain_rows(bytes(data), 0, PREFIXES, 1)
+    found = FORM.read(bytes(data), 0)
 
     assert found is None or agrees(found, bytes(data))
 
@@ -146,10 +147,10 @@ def agrees(rows: PlainRows, data: bytes) -> bool:
         block = read_block(varbinds[len(rows.before) :], PREFIXES, b"")
     except SnmpError:  # an index that is no OID's
         with pytest.raises(SnmpError):
-            is_block(rows, PREFIXES, b"")
+            is_block(rows, b"")
         block = None
     else:
-        assert is_block(rows, PREFIXES, b"") == (block is not None)
+        assert is_block(rows, b"") == (block is not None)
     assert block is None or (rows.indexes, bool(rows.rest)) == (tuple(block.indexes), block.ended)
     assert rows.before + cells + rows.rest == varbinds
     assert [[oid for oid, _, _ in each] for each in columns] == [

@@ -38,11 +38,11 @@ def read_block(varbinds: Sequence[Varbind], prefixes: tuple[bytes, ...], frontie
     return Block(indexes, tags[:count], wires[:count], count < len(varbinds)) if count else None
 
 
-def is_block(rows: PlainRows, prefixes: tuple[bytes, ...], frontier: bytes) -> bool:
+def is_block(rows: PlainRows, frontier: bytes) -> bool:
     """Tell whether the rows of a reply, and what is behind them, are a block: as `read_block` does."""
-    if len(rows.rest) % len(prefixes):
+    if len(rows.rest) % len(rows.prefixes):
         return False
-    for prefix, (oid, tag, _) in zip(prefixes, rows.rest, strict=False):
+    for prefix, (oid, tag, _) in zip(rows.prefixes, rows.rest, strict=False):
         if oid.startswith(prefix) and tag != END_OF_MIB_VIEW:
             return False
     return increase(frontier, rows.indexes)

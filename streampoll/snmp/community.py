@@ -8,7 +8,6 @@ from streampoll.snmp.credential import Community
 from streampoll.snmp.engine import Failure, Reply
 from streampoll.snmp.exchange import Drop
 from streampoll.snmp.message import Head, PduType, Request, encode_prefix, read_varbinds
-from streampoll.snmp.plain_rows import read_plain_rows
 
 _MAX_SPEECHES: Final = 4096
 _RESPONSE: Final = int(PduType.RESPONSE)
@@ -31,11 +30,9 @@ class CommunitySpeech:
         """Read an answer; see `Speech`."""
         if head[1] != self._version or head[2] != _RESPONSE:
             return Drop(Status.DECODE, "the reply can't be read: another version or PDU than a response to this")
-        rows = None
-        if request.prefixes and not head[3]:
-            rows = read_plain_rows(data, head[5], request.prefixes, request.non_repeaters)
+        plain = request.form.read(data, head[5]) if request.form is not None and not head[3] else None
         try:
-            varbinds = rows or read_varbinds(data, head[5])
+            varbinds = read_varbinds(data, head[5]) if plain is None else plain
         except SnmpError as error:
             return Failure(Status.DECODE, f"the reply can't be read: {error}", sent)
         return Reply(varbinds, head[3], head[4], at, sent)

@@ -13,7 +13,9 @@ from streampoll.snmp.branches import Branch, branches_of
 from streampoll.snmp.condition import test_of
 from streampoll.snmp.convert import PLAIN
 from streampoll.snmp.engine import Address, Limits
-from streampoll.snmp.message import PduType, Request
+from streampoll.snmp.message import Form, PduType, Request
+from streampoll.snmp.plain_cells import SORTS
+from streampoll.snmp.plain_values import ValuesForm
 from streampoll.snmp.plan import CollectPlan, Kind, Metric, Oid, TableSpec
 from streampoll.snmp.shape import Shape, is_asked, shape_of_scalars, shape_of_table
 from streampoll.snmp.steps import deciding
@@ -110,7 +112,13 @@ class Sieve:
         self._skipped[agent] = _TRY_AGAIN
 
 
-Chunk = tuple[Request, tuple[Want[Key], ...]]
+@dataclass(frozen=True, slots=True)
+class Chunk(Generic[Key]):
+    """Wants that are asked for at once."""
+
+    request: Request
+    wants: Sequence[Want[Key]]
+    keys: tuple[Key, ...]
 
 
 class CompiledPlan:
@@ -156,13 +164,19 @@ class CompiledPlan:
         key = min(limit, limits.max_varbinds), limits.max_reply_bytes
         chunks = self._chunks.get(key)
         if chunks is None:
-            chunks = self._chunks[key] = tuple(map(make_chunk, split(self.wants, *key)))
+            chunks = self._chunks[key] = tuple([make_chunk(run, form_of(run)) for run in split(self.wants, *key)])
         return chunks
 
 
-def make_chunk(wants: Sequence[Want[Key]]) -> Chunk[Key]:
-    """Encode one GET."""
-    return Request(PduType.GET, tuple(want.oid for want in wants)), tuple(wants)
+def make_chunk(wants: Sequence[Want[Key]], form: Form | None = None) -> Chunk[Key]:
+    """Encode one GET; a form pays only where it is asked many times."""
+    request = Request(PduType.GET, tuple([want.oid for want in wants]), form=form)
+    return Chunk(request, wants, tuple([want.key for want in wants]))
+
+
+def form_of(wants: Sequence[Want[Key]]) -> Form | None:
+    """Compile the form of the reply to a GET; takes milliseconds."""
+    return ValuesForm.of([want.oid for want in wants], [SORTS.get(want.metric.kind) for want in wants])
 
 
 def split(wants: Sequence[Want[Key]], most: int, reply_bytes: int) -> list[list[Want[Key]]]:

@@ -10,8 +10,7 @@ from typing import Protocol
 
 from streampoll.model import Asked, Status
 from streampoll.snmp.credential import Credential
-from streampoll.snmp.message import Request, Varbind
-from streampoll.snmp.plain_rows import PlainRows
+from streampoll.snmp.message import Plain, Request, Varbind
 
 Address = tuple[str, int]
 """A numeric IPv4 or IPv6 address and a UDP port."""
@@ -45,12 +44,12 @@ class Agent:
 class Reply:
     """A response PDU that belongs to the request; it may still be a refusal (`error_status`)."""
 
-    __slots__ = ("_varbinds", "at", "error_index", "error_status", "rows", "sent")
+    __slots__ = ("_varbinds", "at", "error_index", "error_status", "plain", "sent")
 
     def __init__(
-        self, varbinds: list[Varbind] | PlainRows, error_status: int, error_index: int, at: float, sent: int
+        self, varbinds: list[Varbind] | Plain, error_status: int, error_index: int, at: float, sent: int
     ) -> None:
-        self.rows = None if isinstance(varbinds, list) else varbinds  # where the engine has read it as rows
+        self.plain = None if isinstance(varbinds, list) else varbinds  # where it has the form that was expected
         self._varbinds = varbinds
         self.error_status = error_status  # 0: none; ErrorStatus names the others
         self.error_index = error_index  # from 1; 0: none in particular

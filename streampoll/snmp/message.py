@@ -10,7 +10,7 @@ back to the complete decoder, which is also the one that words the errors.
 """
 
 from enum import IntEnum
-from typing import Final
+from typing import Final, Protocol
 
 from streampoll.errors import SnmpError
 from streampoll.snmp.ber import (
@@ -74,10 +74,28 @@ class ErrorStatus(IntEnum):
         return cls(status).name if status in cls._value2member_map_ else f"error-status {status}"
 
 
+class Plain(Protocol):
+    """What an engine has read of a reply at once, without making varbinds of it."""
+
+    @property
+    def count(self) -> int:
+        """How many varbinds the reply holds."""
+
+    def varbinds(self) -> list[Varbind]:
+        """Return all that the reply holds, as any other's."""
+
+
+class Form(Protocol):
+    """The form that nearly all replies to a request have."""
+
+    def read(self, data: bytes, start: int) -> Plain | None:
+        """Read the varbind list that starts at `start` and must end with the data; None if it has another form."""
+
+
 class Request:
     """What is asked: immutable, encoded once, shared by all polls that ask it."""
 
-    __slots__ = ("max_repetitions", "non_repeaters", "oids", "pdu", "prefixes", "tail")
+    __slots__ = ("form", "max_repetitions", "non_repeaters", "oids", "pdu", "tail")
 
     def __init__(
         self,
@@ -86,13 +104,13 @@ class Request:
         *,
         non_repeaters: int = 0,
         max_repetitions: int = 0,
-        prefixes: tuple[bytes, ...] = (),
+        form: Form | None = None,
     ) -> None:
         self.pdu = pdu
         self.oids = oids  # content bytes
         self.non_repeaters = non_repeaters  # of GETBULK, 0 for others
         self.max_repetitions = max_repetitions
-        self.prefixes = prefixes  # of the columns, if rows of integers are expected: an engine may give them as such
+        self.form = form  # where one is expected: an engine may give the reply as such
         self.tail = _encode_tail(oids, non_repeaters, max_repetitions)
 
     @property

@@ -30,6 +30,7 @@ class PlainRows:
 
     _data: bytes
     _start: int  # of the varbind list
+    prefixes: tuple[bytes, ...]  # of the columns
     before: list[Varbind]  # the varbinds before the rows
     indexes: tuple[bytes, ...]
     columns: list[list[Value]]  # values, all of them integers; the walk that takes them may append to them
@@ -46,8 +47,19 @@ class PlainRows:
         return read_varbinds(self._data, self._start)
 
 
-def read_plain_rows(data: bytes, start: int, prefixes: tuple[bytes, ...], before: int) -> PlainRows | None:
-    """Read the varbind list that starts at `start`, with `before` varbinds before its rows; None if it is not plain."""
+@dataclass(frozen=True, slots=True)
+class RowsForm:
+    """The form of a reply to a walk of columns of integers."""
+
+    prefixes: tuple[bytes, ...]  # of the columns
+    before: int  # varbinds before the rows
+
+    def read(self, data: bytes, start: int) -> PlainRows | None:
+        """Read the varbind list that starts at `start` and must end with the data; None if it is not plain."""
+        return _read_rows(data, start, self.prefixes, self.before)
+
+
+def _read_rows(data: bytes, start: int, prefixes: tuple[bytes, ...], before: int) -> PlainRows | None:
     try:
         at = list_start(data, start)
         first = at
@@ -66,6 +78,7 @@ def read_plain_rows(data: bytes, start: int, prefixes: tuple[bytes, ...], before
         return PlainRows(
             data,
             start,
+            prefixes,
             ahead,
             indexes,
             [[from_bytes(cell[2:]) for cell in column] for column in columns],

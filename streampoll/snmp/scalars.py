@@ -6,6 +6,7 @@ noSuchName, genErr) is asked again without it. Each step makes a request smaller
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Generic
 
 from streampoll.model import Value
@@ -14,7 +15,8 @@ from streampoll.snmp.compiled import Chunk, Key, Want, make_chunk, split
 from streampoll.snmp.conversation import Conversation
 from streampoll.snmp.convert import NONEXISTENT, convert
 from streampoll.snmp.engine import Failure, Reply
-from streampoll.snmp.message import ErrorStatus
+from streampoll.snmp.message import ErrorStatus, Varbind
+from streampoll.snmp.plain_values import PlainValues
 
 
 @dataclass(slots=True)
@@ -33,21 +35,22 @@ async def get(talk: Conversation, chunks: Sequence[Chunk[Key]]) -> Answers[Key]:
     answers: Answers[Key] = Answers()
     line = [*reversed(chunks)]  # the next one last
     while line:
-        request, wants = line.pop()
+        chunk = line.pop()
+        wants = chunk.wants
         if len(wants) > talk.limit:  # an earlier request showed what the agent can answer
             line.extend(map(make_chunk, reversed(split(wants, talk.limit, talk.agent.limits.max_reply_bytes))))
             continue
-        result = talk.note(await talk.send(request))
+        result = talk.note(await talk.send(chunk.request))
         if isinstance(result, Reply) and result.error_status == 0:
-            _take(answers, wants, result)
+            _take(answers, chunk, result)
             continue
         again = _take_apart(talk, answers, wants, result)
         if again is None:
             assert isinstance(result, Failure)
             answers.failure = result
             _miss(answers, wants, result.status.word)
-            for _, rest in reversed(line):
-                _miss(answers, rest, f"not asked after {result.status.word}")
+            for rest in reversed(line):
+                _miss(answers, rest.wants, f"not asked after {result.status.word}")
             break
         line.extend(map(make_chunk, reversed(again)))
     return answers
@@ -81,11 +84,32 @@ async def get_fallbacks(talk: Conversation, wants: Sequence[Want[Key]], answers:
         del answers.reasons[key]
 
 
-def _take(answers: Answers[Key], wants: Sequence[Want[Key]], reply: Reply) -> None:
+def _take(answers: Answers[Key], chunk: Chunk[Key], reply: Reply) -> None:
     """Note a reply's values."""
     if not answers.at:
         answers.at = reply.at
-    varbinds = reply.varbinds
+    if isinstance(reply.plain, PlainValues):
+        _take_plain(answers, chunk.keys, reply.plain)
+    else:
+        _take_varbinds(answers, chunk.wants, reply.varbinds)
+
+
+def _take_plain(answers: Answers[Key], keys: Sequence[Key], plain: PlainValues) -> None:
+    """Note values of the form that was expected: one for each key."""
+    answers.values.update(zip(keys, plain.values, strict=True))
+    if COUNTER32 in plain.tags:
+        for place in _narrow(plain.tags):
+            answers.counter32[keys[place]] = None
+
+
+@lru_cache(maxsize=1024)
+def _narrow(tags: bytes) -> tuple[int, ...]:
+    """Return the places of Counter32s; remembered, since devices of a kind have the same."""
+    return tuple(place for place, tag in enumerate(tags) if tag == COUNTER32)
+
+
+def _take_varbinds(answers: Answers[Key], wants: Sequence[Want[Key]], varbinds: Sequence[Varbind]) -> None:
+    """Note what came, whatever it is."""
     if len(varbinds) != len(wants):
         _miss(answers, wants, f"{len(varbinds)} values in answer to {len(wants)}")
         return

@@ -25,6 +25,7 @@ from streampoll.snmp.credential import Community, Version
 from streampoll.snmp.engine import Failure, Reply
 from streampoll.snmp.lane import Lane
 from streampoll.snmp.message import ErrorStatus, PduType, Request, Varbind
+from streampoll.snmp.plain_rows import PlainRows, RowsForm
 from streampoll.snmp.scalars import get_wants
 
 
@@ -97,7 +98,7 @@ class Walk:
                     await self._step()
                     continue
                 result = self._talk.note(await self._talk.send(request))
-                if isinstance(result, Failure) or not self._take_plain(request, result):
+                if isinstance(result, Failure) or not self._take_plain(result):
                     self._take_whole(request, result)
         except SnmpError as error:
             self.stopped = f"decode: {error}"
@@ -111,10 +112,10 @@ class Walk:
         rows = self._rows_to_ask(table.cells_bytes, width, uptime)
         return _request_rows(table.prefixes, self._frontier, uptime, rows)
 
-    def _take_plain(self, request: Request, reply: Reply) -> bool:
+    def _take_plain(self, reply: Reply) -> bool:
         """Take a reply of plain rows; False if it is another."""
-        rows = reply.rows
-        if rows is None or not is_block(rows, request.prefixes, self._frontier):
+        rows = reply.plain
+        if not isinstance(rows, PlainRows) or not is_block(rows, self._frontier):
             return False
         if COUNTER32 in rows.tags:
             narrow = [place for place, tag in enumerate(rows.tags) if tag == COUNTER32]
@@ -157,7 +158,7 @@ class Walk:
             self._refused(group, request, result)
             return False
         if len(group) == len(self.lanes):
-            if self._take_plain(request, result) or self._take_block(request, result):
+            if self._take_plain(result) or self._take_block(request, result):
                 return False
             _reset(group)
         return self._deal(group, request, result.varbinds)
@@ -331,7 +332,8 @@ class Walk:
 def _request_rows(prefixes: tuple[bytes, ...], frontier: bytes, uptime: bool, rows: int) -> Request:
     """Encode a request for rows of integers once."""
     oids = ((SYS_UPTIME,) if uptime else ()) + tuple([prefix + frontier for prefix in prefixes])
-    return Request(PduType.GETBULK, oids, non_repeaters=int(uptime), max_repetitions=rows, prefixes=prefixes)
+    form = RowsForm(prefixes, int(uptime))
+    return Request(PduType.GETBULK, oids, non_repeaters=int(uptime), max_repetitions=rows, form=form)
 
 
 @lru_cache(maxsize=1024)
@@ -339,7 +341,8 @@ def _request(
     pdu: PduType, oids: tuple[bytes, ...], non_repeaters: int, rows: int, prefixes: tuple[bytes, ...]
 ) -> Request:
     """Encode a request once: the same agents' tables, and those of others like them, are walked by the same steps."""
-    return Request(pdu, oids, non_repeaters=non_repeaters, max_repetitions=rows, prefixes=prefixes)
+    form = RowsForm(prefixes, non_repeaters) if prefixes else None
+    return Request(pdu, oids, non_repeaters=non_repeaters, max_repetitions=rows, form=form)
 
 
 def _reset(lanes: Iterable[Lane]) -> None:
