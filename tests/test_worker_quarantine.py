@@ -122,7 +122,8 @@ async def test_who_must_be_alone_waits_for_what_runs_in_other_classes():
     server, solitude, other = await filled(), Solitude(), asyncio.Event()
     [suspect] = await dead_twice_with(server, 1)
     await dead_in_quarantine_with(server, suspect)
-    solitude.add(asyncio.create_task(other.wait()))
+    task = asyncio.create_task(other.wait())
+    solitude.join(lambda: {task}, lambda: None)
     async with consuming(server, FakeHandler(), solitude=solitude) as consumer:
         await eventually_async(lambda: solitude.wanted)
         assert consumer.in_flight == 0
@@ -136,7 +137,7 @@ async def test_who_can_not_be_alone_in_time_runs_in_company_once_more():
     [suspect] = await dead_twice_with(server, 1)
     await dead_in_quarantine_with(server, suspect)
     hangs = asyncio.create_task(asyncio.Event().wait())
-    solitude.add(hangs)
+    solitude.join(lambda: {hangs}, lambda: None)
     async with consuming(server, gate.handler, solitude=solitude, claim_idle_s=0.3):
         await eventually_async(lambda: len(gate.handler.seen) == 1)
         assert notes(server) == ["w1"]

@@ -59,7 +59,7 @@ class Consumer:
             (limits.gather_s, max(_SMALL, limits.batch // 4)) if together else (LONE_S, _SMALL)
         )
         self._rotation = 0
-        around.solitude.on_end(self._start)
+        around.solitude.join(lambda: self.attempts, self._start)
 
     @property
     def _idle_ms(self) -> int:
@@ -244,7 +244,6 @@ class Consumer:
             self._around.slots.take(self.queue, len(batch))
         self._attempts.add(attempt)
         attempt.task = task = asyncio.get_running_loop().create_task(self._run(attempt))
-        self._around.solitude.add(task)
         return task
 
     async def _run(self, attempt: Attempt) -> None:
@@ -266,7 +265,6 @@ class Consumer:
             dispositions = await self._after_bug(attempt, error)
         finally:  # here and not in callbacks of the task, which the loop would have to run one by one
             self._attempts.discard(attempt)
-            self._around.solitude.end(attempt.task)
         self._conclude(attempt, dispositions)
 
     def _conclude(self, attempt: Attempt, dispositions: Sequence[Disposition]) -> None:
@@ -280,7 +278,8 @@ class Consumer:
         for delivered, disposition in zip(batch, dispositions, strict=True):
             if self._leases.holds(delivered):
                 self._settler.add(delivered, disposition)
-        self._start()
+        if self._waiting or self._suspects.ready or not self._room_made.is_set():
+            self._start()
 
     def _answered(self, batch: Sequence[Delivered], dispositions: Sequence[Disposition]) -> Sequence[Disposition]:
         """Return what a handler answered, if it is an answer for each entry."""
@@ -369,6 +368,7 @@ class Consumer:
                 unserved.add(id(delivered))
         if unserved:
             self._waiting = deque(each for each in self._waiting if id(each) not in unserved)
+            self._start()
 
     # -- limits and the end
 
@@ -389,6 +389,7 @@ class Consumer:
             self._settler.add(self._waiting.popleft(), Release("draining"))
         for suspect in self._suspects.take():
             self._settler.add(suspect, Release("draining"))
+        self._start()
 
     @property
     def drained(self) -> bool:

@@ -15,7 +15,7 @@ else the suspect runs in company once more. So the wait is a bounded one, and ha
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from enum import Enum, auto
 
@@ -23,6 +23,10 @@ from streampoll.shards.entries import Delivered
 
 QUARANTINE_FROM = 3  # deliveries
 AT_A_TIME = 16  # suspects in a process: about as long to clear 2,000 so as to run 16 alone, most polls being short
+
+
+UnderWay = Callable[[], Iterable["asyncio.Task[None]"]]
+"""Answers the attempts of a class that are under way."""
 
 
 class Care(Enum):
@@ -37,34 +41,26 @@ class Solitude:
     """What is under way in a process, over all its queue classes, and the right to be the only one."""
 
     def __init__(self) -> None:
-        self._attempts: set[asyncio.Task[None]] = set()
         self._one = asyncio.Lock()
-        self._starts: list[Callable[[], None]] = []
+        self._members: list[tuple[UnderWay, Callable[[], None]]] = []
 
     @property
     def wanted(self) -> bool:
         """True while nothing may be started but by who asked to be alone."""
         return self._one.locked()
 
-    def on_end(self, start: Callable[[], None]) -> None:
-        """Have a class's `start` called when work may go on."""
-        self._starts.append(start)
-
-    def add(self, attempt: "asyncio.Task[None]") -> None:
-        """Note that an attempt is under way."""
-        self._attempts.add(attempt)
-
-    def end(self, attempt: "asyncio.Task[None] | None") -> None:
-        """Note that an attempt is over, but for its last words."""
-        self._attempts.discard(attempt)
+    def join(self, under_way: UnderWay, start: Callable[[], None]) -> None:
+        """Have a class's attempts waited for, and its `start` called when work may go on."""
+        self._members.append((under_way, start))
 
     @asynccontextmanager
     async def alone(self, within_s: float) -> AsyncIterator[bool]:
         """Keep others from starting, and tell whether all that was under way came to its end in time."""
         async with self._one:
-            late = (await asyncio.wait(self._attempts, timeout=within_s))[1] if self._attempts else ()
+            attempts = set().union(*(under_way() for under_way, _ in self._members))
+            late = (await asyncio.wait(attempts, timeout=within_s))[1] if attempts else ()
             yield not late
-        for start in self._starts:
+        for _, start in self._members:
             start()
 
 

@@ -70,9 +70,11 @@ class Settler:
         if (aside := self._aside.get(delivered.shard)) is not None:
             aside.append((delivered, disposition))
             return
-        self._pending.append((delivered, disposition))
-        self._wake.set()
-        if len(self._pending) >= FULL:
+        pending = self._pending
+        if not pending:
+            self._wake.set()
+        pending.append((delivered, disposition))
+        if len(pending) >= FULL:
             self._full.set()
 
     @property
