@@ -6,14 +6,17 @@ from streampoll.model import Target
 from streampoll.shards.entries import encode_target
 from streampoll.shards.letters import Letter, Letters
 from streampoll.shards.scripts import Scripts
+from tests.shards_contract_rows import done, row, stored, with_rows
 from tests.shards_support import (
     JOB,
     POLLING,
+    RESULTS,
     SHARD,
     TICK,
     Bench,
     RedisBench,
     finish,
+    held,
     part_of,
     queue_figures,
     read,
@@ -40,6 +43,21 @@ async def a_letter_is_put_back_once_and_is_open_again(bench: Bench) -> None:
     assert (figures.length, figures.dead) == (1, 0)
     [shard] = await bench.streams.figures([SHARD])
     assert shard.open.get((POLLING, JOB, TICK + 500)) == 1
+
+
+async def results_that_are_put_back_count_with_all_their_rows(bench: Bench) -> None:
+    assert isinstance(bench, RedisBench)
+    await finish(bench, with_rows(await held(bench, 3), row("a"), row("b"), row("c")))
+    [one] = await stored(bench)
+    await bench.streams.finish(RESULTS, "store", {SHARD: done([one], "refused")})
+    letters = Letters(Scripts(bench.topology), bench.keys, SHARD + 1)
+    [letter] = [letter async for letter in letters.read()]
+
+    assert [await letters.requeue(letter, TICK + 500.0) for _ in range(2)] == [True, False]
+
+    found = await queue_figures(bench, RESULTS)
+    assert (found.length, found.rows, found.dead) == (2, 4, 0)
+    assert [again.entry for again in await stored(bench)] == [one.entry]
 
 
 async def a_purge_counts_what_was_there(bench: Bench) -> None:

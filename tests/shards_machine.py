@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from streampoll.model import QueueClass
 from streampoll.shards.entries import Delivered, Entry, Kind, encode_fields
-from streampoll.shards.memory_stream import id_of
+from streampoll.shards.memory_stream import id_of, text_of
 from streampoll.shards.port import (
     Dispatch,
     Later,
@@ -29,6 +29,7 @@ from streampoll.shards.port import (
     mark_of,
     tick_of,
 )
+from streampoll.shards.rows import rows_in
 from tests.shards_support import (
     IDLE_MS,
     POLLING,
@@ -116,6 +117,11 @@ class StreamsMachine(RuleBasedStateMachine):
             self.entries[key] = entry
             for side, one in enumerate(pair):
                 self.keys[side, one.queue, one.shard, one.id] = key
+
+    def settled(self, key: Key, side: int) -> Settled:
+        """An entry that is done with."""
+        entry = self.entries[key]
+        return Settled(self.ids[key][side], entry.job, entry.slot, rows=rows_in(entry))
 
     def entries_for(self, random: Random, queue: QueueClass, shard: int, consumer: str) -> tuple[str, list[Key]]:
         """Choose entries, with repetitions, and who names them: mostly who holds them, else a consumer at random."""
@@ -217,8 +223,7 @@ class StreamsMachine(RuleBasedStateMachine):
 
         async def call(bench: Bench, side: int) -> tuple[list[Key], Any]:
             settled = [
-                Settled(self.ids[key][side], self.entries[key].job, self.entries[key].slot, (), "", later, its)
-                for key, its in zip(keys, writes, strict=True)
+                replace(self.settled(key, side), later=later, writes=its) for key, its in zip(keys, writes, strict=True)
             ]
             gone = await bench.streams.finish(queue, consumer, {shard: settled})
             names = await bench.streams.recall("device", {shard: ["d", "e"]})
@@ -234,10 +239,49 @@ class StreamsMachine(RuleBasedStateMachine):
 
         async def call(bench: Bench, side: int) -> list[Key]:
             settled = [
-                Settled(self.ids[key][side], self.entries[key].job, self.entries[key].slot, emitted, cause)
+                replace(self.settled(key, side), emits=emitted, cause=cause)
                 for (key, _), emitted in zip(chosen, emits, strict=True)
             ]
             gone = await bench.streams.finish(queue, consumer, {shard: settled})
+            return sorted(self.known(side, queue, shard, [entry_id for _, entry_id in gone]))
+
+        self.agreed(call)
+
+    @operation(shard=shards, consumer=consumers)
+    def finish_polls(self, random: Random, shard: int, consumer: str) -> None:
+        """Results of a few jobs and slots, and something else among them."""
+        consumer, keys = self.entries_for(random, POLLING, shard, consumer)
+        kinds, slots = [Kind.RESULT] * 5 + [Kind.RATES], [TICK, TICK, TICK + 1]
+        emits = [
+            [
+                (RESULTS, Entry(random.choice(kinds), random.choice("jk"), random.choice(slots), 0, self.body()))
+                for _ in range(random.randint(1, 4))
+            ]
+            for _ in keys
+        ]
+        self._finish_all(POLLING, shard, consumer, keys, emits)
+
+    @operation(shard=shards, consumer=consumers)
+    def store(self, shard: int, consumer: str) -> None:
+        """Take what is to be stored, and be done with it."""
+        self.read(RESULTS, [shard], consumer, 10)
+        pending = self.model.server.shard(shard).streams[RESULTS].pending
+        keys = [
+            self.keys[0, RESULTS, shard, text_of(one)] for one, held in pending.items() if held.consumer == consumer
+        ]
+        self._finish_all(RESULTS, shard, consumer, keys, [[] for _ in keys])
+
+    def _finish_all(
+        self,
+        queue: QueueClass,
+        shard: int,
+        consumer: str,
+        keys: Sequence[Key],
+        emits: Sequence[Sequence[tuple[QueueClass, Entry]]],
+    ) -> None:
+        async def call(bench: Bench, side: int) -> list[Key]:
+            settled = [replace(self.settled(key, side), emits=its) for key, its in zip(keys, emits, strict=True)]
+            gone = await bench.streams.finish(queue, consumer, {shard: settled} if settled else {})
             return sorted(self.known(side, queue, shard, [entry_id for _, entry_id in gone]))
 
         self.agreed(call)
@@ -348,6 +392,7 @@ class StreamsMachine(RuleBasedStateMachine):
             assert sum(count for (of, _, _), count in figures.open.items() if of == queue) == unfinished
             assert sum(count for (of, _), count in figures.backlog.items() if of == queue) == unfinished
             assert found.pending <= found.length
+            assert found.rows == found.length or queue is RESULTS
 
     @operation(queue=queues, shard=shards)
     def look_at_the_dead_and_the_quarantined(self, queue: QueueClass, shard: int) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from types import ModuleType
 from typing import Any, Protocol
 
+import msgpack
+
 from streampoll.config.secret import Secret
 from streampoll.config.settings import RedisSettings
 from streampoll.model import QueueClass
@@ -264,7 +266,15 @@ def settled(taken: Sequence[Delivered], emits: int = 0, cause: str = "") -> list
 def result_of(one: Delivered, number: int = 0) -> Entry:
     """A result's entry that says which poll it came of."""
     assert one.entry is not None
-    return Entry(Kind.RESULT, one.entry.job, one.entry.slot, 0, b"%s/%d" % (one.entry.body, number))
+    body = msgpack.packb(b"%s/%d" % (one.entry.body, number))
+    return Entry(Kind.RESULT, one.entry.job, one.entry.slot, 0, body)
+
+
+def rows_of(entry: Entry) -> list[bytes]:
+    """What an entry of such results says, one or several; nothing for one of another kind."""
+    if entry.kind == Kind.RESULTS:
+        return list(msgpack.unpackb(entry.body))
+    return [msgpack.unpackb(entry.body)] if entry.kind == Kind.RESULT else []
 
 
 def ids(taken: Sequence[Delivered]) -> list[bytes]:

@@ -34,7 +34,7 @@ def test_a_rate_is_no_duration(tmp_path: Path) -> None:
 def test_a_part_of_a_queue_class_keeps_the_rest_of_its_own_defaults(tmp_path: Path) -> None:
     results = settings_with(tmp_path, "[queues.results]\nbatch = 50").settings.queues[QueueClass.RESULTS]
 
-    assert (results.batch, results.concurrency, results.soft_limit_s, results.weight) == (50, 2_000, 0.0, 8)
+    assert (results.batch, results.concurrency, results.soft_limit_s, results.weight) == (50, 1_000, 0.0, 8)
 
 
 def test_every_mistake_is_reported_with_its_line(tmp_path: Path) -> None:

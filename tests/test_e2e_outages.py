@@ -38,7 +38,8 @@ def own_postgres(open_directory: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
 
 def rows_in_redis(system: Deployment) -> int:
     with system.redis() as client:
-        return sum(client.xlen(key) for key in client.scan_iter("sp:{*}:results"))
+        entries = sum(client.xlen(key) for key in client.scan_iter("sp:{*}:results"))
+        return entries + sum(int(client.hget(key, "results:+") or 0) for key in client.scan_iter("sp:{*}:backlog"))
 
 
 def complaints(running: Running) -> list[str]:

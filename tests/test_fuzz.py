@@ -59,6 +59,7 @@ def _unforeseen(*_: Any, **__: Any) -> Any:
         ("polling", "streampoll.pollers.handler", "decode_target"),
         ("results", batch._DECODE, Kind.RESULT),
         ("results", batch._DECODE, Kind.LEDGER),
+        ("results", "streampoll.results.batch", "decode_results"),
         ("codec", snmp_targets, "read_varbinds"),
         ("engine", "streampoll.snmp.courier", "read_head"),
         ("engine_v3", "streampoll.snmp.courier", "read_head_v3"),

@@ -2,16 +2,19 @@
 
 import asyncio
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
-from streampoll.model import LedgerEntry, Status
-from streampoll.results.batch import signed
+from streampoll.config.settings import Settings
+from streampoll.model import LedgerEntry, QueueClass, Status
+from streampoll.results.batch import Record, signed
 from streampoll.results.codec import decode_payload
 from streampoll.results.partitions import DAY_S
 from streampoll.shards.entries import Entry, Kind, encode_result
 from streampoll.shards.ring import device_hash
+from streampoll.shards.rows import MOST_BYTES, MOST_ROWS, join
 from streampoll.worker.port import Bury, Finish, Release, Retry
 from tests.results_support import (
     NOON,
@@ -39,6 +42,86 @@ async def test_a_row_says_how_late_it_was_stored(fresh_database: str) -> None:
         row = await b.connection.fetchrow("SELECT duration_ms, stored_ms, payload FROM polls")
         assert (row["duration_ms"], row["stored_ms"]) == (750, 2500)
         assert decode_payload(row["payload"])[0].values == {"x": 1}
+
+
+def joined(*devices: str) -> Entry:
+    """One entry of several rows."""
+    return join([result_entry(device) for device in devices])
+
+
+async def test_an_entry_of_several_rows_becomes_all_of_them(fresh_database: str) -> None:
+    async with bench(fresh_database) as b:
+        assert await b.handle(joined("r1", "r2", "r3"), result_entry("r4")) == [Finish(), Finish()]
+        assert await b.rows() == [("interfaces", f"r{n}", NOON, Status.OK) for n in range(1, 5)]
+
+
+async def test_rows_that_come_again_in_other_company_change_nothing(fresh_database: str) -> None:
+    async with bench(fresh_database) as b:
+        await b.handle(joined("r1", "r2"))
+        assert await b.handle(joined("r2", "r1", "r3"), joined("r3", "r2"), result_entry("r1")) == [Finish()] * 3
+        assert (await b.count("polls"), await b.count("repeats")) == (3, 0)
+
+
+async def test_one_row_of_several_that_is_refused_is_an_error_and_its_entry_one_letter(fresh_database: str) -> None:
+    async with bench(fresh_database) as b:
+        await b.connection.execute("ALTER TABLE polls ADD CHECK (length(payload) < 2000)")
+        big = [replace(result(f"big{n}"), payload=random.randbytes(3000)) for n in (1, 2)]
+        entry = join([result_entry("r1"), *map(encode_result, big), result_entry("r2")])
+        for _ in range(2):  # as when it is put back to work
+            answers = await b.handle(entry, joined("r3", "r4"))
+            assert [type(answer) for answer in answers] == [Bury, Finish]
+            assert {row[1]: row[3] for row in await b.rows()} == {
+                "r1": Status.OK, "r2": Status.OK, "r3": Status.OK, "r4": Status.OK,
+                "big1": Status.ERROR, "big2": Status.ERROR,
+            }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        joined("r1", "r2").body[:-1],
+        joined("r1", "r2").body + b"\xc0",
+        b"\x93" + joined("r1", "r2").body[1:],
+        b"\x90",
+        b"",
+        result_entry("r1").body,
+        join([result_entry("r1"), Entry(Kind.RESULT, "interfaces", NOON, 0, b"\x90")]).body,
+    ],
+)
+async def test_of_an_entry_of_which_one_row_cannot_be_read_none_is_stored(fresh_database: str, body: bytes) -> None:
+    async with bench(fresh_database) as b:
+        await b.store.ready()
+        entry = Entry(Kind.RESULTS, "interfaces", NOON, 0, body)
+        first, good = await b.store.handle([delivered(entry), delivered(result_entry("r9"))])
+        assert isinstance(first, Release)
+        assert first.counted
+        assert good == Finish()
+        assert isinstance((await b.store.handle([delivered(entry, 2)]))[0], Bury)
+        assert [row[1] for row in await b.rows()] == ["r9"]
+
+
+async def test_entries_of_many_rows_are_written_a_thousand_at_a_time(
+    fresh_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with bench(fresh_database) as b:
+        written: list[int] = []
+        real = b.store._writer.write
+
+        async def write(records: Sequence[Record]) -> None:
+            written.append(len(records))
+            await real(records)
+
+        monkeypatch.setattr(b.store._writer, "write", write)
+        entries = [joined(*(f"r{first + n}" for n in range(MOST_ROWS))) for first in range(0, 2100, MOST_ROWS)]
+        assert await b.handle(*entries) == [Finish()] * 140
+        assert written == [1000, 1000, 100]
+        assert await b.count("polls") == 2100
+
+
+def test_a_process_that_meets_a_backlog_holds_so_much_of_it() -> None:
+    """What waits for PostgreSQL is held by its number of entries, and has rows of every process that polls."""
+    results = Settings().queues[QueueClass.RESULTS]
+    assert 2 * results.concurrency * MOST_BYTES <= 16 << 20
 
 
 async def test_a_redelivery_changes_nothing(fresh_database: str) -> None:

@@ -8,6 +8,7 @@ from tests import (
     shards_contract_dispatch,
     shards_contract_letters,
     shards_contract_recover,
+    shards_contract_rows,
     shards_contract_settle,
     shards_contract_state,
 )
@@ -16,7 +17,13 @@ from tests.shards_support import Check, MemoryBench, RedisBench, checks_of
 
 CHECKS = [
     check
-    for module in (shards_contract_dispatch, shards_contract_settle, shards_contract_state, shards_contract_recover)
+    for module in (
+        shards_contract_dispatch,
+        shards_contract_settle,
+        shards_contract_rows,
+        shards_contract_state,
+        shards_contract_recover,
+    )
     for check in checks_of(module)
 ]
 

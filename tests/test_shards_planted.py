@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import pytest
 from redis.exceptions import ResponseError
 
-from streampoll.errors import RedisFull
+from streampoll.errors import EntryError, RedisFull
 from streampoll.model import QueueClass
 from streampoll.shards import scripts
 from streampoll.shards.outputs import RedisOutputStreams
@@ -23,6 +23,7 @@ from tests import shards_contract_full as full
 from tests import shards_contract_lease as leading
 from tests import shards_contract_letters as lettering
 from tests import shards_contract_recover as recovering
+from tests import shards_contract_rows as joining
 from tests import shards_contract_settle as settling
 from tests import shards_contract_state as stating
 from tests import test_metrics_totals as counting
@@ -137,8 +138,32 @@ BUGS = [
         recovering.a_consumer_that_left_is_retired_but_never_with_work),
     # the counts
     Bug("finish", "change(group, job, slot, -1)", "", settling.what_is_finished_is_open_no_more),
-    Bug("finish", "change(ARGV[e + 1], ARGV[e + 3], ARGV[e + 4], 1)", "", settling.what_is_finished_is_open_no_more),
+    Bug("finish", "change(ARGV[e + 1], ARGV[e + 3], ARGV[e + 4], 1)", "", settling.an_emit_goes_to_its_own_class),
+    Bug("finish", "change('results', job, slot, 1)", "", settling.what_is_finished_is_open_no_more),
     Bug("finish", "by) <= 0 then", "by) < 0 then", settling.counts_that_come_to_nothing_are_gone),
+    # several results in one entry
+    Bug("finish", "newest[job] = of_job", "", joining.results_of_one_slot_are_one_entry, (ValueError,)),
+    Bug("finish", "newest[job] = of_job", "setmetatable(newest, { __index = function() return of_job end })",
+        joining.results_of_other_slots_and_jobs_are_apart),
+    Bug("finish", "of_job[ARGV[e + 4]]\n  if", "(next(of_job) and of_job[next(of_job)])\n  if",
+        joining.results_of_other_slots_and_jobs_are_apart),
+    Bug("finish", FINISH_HELD, NO_MATTER_WHOSE, joining.what_is_not_ours_is_in_nobodys_entry),
+    Bug("finish", "#group == 2 + MOST_ROWS or ", "", joining.an_entry_has_so_many_rows_at_the_most,
+        (EntryError, ValueError)),
+    Bug("finish", " or group[2] + #body > MOST_BYTES", "", joining.an_entry_is_of_so_many_bytes_at_the_most),
+    Bug("finish", "if rows == 1 then", NEVER, joining.a_lone_result_is_an_entry_as_it_ever_was),
+    Bug("finish", "if results then\n      add_joined()", "if false then\n      add_joined()",
+        joining.other_kinds_keep_their_place),
+    Bug("finish", "change('results', job, slot, 1)", "change('results', job, slot, rows)",
+        joining.open_counts_entries_and_rows_are_counted_beside),
+    Bug("finish", "change_rows(rows - 1)", "", joining.open_counts_entries_and_rows_are_counted_beside),
+    Bug("finish", "change_rows(1 - rows)", "", joining.rows_that_are_stored_are_counted_no_more),
+    Bug("finish", "change_rows(1 - rows)", "", joining.rows_that_are_buried_are_counted_no_more),
+    Bug("dispatch", " + (redis.call('HGET', KEYS[4], MORE_ROWS) or 0)", "",
+        joining.the_high_water_of_results_counts_rows),
+    Bug("requeue", "if ARGV[9] ~= '0' then", NEVER, lettering.results_that_are_put_back_count_with_all_their_rows),
+    Bug("reconcile", "if string.sub(field, 1, #class + 1) == class .. ':' then", NEVER,
+        joining.rows_of_lost_entries_are_forgotten),
     # records of state, and what is added later or once
     Bug("finish", "if version ~= ARGV[w + 2] then", NEVER,
         stating.a_record_that_has_changed_since_stops_everything_of_its_entry),

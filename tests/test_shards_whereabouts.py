@@ -14,6 +14,7 @@ from streampoll.shards.keys import Keys
 from streampoll.shards.letters import Letters
 from streampoll.shards.open import open_topology
 from streampoll.shards.port import Postponed, Settled
+from streampoll.shards.rows import join
 from streampoll.shards.scripts import Scripts
 from streampoll.shards.streams import RedisStreams
 from streampoll.shards.topology import Command, Single
@@ -126,10 +127,11 @@ async def test_a_poll_that_was_given_up_is_found_with_its_cause(fresh_redis: str
     assert found.letter.startswith("polling/01/")
 
 
-async def test_a_result_that_is_not_stored_yet_is_found(fresh_redis: str) -> None:
+@pytest.mark.parametrize("joined", [False, True])
+async def test_a_result_that_is_not_stored_yet_is_found(fresh_redis: str, joined: bool) -> None:
     async with opened(fresh_redis) as (streams, whereabouts):
         results = [encode_result(Result("j", name, SLOT, Status.OK, 5, b"\x01")) for name in ("other", "sw1")]
-        await streams.add(RESULTS, SHARD, results)
+        await streams.add(RESULTS, SHARD, [join(results)] if joined else results)
         waiting = await whereabouts.find(SHARD, KEY)
         await streams.read(RESULTS, [SHARD], "store", 2, 0)
         held = await whereabouts.find(SHARD, KEY)

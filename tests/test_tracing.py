@@ -29,6 +29,7 @@ from streampoll.shards.entries import (
 )
 from streampoll.shards.orders import Look, Start, Work, encode_order, run_id, start_of
 from streampoll.shards.port import Answer, Dispatch, Dispatched
+from streampoll.shards.rows import join
 from streampoll.tasks.message import encode_call, encode_end
 from streampoll.tasks.port import Call, Failure, State, TaskResult
 from streampoll.tracing.dispatch import DispatchSpans
@@ -43,7 +44,7 @@ from streampoll.tracing.identity import (
     task_trace,
 )
 from streampoll.tracing.telemetry import Telemetry
-from streampoll.tracing.way import way_of
+from streampoll.tracing.way import ways_of
 from streampoll.worker.port import Bury, Disposition, Emit, Finish, Release, Retry
 from tests.notify_support import event
 from tests.worker_support import FakeHandler
@@ -115,19 +116,28 @@ class Recorded:
 def test_an_entry_is_in_the_trace_of_what_it_is_about(
     queue: str, entry: Entry, name: str, trace: int, first: bool
 ) -> None:
-    way = way_of(delivered(entry, QueueClass(queue)))
+    [way] = ways_of(delivered(entry, QueueClass(queue)))
 
-    assert way is not None
     assert (way.name, way.trace, way.first) == (name, trace, first)
     assert way.says["streampoll.shard"] == 3
 
 
-def test_a_message_and_a_run_lead_back_to_the_event_that_they_come_of() -> None:
-    message = way_of(delivered(encode_message(MESSAGE), QueueClass.NOTIFICATIONS))
-    run = way_of(delivered(encode_event(EVENT), QueueClass.WORKFLOWS))
+async def test_each_row_of_an_entry_of_several_has_a_span() -> None:
+    names = ["core-1", "core-2"]
+    entry = join([encode_result(Result("j", name, SLOT, Status.OK, 5, b"")) for name in names])
+    recorded = Recorded()
 
-    assert message is not None
-    assert run is not None
+    await recorded.handler(QueueClass.RESULTS, Finish()).handle([delivered(entry, QueueClass.RESULTS)])
+
+    spans = [span for span in recorded.spans() if span.name == "store"]
+    assert [span.attributes["streampoll.device"] for span in spans] == names
+    assert [span.parent.span_id for span in spans] == [root_span(poll_trace("j", name, SLOT)) for name in names]
+
+
+def test_a_message_and_a_run_lead_back_to_the_event_that_they_come_of() -> None:
+    [message] = ways_of(delivered(encode_message(MESSAGE), QueueClass.NOTIFICATIONS))
+    [run] = ways_of(delivered(encode_event(EVENT), QueueClass.WORKFLOWS))
+
     assert message.linked == run.linked == (event_trace(7, EVENT.at),)
 
 
@@ -142,13 +152,12 @@ def test_a_message_and_a_run_lead_back_to_the_event_that_they_come_of() -> None:
     ],
 )
 def test_what_cannot_be_read_or_does_nothing_has_no_span(entry: Entry | None) -> None:
-    assert way_of(delivered(entry)) is None
+    assert ways_of(delivered(entry)) == []
 
 
 def test_only_the_first_delivery_begins_a_trace() -> None:
-    again = way_of(delivered(encode_call(CALL, 0, 1000), QueueClass.URGENT, delivery=2))
+    [again] = ways_of(delivered(encode_call(CALL, 0, 1000), QueueClass.URGENT, delivery=2))
 
-    assert again is not None
     assert not again.first
 
 

@@ -74,7 +74,7 @@ async def test_decisions_made_together_are_told_in_one_call() -> None:
     async with holding(100) as bench:
         await bench.say(*[ROW] * 100)
         assert bench.calls == [100]
-        assert (await bench.figures())[QueueClass.RESULTS].length == 100
+        assert (await bench.figures())[QueueClass.RESULTS].rows == 100
 
 
 async def test_a_lone_decision_is_told_at_once_and_those_that_follow_it_together() -> None:
@@ -98,7 +98,7 @@ async def test_each_disposition_does_what_it_says() -> None:
         found = await bench.figures()
         polling = found[POLLING]
         assert (polling.length, polling.pending, polling.delayed, polling.dead) == (1, 1, 1, 1)
-        assert found[QueueClass.RESULTS].length == 2
+        assert found[QueueClass.RESULTS].rows == 2
         assert bench.server.shard(0).dead[POLLING][0].cause == "why not"
         assert all(ours for _, ours in bench.settled)
 
@@ -109,7 +109,7 @@ async def test_what_went_to_another_meanwhile_is_reported_and_emits_nothing() ->
         await bench.say(ROW, ROW)
         taken = thief.entries[0].id
         assert sorted(bench.settled) == sorted((each.id, each.id != taken) for each in bench.held)
-        assert (await bench.figures())[QueueClass.RESULTS].length == 1
+        assert (await bench.figures())[QueueClass.RESULTS].rows == 1
 
 
 async def test_while_redis_is_away_decisions_are_kept_and_told_once_when_it_is_back() -> None:
@@ -123,7 +123,7 @@ async def test_while_redis_is_away_decisions_are_kept_and_told_once_when_it_is_b
         bench.server.away = False
         await eventually_async(lambda: not bench.settler.unsettled)
         assert len(bench.settled) == 3
-        assert (await bench.figures())[QueueClass.RESULTS].length == 3
+        assert (await bench.figures())[QueueClass.RESULTS].rows == 3
 
 
 async def test_an_answer_that_was_lost_leaves_one_row() -> None:
@@ -132,7 +132,7 @@ async def test_an_answer_that_was_lost_leaves_one_row() -> None:
         await eventually_async(lambda: not bench.settler.unsettled)
         bench.settler.add(bench.held[0], ROW)  # as after a reply that never came
         await eventually_async(lambda: not bench.settler.unsettled)
-        assert (await bench.figures())[QueueClass.RESULTS].length == 1
+        assert (await bench.figures())[QueueClass.RESULTS].rows == 1
 
 
 async def test_a_shard_that_is_away_by_itself_costs_the_others_nothing() -> None:
@@ -192,7 +192,7 @@ async def test_what_is_decided_while_a_call_finds_its_shard_away_is_told_later_w
         bench.settler.add(bench.held[1], ROW)
         Slow.failing.set()
         await eventually_async(lambda: len(bench.settled) == 2)
-    assert (await bench.figures())[QueueClass.RESULTS].length == 2
+    assert (await bench.figures())[QueueClass.RESULTS].rows == 2
 
 
 async def test_an_entry_whose_record_has_changed_is_handed_back_and_is_no_loss() -> None:
@@ -203,7 +203,25 @@ async def test_an_entry_whose_record_has_changed_is_handed_back_and_is_no_loss()
         assert [ours for _, ours in bench.settled] == [True, True]
         assert bench.settler.turned["stale"] == 1
         found = await bench.figures()
-        assert (found[POLLING].length, found[QueueClass.RESULTS].length) == (1, 1)
+        assert (found[POLLING].length, found[QueueClass.RESULTS].rows) == (1, 1)
+
+
+async def test_a_store_that_is_done_with_an_entry_is_done_with_all_its_rows() -> None:
+    async with holding(3) as bench:
+        await bench.say(*[ROW] * 3)
+        streams = MemoryStreams(bench.server)
+        await streams.make_groups(QueueClass.RESULTS, [0])
+        [held] = await streams.read(QueueClass.RESULTS, [0], "store", 10, 0)
+        assert (await bench.figures())[QueueClass.RESULTS].rows == 3
+
+        settler = Settler(QueueClass.RESULTS, "store", streams, 2000, lambda *_: None)
+        settling = asyncio.create_task(settler.run())
+        settler.add(held, Finish())
+        await eventually_async(lambda: not settler.unsettled)
+        settling.cancel()
+
+        assert (await bench.figures())[QueueClass.RESULTS].rows == 0
+        assert bench.server.shard(0).more_rows == 0
 
 
 async def test_what_is_emitted_later_or_once_says_so() -> None:

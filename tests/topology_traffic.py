@@ -6,12 +6,15 @@ from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgpack
+
 from streampoll.errors import UnavailableError
 from streampoll.model import QueueClass
 from streampoll.shards.entries import Delivered, Entry, Kind
 from streampoll.shards.port import Answer, Dispatch, Settled
+from streampoll.shards.rows import rows_in
 from streampoll.shards.streams import RedisStreams
-from tests.shards_support import EPOCH, HIGH_WATER, POLLING, RESULTS, TICK
+from tests.shards_support import EPOCH, HIGH_WATER, POLLING, RESULTS, TICK, rows_of
 from tests.waiting import eventually_async
 
 SHARDS = range(24)
@@ -142,7 +145,7 @@ class Traffic:
         for shard, ones in by_shard.items():
             ours = await self._settled(queue, consumer, shard, ones)
             if queue is RESULTS:
-                self.stored.update(one.entry.body for one in ours if one.entry and one.entry.kind == Kind.RESULT)
+                self.stored.update(row for one in ours if one.entry for row in rows_of(one.entry))
 
     async def _settled(self, queue: QueueClass, consumer: str, shard: int, ones: list[Delivered]) -> list[Delivered]:
         """Finish until Redis answers. After a lost answer nobody knows whether it was done: the results are a set."""
@@ -161,7 +164,7 @@ class Traffic:
             return [one for one in ones if (shard, one.id) not in gone]
 
     def _new(self, one: Delivered) -> bool:
-        return one.entry is not None and one.entry.body not in self.stored
+        return one.entry is not None and any(row not in self.stored for row in rows_of(one.entry))
 
     async def _sweep(self, queue: QueueClass) -> None:
         while True:
@@ -179,5 +182,5 @@ def _settled(queue: QueueClass, one: Delivered) -> Settled:
     assert one.entry is not None
     emits = []
     if queue is POLLING:
-        emits = [(RESULTS, Entry(Kind.RESULT, one.entry.job, one.entry.slot, 0, one.entry.body))]
-    return Settled(one.id, one.entry.job, one.entry.slot, emits)
+        emits = [(RESULTS, Entry(Kind.RESULT, one.entry.job, one.entry.slot, 0, msgpack.packb(one.entry.body)))]
+    return Settled(one.id, one.entry.job, one.entry.slot, emits, rows=rows_in(one.entry))

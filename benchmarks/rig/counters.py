@@ -48,7 +48,7 @@ def _of_redis(on: Deployment) -> dict[str, float]:
 
 
 def entry_bytes(on: Deployment, queue: str) -> int:
-    """Return what an entry of a class takes in Redis, from how much more there is with more of them waiting."""
+    """Return what an entry of a class (of results: a row) takes in Redis, from how much more more of them take."""
     first = _waiting(on, queue)
     time.sleep(_BACKLOG_S)
     last = _waiting(on, queue)
@@ -58,11 +58,13 @@ def entry_bytes(on: Deployment, queue: str) -> int:
 
 
 def _waiting(on: Deployment, queue: str) -> tuple[int, int]:
-    """Return how many entries of a class there are, and the bytes of their streams."""
+    """Return how many entries (of results, rows) of a class there are, and the bytes of their streams."""
     with redis.Redis.from_url(on.servers.redis_url) as client:
         streams = list(client.scan_iter(f"sp:{{*}}:{queue}", count=1000))
         weights = (client.memory_usage(stream, samples=0) or 0 for stream in streams)
-        return sum(client.xlen(stream) for stream in streams), sum(weights)
+        backlogs = client.scan_iter("sp:{*}:backlog", count=1000) if queue == "results" else ()
+        more_rows = sum(int(client.hget(backlog, "results:+") or 0) for backlog in backlogs)
+        return sum(client.xlen(stream) for stream in streams) + more_rows, sum(weights)
 
 
 def shard_bytes(on: Deployment) -> int:

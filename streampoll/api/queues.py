@@ -54,7 +54,7 @@ class ClassDepth:
 
     queue: str
     shard: int | None
-    depth: int  # entries unfinished: waiting and in flight
+    depth: int  # entries (of results, rows) unfinished: waiting and in flight
     lag: int  # of those, taken by nobody yet
     oldest_age_s: float | None  # null: there is none
     delayed: int
@@ -146,8 +146,7 @@ def _worker(worker: Worker, said: Mapping[str, Any] | None, crew: Crew) -> Worke
 def _rows(shard: int, held: Mapping[QueueClass, QueueFigures], now: float) -> Iterable[ClassDepth]:
     for queue, found in held.items():
         oldest_s = None if found.oldest is None else max(0.0, now - found.oldest)
-        lag = max(0, found.length - found.pending)
-        yield ClassDepth(queue.value, shard, found.length, lag, oldest_s, found.delayed, found.dead)
+        yield ClassDepth(queue.value, shard, found.rows, found.waiting, oldest_s, found.delayed, found.dead)
 
 
 def _sum(queue: QueueClass, rows: Sequence[ClassDepth]) -> ClassDepth:

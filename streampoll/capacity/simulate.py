@@ -18,7 +18,7 @@ from streampoll.capacity.scenario import Observed, Scenario, Trouble
 from streampoll.shards.ring import home_of
 
 GATHER_S = 0.005  # worker/settle.py: what is done is gathered for so long
-BATCH = 1_000  # rows in one transaction (queues.results.batch)
+BATCH = 1_000  # rows in one transaction (results/batch.py)
 COMMIT_S = 0.004  # of a transaction: its round trips, and the log on the disk
 START_SHARE = 0.3  # of a poll's CPU in the worker: what comes before the first reply (by traces of polls)
 DISPATCH_SHARE, POLL_SHARE, STORE_SHARE = 0.3, 0.4, 0.3  # of a poll's CPU in Redis

@@ -75,8 +75,8 @@ SPECS: tuple[Spec, ...] = (
     ),
     _counter("udp_receive_buffer_drops_total", "Datagrams the kernel dropped since the socket's buffer was full."),
     # queues
-    _gauge("queue_waiting", "Entries that no worker holds.", "class"),
-    _gauge("queue_in_flight", "Entries that a worker holds.", "class"),
+    _gauge("queue_waiting", "Entries (of results, rows) that no worker holds.", "class"),
+    _gauge("queue_in_flight", "Entries (of results, rows) that a worker holds.", "class"),
     _gauge("queue_delayed", "Entries that wait for a retry or a countdown.", "class"),
     _gauge("queue_oldest_seconds", "Age of the oldest unfinished entry; 0 where there is none.", "class"),
     _gauge("dead_letters", "Dead letters that are kept.", "class"),

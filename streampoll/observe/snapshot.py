@@ -131,8 +131,8 @@ def _queue_row(queue: QueueClass, shard: int, found: QueueFigures, crew: Crew) -
     return QueueRow(
         queue=queue.value,
         shard=shard,
-        waiting=max(0, found.length - found.pending),
-        in_flight=found.pending,
+        waiting=found.waiting,
+        in_flight=found.in_flight,
         oldest_s=None if found.oldest is None else max(0.0, crew.now - found.oldest),
         delayed=found.delayed,
         claimed=sum(each["claimed_by_shard"].get(shard, 0) for each in said) if said else None,

@@ -23,6 +23,7 @@ from streampoll.shards.entries import (
     decode_ledger,
     decode_rates,
     decode_result,
+    decode_results,
 )
 
 _STANDS_IN = frozenset({Status.EXPIRED, Status.CRASHED})  # no attempt's own outcome: one is let in afterwards
@@ -33,6 +34,7 @@ Record = Result | LedgerEntry | RatesRow | Event
 _DECODE: dict[str, Callable[[Entry], Record]] = {
     Kind.RESULT: decode_result, Kind.LEDGER: decode_ledger, Kind.RATES: decode_rates, Kind.EVENT: decode_event,
 }  # fmt: skip
+_ROWS_AT_ONCE = 1_000  # in one INSERT
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +52,18 @@ class Reduced:
     repeats: tuple[Result, ...]
 
 
-def read_entry(delivered: Delivered) -> Record | Unreadable:
-    """Decode one entry of class results."""
+def read_entry(delivered: Delivered) -> Sequence[Record] | Unreadable:
+    """Decode one entry of class results; one of several rows that can't all be read is not read at all."""
     entry = delivered.entry
     if entry is None:
         return Unreadable("the entry's fields can't be read")
     if entry.version != VERSION:
         return Unreadable(f"entry version {entry.version[:20]!r} is not {VERSION!r}")
     try:
+        if entry.kind == Kind.RESULTS:
+            return decode_results(entry)
         if (decode := _DECODE.get(entry.kind)) is not None:
-            return decode(entry)
+            return (decode(entry),)
     except EntryError as error:
         return Unreadable(str(error))
     return Unreadable(f"unknown kind {entry.kind[:40]!r}")
@@ -125,6 +129,11 @@ def signed(value: int) -> int:
 def clamp(value: float) -> int:
     """Return a count of milliseconds within PostgreSQL's integer; 24 days late is late enough."""
     return int(max(-_INT4, min(_INT4, value)))
+
+
+def portions(records: Sequence[Record]) -> Iterable[Sequence[Record]]:
+    """Split a batch into what is written at once: its entries may have many rows."""
+    return (records[first : first + _ROWS_AT_ONCE] for first in range(0, len(records), _ROWS_AT_ONCE))
 
 
 def halves(records: Sequence[Record]) -> tuple[Sequence[Record], Sequence[Record]]:

@@ -18,7 +18,7 @@ from streampoll.config.settings import PostgresSettings
 from streampoll.errors import PostgresUnavailable
 from streampoll.logs import about
 from streampoll.model import Event, LedgerEntry, Outcome, RatesRow, Result, Status, Trace
-from streampoll.results.batch import Record, Unreadable, halves, read_entry
+from streampoll.results.batch import Record, Unreadable, halves, portions, read_entry
 from streampoll.results.codec import encode_payload
 from streampoll.results.counts import StoreCounts
 from streampoll.results.figures import StoreFigures
@@ -68,15 +68,17 @@ class Store:
     async def handle(self, batch: Sequence[Delivered]) -> Sequence[Disposition]:
         """Store a batch; answers only after the commit."""
         read = [read_entry(delivered) for delivered in batch]
-        records = [record for record in read if not isinstance(record, Unreadable)]
-        written = self._written
+        records = [record for records in read if not isinstance(records, Unreadable) for record in records]
+        refused: dict[int, str] = {}
         try:
-            refused = await self._store(records) if records else {}
+            for portion in portions(records):
+                written = self._written
+                refused |= await self._store(portion)
         except PostgresUnavailable as error:
             if self._written == written:  # else others were stored meanwhile: it is the connection that was lost
                 self._report_away(error)
             return [Release(str(error))] * len(batch)
-        return [_disposition(delivered, record, refused) for delivered, record in zip(batch, read, strict=True)]
+        return [_disposition(delivered, records, refused) for delivered, records in zip(batch, read, strict=True)]
 
     def fail(self, delivered: Delivered, status: Status, cause: str) -> Disposition:
         """Bury what killed a process in quarantine; what a bug of ours stopped is tried again later."""
@@ -184,12 +186,14 @@ class Store:
             _LOG.info("results: dropped by retention: %s", ", ".join(dropped))
 
 
-def _disposition(delivered: Delivered, record: Record | Unreadable, refused: Mapping[int, str]) -> Disposition:
+def _disposition(
+    delivered: Delivered, records: Sequence[Record] | Unreadable, refused: Mapping[int, str]
+) -> Disposition:
     """Say what becomes of an entry whose batch has been committed."""
-    if isinstance(record, Unreadable):
+    if isinstance(records, Unreadable):
         first = delivered.delivery <= 1  # a newer worker may read it
-        return Release(record.reason, counted=True) if first else Bury(record.reason)
-    if cause := refused.get(id(record)):
+        return Release(records.reason, counted=True) if first else Bury(records.reason)
+    if refused and (cause := next(filter(None, (refused.get(id(record)) for record in records)), "")):
         return Bury(f"PostgreSQL refused it: {cause}")
     return Finish()
 

@@ -28,6 +28,7 @@ from streampoll.shards.scripts import Call
 
 QUEUES = tuple(QueueClass)
 CLASSES = [queue.value for queue in QUEUES]
+_MORE_ROWS = b"results:+"  # in `backlog`, and of no job: parts/rows.lua
 _EMIT_KEY: dict[QueueClass | Log, int] = {
     **{queue: 6 + n for n, queue in enumerate(QUEUES)},  # the streams follow five keys of finish.lua
     Log.OUTPUTS: 6 + len(QUEUES),  # with their positions
@@ -55,8 +56,8 @@ def _finish_keys(keys: ShardKeys, queue: QueueClass, settled: Sequence[Settled])
 def _finish_arguments(queue: QueueClass, consumer: str, settled: Sequence[Settled]) -> list[Any]:
     arguments: list[Any] = [queue.value, consumer]
     for item in settled:
-        if item.later or item.writes:
-            arguments += _writing(item)
+        if item.later or item.writes or item.rows > 1:
+            arguments += _more_of(item)
             continue
         arguments += (item.id, item.job, item.slot, item.cause, len(item.emits))
         for target, entry in item.emits:
@@ -64,10 +65,10 @@ def _finish_arguments(queue: QueueClass, consumer: str, settled: Sequence[Settle
     return arguments
 
 
-def _writing(item: Settled) -> list[Any]:
-    """Say an entry that does more than most."""
+def _more_of(item: Settled) -> list[Any]:
+    """Say an entry that is or does more than most."""
     emits = len(item.emits) + len(item.later)
-    arguments: list[Any] = [item.id, item.job, item.slot, item.cause, f"{emits}+{len(item.writes)}"]
+    arguments: list[Any] = [item.id, item.job, item.slot, item.cause, f"{emits}+{len(item.writes)}+{item.rows}"]
     named: list[tuple[Any, QueueClass | Log, Entry]] = [
         (_EMIT_KEY[target], target, entry) for target, entry in item.emits
     ]
@@ -112,11 +113,15 @@ def dispatched(reply: Sequence[bytes] | RedisUnavailable) -> Dispatched:
 
 def figures_call(keys: ShardKeys) -> Call:
     """Return the call that reads what a shard holds."""
-    return "figures", [keys.open, keys.backlog, keys.dispatched, *depth_keys(keys)], CLASSES
+    return "figures", [keys.open, keys.backlog, keys.dispatched, *_queue_keys(keys)], CLASSES
 
 
 def depth_keys(keys: ShardKeys) -> list[str]:
     """Return a shard's keys as `depths` wants them."""
+    return [keys.backlog, *_queue_keys(keys)]
+
+
+def _queue_keys(keys: ShardKeys) -> list[str]:
     of_queues = [(keys.stream(queue), keys.delayed(queue), keys.dead(queue)) for queue in QUEUES]
     return [key for three in of_queues for key in three]
 
@@ -137,7 +142,7 @@ def figures_of(shard: int, reply: Sequence[Any]) -> ShardFigures:
     return ShardFigures(
         shard,
         {_open_field(name): int(count) for name, count in pairs(reply[0])},
-        {_backlog_field(name): int(count) for name, count in pairs(reply[1])},
+        {_backlog_field(name): int(count) for name, count in pairs(reply[1]) if name != _MORE_ROWS},
         {job.decode(): int(mark) for job, mark in pairs(reply[2])},
         depths_of(reply[3]),
     )
@@ -149,8 +154,8 @@ def depths_of(reply: Sequence[Any]) -> Mapping[QueueClass, QueueFigures]:
 
 
 def _figures(reply: Sequence[Any]) -> QueueFigures:
-    length, pending, oldest, delayed, dead = reply
-    return QueueFigures(length, pending, int(oldest.partition(b"-")[0]) / 1000 if oldest else None, delayed, dead)
+    length, pending, oldest, delayed, dead, rows = reply
+    return QueueFigures(length, pending, int(oldest.partition(b"-")[0]) / 1000 if oldest else None, delayed, dead, rows)
 
 
 def _open_field(name: bytes) -> tuple[QueueClass, str, int]:

@@ -22,6 +22,7 @@ class Kind(StrEnum):
 
     POLL = "poll"  # polling: poll one device
     RESULT = "result"  # results: store one row
+    RESULTS = "results"  # results: store several rows of one job and slot
     LEDGER = "ledger"  # results: store one ledger entry
     ANALYZE = "analyze"  # analysis: make rates and events of one result
     RATES = "rates"  # results: store the rates that one result brought
@@ -160,7 +161,18 @@ def encode_result(result: Result, expiry: int = 0) -> Entry:
 
 def decode_result(entry: Entry) -> Result:
     """Read back what `encode_result` made."""
-    fields = _unpack(entry.body)
+    return _result_of(entry, _unpack(entry.body))
+
+
+def decode_results(entry: Entry) -> list[Result]:
+    """Read an entry of several rows, as `rows.join` makes it: all of them or none."""
+    rows = _unpack(entry.body)
+    if type(rows) is not list or not rows:
+        raise EntryError("results are not an array of [device, status, duration_ms, payload]")
+    return [_result_of(entry, fields) for fields in rows]
+
+
+def _result_of(entry: Entry, fields: Any) -> Result:
     if type(fields) is list and tuple(map(type, fields[:4])) == _RESULT_TYPES:
         device, status, duration_ms, payload = fields[:4]
         try:

@@ -8,6 +8,7 @@ from streampoll.model import QueueClass
 from streampoll.shards.entries import Entry, Kind, decode_fields, decode_target
 from streampoll.shards.keys import Keys
 from streampoll.shards.ring import device_hash
+from streampoll.shards.rows import rows_in
 from streampoll.shards.runs import ad_hoc_ledger
 from streampoll.shards.scripts import Scripts
 
@@ -102,7 +103,17 @@ class Letters:
         put_back = await self._scripts.one(
             "requeue",
             [keys.dead(queue), keys.stream(queue), keys.open, keys.backlog, keys.stream(QueueClass.RESULTS)],
-            [queue.value, letter.id, entry.kind, entry.job, entry.slot, entry.expiry, entry.body, ledger],
+            [
+                queue.value,
+                letter.id,
+                entry.kind,
+                entry.job,
+                entry.slot,
+                entry.expiry,
+                entry.body,
+                ledger,
+                rows_in(entry) - 1,
+            ],
         )
         return bool(put_back)
 

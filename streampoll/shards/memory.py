@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgpack
 
 from streampoll.model import QueueClass
-from streampoll.shards.entries import Delivered, Entry, Kind, Log, deliver
+from streampoll.shards.entries import Delivered, Entry, Kind, deliver
+from streampoll.shards.memory_emits import emit
 from streampoll.shards.memory_server import A_DAY_MS, Delayed, Field, Letter, MemoryServer, MemoryShard
 from streampoll.shards.memory_stream import START, id_of, text_of
 from streampoll.shards.port import (
@@ -28,6 +29,7 @@ from streampoll.shards.port import (
     ShardFigures,
     Swept,
 )
+from streampoll.shards.rows import Joiner
 
 ALONE = " alone"  # what the note of an entry ends with that runs so
 RELEASED = "released"  # the consumer that holds what was handed back
@@ -38,6 +40,8 @@ _SILENT_MS = 60_000
 
 class MemoryStreams:
     """`WorkStreams` and `DispatchStreams` in memory."""
+
+    _joiner = Joiner
 
     def __init__(self, server: MemoryServer) -> None:
         self._server = server
@@ -98,7 +102,8 @@ class MemoryStreams:
         self, queue: QueueClass, consumer: str, shard: MemoryShard, items: Sequence[Settled]
     ) -> Iterable[Settled]:
         stream = shard.streams[queue]
-        gone, changes, emitted = [], Counter[Field](), 0
+        done: list[Settled] = []
+        gone, changes = [], Counter[Field]()
         for item in items:
             entry_id = id_of(item.id)
             if not stream.holds(consumer, entry_id):
@@ -115,17 +120,9 @@ class MemoryStreams:
             shard.crashes[queue].pop(item.id, None)
             shard.write(item.writes)
             changes[queue, item.job, item.slot] -= 1
-            for target, entry in item.emits:
-                if isinstance(target, Log):
-                    shard.keep(entry)
-                    continue
-                shard.add(target, entry)
-                changes[target, entry.job, entry.slot] += 1
-            for emit in item.later:
-                emitted += 1
-                if shard.add_later(emit, b"%s:%06d" % (item.id, emitted), self._server.now_ms()):
-                    changes[emit.queue, emit.entry.job, emit.entry.slot] += 1
-        shard.count(changes)
+            done.append(item)
+        more_rows = emit(shard, done, changes, self._server.now_ms(), self._joiner())
+        shard.count(changes, more_rows - sum(item.rows - 1 for item in done))
         return gone
 
     def _hand_back(self, queue: QueueClass, shard: MemoryShard, entry_id: bytes, idle_ms: int, back: int = 1) -> None:
@@ -315,6 +312,8 @@ class MemoryStreams:
             del shard.open[ghost.queue, ghost.job, ghost.slot]
         for field in [field for field in shard.backlog if field[0] in empty]:
             del shard.backlog[field]
+        if QueueClass.RESULTS in empty:
+            shard.more_rows = 0
         return ghosts
 
     async def fill(self) -> float:
@@ -330,7 +329,7 @@ def _over(shard: MemoryShard, high_water: int, part: Dispatch) -> str:
     """Return why a part must be skipped; "": it need not."""
     if shard.backlog[QueueClass.POLLING, part.job] > part.devices:
         return "backlog"
-    return "results" if len(shard.streams[QueueClass.RESULTS].entries) > high_water else ""
+    return "results" if len(shard.streams[QueueClass.RESULTS].entries) + shard.more_rows > high_water else ""
 
 
 def _ledger(part: Dispatch, sent: int, cause: str) -> Entry:
@@ -353,6 +352,7 @@ def _queue_figures(shard: MemoryShard, queue: QueueClass) -> QueueFigures:
         oldest[0] / 1000 if oldest else None,
         len(shard.delayed[queue]),
         len(shard.dead[queue]),
+        len(stream.entries) + (shard.more_rows if queue is QueueClass.RESULTS else 0),
     )
 
 

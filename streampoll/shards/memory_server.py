@@ -50,6 +50,7 @@ class MemoryShard:
         self.crashes: dict[QueueClass, dict[bytes, str]] = {queue: {} for queue in QueueClass}
         self.open: Counter[Field] = Counter()
         self.backlog: Counter[tuple[QueueClass, str]] = Counter()
+        self.more_rows = 0  # results beyond one an entry
         self.progress: dict[str, Progress] = {}
         self.state: dict[tuple[str, str], bytes] = {}  # (space, name) -> record
         self.once: dict[str, int] = {}  # class:key -> the millisecond at which it is forgotten
@@ -59,8 +60,9 @@ class MemoryShard:
         self.readers: dict[str, tuple[str, int]] = {}  # output -> who is at its results, until (ms)
         self.kept = 0  # results added for outputs
 
-    def count(self, changes: Mapping[Field, int]) -> None:
+    def count(self, changes: Mapping[Field, int], more_rows: int = 0) -> None:
         """Apply changes of what is open; what comes to nothing is forgotten."""
+        self.more_rows = max(0, self.more_rows + more_rows)
         jobs: Counter[tuple[QueueClass, str]] = Counter()
         for (queue, job, _), by in changes.items():
             jobs[queue, job] += by

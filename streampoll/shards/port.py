@@ -116,6 +116,7 @@ class Settled:
     cause: str = ""  # not empty: to the dead letters
     later: Sequence[Later] = ()
     writes: Sequence[Write] = ()
+    rows: int = 1  # that the entry stands for: `rows.rows_in`
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +169,17 @@ class QueueFigures:
     oldest: float | None  # when the oldest was added, wall-clock seconds of Redis; None: empty
     delayed: int
     dead: int
+    rows: int  # that `length` stands for: more than that where entries have several results
+
+    @property
+    def in_flight(self) -> int:
+        """Rows that a consumer holds, as if all entries had equally many."""
+        return self.pending * self.rows // self.length if self.length else 0
+
+    @property
+    def waiting(self) -> int:
+        """Rows that nobody holds."""
+        return max(0, self.rows - self.in_flight)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,8 +187,8 @@ class ShardFigures:
     """One shard, at one moment."""
 
     shard: int
-    open: Mapping[tuple[QueueClass, str, int], int] = field(default_factory=dict)  # (class, job, slot) -> unfinished
-    backlog: Mapping[tuple[QueueClass, str], int] = field(default_factory=dict)
+    open: Mapping[tuple[QueueClass, str, int], int] = field(default_factory=dict)  # (class, job, slot) -> entries
+    backlog: Mapping[tuple[QueueClass, str], int] = field(default_factory=dict)  # (class, job) -> entries
     dispatched: Mapping[str, int] = field(default_factory=dict)  # job -> mark
     queues: Mapping[QueueClass, QueueFigures] = field(default_factory=dict)
 

@@ -15,14 +15,14 @@ import msgpack
 from streampoll.errors import EntryError
 from streampoll.model import QueueClass
 from streampoll.shards.connection import raise_errors
-from streampoll.shards.entries import Entry, Kind, decode_fields, decode_result, decode_target
+from streampoll.shards.entries import Entry, Kind, decode_fields, decode_result, decode_results, decode_target
 from streampoll.shards.keys import Keys
 from streampoll.shards.letters import Letters
 from streampoll.shards.topology import Command, Topology, no_group
 
 _EARLY_S: Final = 3  # before its slot nothing of it is added
 _PAGE: Final = 500
-MOST: Final = 20_000  # entries read of a stream, a delayed set or dead letters: of results some 40 MB
+MOST: Final = 20_000  # entries read of a stream, a delayed set or dead letters: of results some 80 MB
 _KINDS: Final = {QueueClass.POLLING: Kind.POLL, QueueClass.RESULTS: Kind.RESULT}
 
 
@@ -65,6 +65,8 @@ class PollKey:
         try:
             if entry.kind == Kind.POLL:
                 return decode_target(entry.body)[0].device == self.device
+            if entry.kind == Kind.RESULTS:
+                return any(result.device == self.device for result in decode_results(entry))
             return entry.kind == Kind.RESULT and decode_result(entry).device == self.device
         except EntryError:
             return False

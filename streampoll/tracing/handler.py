@@ -11,7 +11,7 @@ from streampoll.shards.entries import Delivered, Entry, Kind, decode_result
 from streampoll.tasks.message import decode_end
 from streampoll.tasks.port import State
 from streampoll.tracing.telemetry import End, OpenSpan, Telemetry
-from streampoll.tracing.way import Attribute, Way, way_of
+from streampoll.tracing.way import Attribute, Way, ways_of
 from streampoll.worker.port import Bury, Disposition, Emit, Finish, Handler, Release, Retry
 
 
@@ -38,28 +38,28 @@ class Traced:
         return self._handler.fail(delivered, status, cause)
 
     async def handle(self, batch: Sequence[Delivered]) -> Sequence[Disposition]:
-        """Serve a batch, with a span for each entry that is sampled, and for a batch of rows one of its own."""
+        """Serve a batch, with a span for each entry or row that is sampled, and for a batch of rows one of its own."""
         began = self._now()
-        ways = {place: way for place, delivered in enumerate(batch) if (way := self._sampled(delivered))}
-        whole = self._whole(batch, ways.values(), began)
+        ways = [(place, way) for place, delivered in enumerate(batch) for way in self._sampled(delivered)]
+        whole = self._whole(batch, [way for _, way in ways], began)
         linked = [whole.context] if whole and whole.context else []
-        spans = {place: self._telemetry.start(way, began, linked=linked) for place, way in ways.items()}
+        spans = [(place, self._telemetry.start(way, began, linked=linked)) for place, way in ways]
+        opened = [span for _, span in spans]
         try:
-            with _current(spans if len(batch) == 1 else {}):
+            with _current(opened if len(batch) == 1 else []):
                 dispositions = await self._handler.handle(batch)
         except BaseException as error:  # a cancellation too
-            self._end([*spans.values(), *([whole] if whole else [])], f"{type(error).__name__}: {error}".rstrip(": "))
+            self._end([*opened, *([whole] if whole else [])], f"{type(error).__name__}: {error}".rstrip(": "))
             raise
         ended = self._now()
-        for place, span in spans.items():
+        for place, span in spans:
             span.end(ended, _end_of(dispositions[place]))
         if whole:
             whole.end(ended, End())
         return dispositions
 
-    def _sampled(self, delivered: Delivered) -> Way | None:
-        way = way_of(delivered)
-        return way if way and self._telemetry.samples(way) else None
+    def _sampled(self, delivered: Delivered) -> list[Way]:
+        return [way for way in ways_of(delivered) if self._telemetry.samples(way)]
 
     def _whole(self, batch: Sequence[Delivered], ways: Iterable[Way], began: float) -> OpenSpan | None:
         """Begin the span of a batch that goes to PostgreSQL in one transaction."""
@@ -74,7 +74,7 @@ class Traced:
             span.end(ended, End(failure=why))
 
 
-def _current(spans: Mapping[int, OpenSpan]) -> AbstractContextManager[Any]:
+def _current(spans: Sequence[OpenSpan]) -> AbstractContextManager[Any]:
     """Let the handler's own code add to the one span that there is."""
     return spans[0].current() if spans else nullcontext()
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from streampoll.errors import EntryError
-from streampoll.model import QueueClass
+from streampoll.model import QueueClass, Result
 from streampoll.notifications.alert import decode_alert, decode_flush
 from streampoll.notifications.message import decode_message
 from streampoll.shards.entries import (
@@ -15,6 +15,7 @@ from streampoll.shards.entries import (
     decode_event,
     decode_rates,
     decode_result,
+    decode_results,
     decode_target,
 )
 from streampoll.shards.orders import Start, Work, decode_order
@@ -42,19 +43,26 @@ class Way:
     linked: tuple[int, ...] = ()  # traces that this one comes of
 
 
-def way_of(delivered: Delivered) -> Way | None:
-    """Return an entry's span; None for one that can't be read, or says nothing that a trace would show."""
+def ways_of(delivered: Delivered) -> list[Way]:
+    """Return an entry's spans, one a row; none for one that can't be read, or says nothing that a trace would show."""
     entry = delivered.entry
-    read = _READ.get(entry.kind) if entry else None
-    if entry is None or read is None or entry.version != VERSION:
-        return None
+    if entry is None or entry.version != VERSION:
+        return []
     try:
-        way = read(delivered, entry)
+        ways = _read(delivered, entry)
     except EntryError:
-        return None
-    if way is not None:
+        return []
+    for way in ways:
         way.says |= {"streampoll.shard": delivered.shard, "streampoll.delivery": delivered.delivery}
-    return way
+    return ways
+
+
+def _read(delivered: Delivered, entry: Entry) -> list[Way]:
+    if entry.kind == Kind.RESULTS:
+        return [_way_of_result(result, "store") for result in decode_results(entry)]
+    read = _READ.get(entry.kind)
+    way = read(delivered, entry) if read else None
+    return [way] if way else []
 
 
 def about_poll(job: str, device: str, slot: int) -> dict[str, Attribute]:
@@ -70,9 +78,11 @@ def _poll(_: Delivered, entry: Entry) -> Way:
 
 
 def _result(_: Delivered, entry: Entry) -> Way:
-    result = decode_result(entry)
+    return _way_of_result(decode_result(entry), "store" if entry.kind == Kind.RESULT else "analyse")
+
+
+def _way_of_result(result: Result, name: str) -> Way:
     says = about_poll(result.job, result.device, result.slot) | {"streampoll.status": result.status.word}
-    name = "store" if entry.kind == Kind.RESULT else "analyse"
     return Way(poll_trace(result.job, result.device, result.slot), name, says)
 
 

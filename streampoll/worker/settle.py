@@ -17,8 +17,9 @@ from collections.abc import Set as AbstractSet
 
 from streampoll.errors import RedisPartlyUnavailable, UnavailableError
 from streampoll.model import QueueClass
-from streampoll.shards.entries import Delivered
+from streampoll.shards.entries import Delivered, Kind
 from streampoll.shards.port import Later, Postponed, Released, Settled, WorkStreams
+from streampoll.shards.rows import rows_in
 from streampoll.worker.port import LONE_S, Bury, Disposition, Emit, Finish, Release, Retry
 
 log = logging.getLogger(__name__)
@@ -227,4 +228,7 @@ def _settled(delivered: Delivered, emits: Iterable[Emit], cause: str = "") -> Se
             pairs.append((emit.queue, emit.entry))
     if entry is None:
         return Settled(delivered.id, "", 0, pairs, cause, later)
-    return Settled(delivered.id, entry.job, entry.slot, pairs, cause, later)
+    settled = Settled(delivered.id, entry.job, entry.slot, pairs, cause, later)
+    if entry.kind == Kind.RESULTS:
+        settled.rows = rows_in(entry)
+    return settled

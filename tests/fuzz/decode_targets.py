@@ -21,11 +21,13 @@ from streampoll.shards.entries import (
     decode_fields,
     decode_ledger,
     decode_result,
+    decode_results,
     decode_target,
     encode_fields,
     encode_result,
     encode_target,
 )
+from streampoll.shards.rows import join, rows_in
 from tests.fuzz.mutate import any_of, mutated, regrown, tree
 
 NOW_S = 1_700_000_000
@@ -44,6 +46,7 @@ ENTRIES = (
     Entry(Kind.POLL, "j", NOW_S, NOW_S + 60, encode_target(TARGET)),
     encode_result(Result("j", "d", NOW_S, Status.OK, 5, PAYLOAD)),
     Entry(Kind.LEDGER, "j", NOW_S, 0, _LEDGER),
+    join([encode_result(Result("j", name, NOW_S, Status.OK, 5, PAYLOAD)) for name in "de"]),
 )
 _BODIES = [entry.body for entry in ENTRIES]
 
@@ -76,7 +79,11 @@ def entries(random: Random) -> None:
     """What is no entry, or not of its kind, is an EntryError."""
     with suppress(EntryError):
         entry = decode_fields(entry_fields(random))
-        for decode in (lambda: decode_target(entry.body), lambda: decode_result(entry), lambda: decode_ledger(entry)):
+        rows_in(entry)
+        for decode in (
+            lambda: decode_target(entry.body), lambda: decode_result(entry), lambda: decode_results(entry),
+            lambda: decode_ledger(entry),
+        ):  # fmt: skip
             with suppress(EntryError):
                 decode()
 

@@ -7,16 +7,18 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 
 from streampoll.model import QueueClass
-from streampoll.shards.entries import Kind, decode_fields, decode_result
+from streampoll.shards.entries import Kind, decode_fields, decode_result, decode_results
 from streampoll.shards.memory import RELEASED
 from streampoll.shards.memory_server import MemoryServer
 from streampoll.shards.memory_stream import StreamId
 from streampoll.shards.port import Answer, Dispatch, Dispatched
+from streampoll.shards.rows import rows_in
 
 NOTHING_MISSING = "nothing is missing but what a recorded loss covers"
 NO_DUPLICATES = "no row that was not dispatched"
 ONE_OUTCOME = "a poll's outcome is added once"
 OPEN_IS_UNFINISHED = "what is open is what is in the streams"
+ROWS_ARE_COUNTED = "the high water of results counts what is to be stored"
 LEASES_HOLD = "a lease that runs is not taken"
 OLD_LEADERS_ARE_FENCED = "an older leader dispatches nothing after a newer one"
 DISPATCHED_ONCE = "no tick is dispatched twice"
@@ -69,6 +71,7 @@ class Laws:
         """Check what must hold after an operation."""
         self._leases_hold(what, before)
         self._open_is_unfinished(what)
+        self._rows_are_counted(what)
         self._one_outcome()
 
     def _leases_hold(self, what: str, before: Owners) -> None:
@@ -93,6 +96,13 @@ class Laws:
                         f"{what}: {queue} of shard {number} counts {counted[queue]} open, and {there} are there",
                     )
 
+    def _rows_are_counted(self, what: str) -> None:
+        for number, shard in self._server.shards.items():
+            entries = map(decode_fields, shard.streams[QueueClass.RESULTS].entries.values())
+            if (there := sum(rows_in(entry) - 1 for entry in entries)) != shard.more_rows:
+                how = f"{what}: shard {number} counts {shard.more_rows} rows beyond one an entry, and {there} are there"
+                raise Broken(ROWS_ARE_COUNTED, how)
+
     def _one_outcome(self) -> None:
         for number, shard in self._server.shards.items():
             entries = shard.streams[QueueClass.RESULTS].entries
@@ -104,13 +114,17 @@ class Laws:
 
     def _note_outcome(self, fields: Sequence[bytes]) -> None:
         entry = decode_fields(fields)
-        if entry.kind != Kind.RESULT:
+        if entry.kind == Kind.RESULTS:
+            results = decode_results(entry)
+        elif entry.kind == Kind.RESULT:
+            results = [decode_result(entry)]
+        else:
             return
-        result = decode_result(entry)
-        key = result.job, result.device, result.slot
-        self._outcomes[key] += 1
-        if self._outcomes[key] > 1 and not (self.data_lost or self.clock_went_back):
-            raise Broken(ONE_OUTCOME, f"{key} has {self._outcomes[key]}")
+        for result in results:
+            key = result.job, result.device, result.slot
+            self._outcomes[key] += 1
+            if self._outcomes[key] > 1 and not (self.data_lost or self.clock_went_back):
+                raise Broken(ONE_OUTCOME, f"{key} has {self._outcomes[key]}")
 
     def note_time(self) -> None:
         """Remember how late it was: a leader may have decided by that, before the clock went back."""

@@ -10,15 +10,17 @@ from streampoll.model import QueueClass, Status
 from streampoll.pollers.handler import DuePoll, PollHandler
 from streampoll.results.batch import Record
 from streampoll.results.store import Store
-from streampoll.shards.entries import Delivered
+from streampoll.shards.entries import Delivered, Entry, Kind, Log, decode_results, encode_result
 from streampoll.shards.memory import MemoryStreams
 from streampoll.shards.memory_server import MemoryShard
 from streampoll.shards.memory_stream import Pending, id_of
 from streampoll.shards.port import Dispatch, Dispatched, Settled, Swept
+from streampoll.shards.rows import Joiner
 from streampoll.worker.consume import Consumer
 from streampoll.worker.port import Disposition
 from streampoll.worker.quarantine import QUARANTINE_FROM, Solitude
 from tests.simulation import laws, scenarios
+from tests.simulation.nemesis import LOST_REPLY, Torments
 from tests.simulation.redis import Client
 from tests.simulation.scenarios import Scenario
 
@@ -48,6 +50,58 @@ class AnybodyFinishes(MemoryStreams):
         for item in items:
             shard.streams[queue].pending[id_of(item.id)] = Pending(consumer, 0, 1)
         return super()._finish(queue, consumer, shard, items)
+
+
+class SlotBlind(Joiner):
+    """Joins whatever results there are of a job, as if they were of one slot."""
+
+    def takes(self, to: QueueClass | Log, entry: Entry) -> bool:
+        group = self._groups[-1] if self._groups else []
+        slot = group[0].slot if group and group[0].job == entry.job else entry.slot
+        return super().takes(to, replace(entry, slot=slot))
+
+
+class JoinsAcrossSlots(MemoryStreams):
+    """Makes one entry of results of several slots."""
+
+    _joiner = SlotBlind
+
+
+class JoinsTheStale(MemoryStreams):
+    """Joins what is in the call, whether its entry is still the caller's or not."""
+
+    def _finish(
+        self, queue: QueueClass, consumer: str, shard: MemoryShard, items: Sequence[Settled]
+    ) -> Iterable[Settled]:
+        ours = [shard.streams[queue].holds(consumer, id_of(item.id)) for item in items]
+        if any(ours):
+            stale = [emit for item, held in zip(items, ours, strict=True) if not held for emit in item.emits]
+            first = ours.index(True)
+            items = [*items[:first], replace(items[first], emits=[*items[first].emits, *stale]), *items[first + 1 :]]
+        return super()._finish(queue, consumer, shard, items)
+
+
+class CountsEntries(MemoryStreams):
+    """Takes an entry of results for one row."""
+
+    def _finish(
+        self, queue: QueueClass, consumer: str, shard: MemoryShard, items: Sequence[Settled]
+    ) -> Iterable[Settled]:
+        return super()._finish(queue, consumer, shard, [replace(item, rows=1) for item in items])
+
+
+class StoresTheFirst(Store):
+    """Stores one row an entry."""
+
+    async def handle(self, batch: Sequence[Delivered]) -> Sequence[Disposition]:
+        return await super().handle([self._first_of(each) for each in batch])
+
+    @staticmethod
+    def _first_of(delivered: Delivered) -> Delivered:
+        entry = delivered.entry
+        if entry is None or entry.kind != Kind.RESULTS:
+            return delivered
+        return replace(delivered, entry=encode_result(decode_results(entry)[0]))
 
 
 class NothingDeleted(MemoryStreams):
@@ -191,5 +245,15 @@ MISTAKES = [
     _mistake("burial of what died beside others", scenarios.POISONS, laws.INNOCENT, consumer=BuriesTheNoted),
     _mistake("others start beside who is alone", scenarios.POISONS, laws.ALONE, laws.INNOCENT, solitude=NeverAlone),
     _mistake("nothing is renewed", scenarios.FROZEN, laws.KEPT, first=14, consumer=ForgetsToRenew),
+    _mistake(
+        "results of several slots in one entry", scenarios.JOINED, laws.ONE_OUTCOME, laws.NOTHING_MISSING,
+        laws.NO_DUPLICATES, streams=JoinsAcrossSlots,
+    ),
+    _mistake(
+        "results joined that are not ours", scenarios.JOINED, laws.ONE_OUTCOME, streams=JoinsTheStale,
+        torments=Torments((LOST_REPLY,), most=8, gap=10, where="finish polling"),
+    ),
+    _mistake("entries counted in place of rows", scenarios.JOINED, laws.ROWS_ARE_COUNTED, streams=CountsEntries),
+    _mistake("one row stored of several", scenarios.JOINED, laws.NOTHING_MISSING, store=StoresTheFirst),
     _mistake("expiry not looked at", scenarios.PLAIN, laws.NOT_EXPIRED, handler=PollsTheExpired),
 ]  # fmt: skip

@@ -70,6 +70,14 @@ FROZEN = Scenario(
     jobs=(JobOf("slow", 40, ("d1", "d2", "d3", "d4"), spread=False),),
     polls_last_s=(2.5, 18.0),
 )
+# Polls of two slots that end at once: their results are joined, by slot.
+JOINED = Scenario(
+    torments=Torments((CRASH, FREEZE, LOST_REPLY, LOST_REPLY, LOST_REPLY), most=8, gap=30),
+    jobs=(JobOf("often", 2, tuple(f"d{number}" for number in range(6)), spread=False),),
+    polls_last_s=(0.1, 0.1, 0.2, 2.1),
+    concurrency=24,
+    shards=1,
+)
 # Leaders that freeze as they dispatch, and plans that can't be committed.
 LEADERS = Scenario(
     torments=Torments(
@@ -95,6 +103,7 @@ SCENARIOS = {
     "leaders": LEADERS,
     "frozen": FROZEN,
     "crowd": CROWD,
+    "joined": JOINED,
 }
 """What must hold whatever breaks, as long as Redis keeps what it was told and its clock goes on."""
 

@@ -6,6 +6,7 @@
 -- Answers {code, stored mark or epoch}: ok, skip, done, fenced, gap, early.
 -- Everything is read and judged before the first write: Redis does not roll a script back.
 -- include entries
+-- include rows
 local stored_epoch = redis.call('GET', KEYS[6])
 if stored_epoch and tonumber(stored_epoch) > tonumber(ARGV[1]) then
   return {'fenced', stored_epoch}
@@ -26,7 +27,7 @@ local planned, cause = tonumber(ARGV[14]), ARGV[13]
 if cause == '' then
   if tonumber(redis.call('HGET', KEYS[4], 'polling:' .. job) or 0) > tonumber(ARGV[11]) then
     cause = 'backlog'
-  elseif redis.call('XLEN', KEYS[2]) > tonumber(ARGV[12]) then
+  elseif redis.call('XLEN', KEYS[2]) + (redis.call('HGET', KEYS[4], MORE_ROWS) or 0) > tonumber(ARGV[12]) then
     cause = 'results'
   end
 end

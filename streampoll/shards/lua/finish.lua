@@ -1,10 +1,12 @@
 -- finish: acknowledge and delete the entries this consumer still holds, then bury the dead, write records of state and add
 -- what is emitted. An entry whose records have changed since they were read is handed back: nothing of it happens.
+-- Results of one job and slot become one entry of kind 'results' (shards/rows.py); the order stays, of these and of others.
 -- KEYS  1 stream  2 open  3 backlog  4 crashes  5 dead  6.. those that emits and writes name by their number
 --       What is emitted to the stream of outputs (class 'outputs', expiry = how many are kept; its positions are the next
 --       key) is nobody's work, so it is numbered and bounded, and not counted as open.
 -- ARGV  1 group (= class)  2 consumer, then per entry:
---       id, job, slot, cause ('' = done; else to the dead letters), number of emits (or 'emits+writes'),
+--       id, job, slot, cause ('' = done; else to the dead letters), number of emits (or 'emits+writes+rows', where it has
+--       records to write, or several rows),
 --       and per emit: number of KEYS (or 'stream,delayed,ms,once,key'), class, kind, job, slot, expiry, body,
 --       and per write: number of KEYS, name, version as read ('' = none), record ('' = delete it)
 -- Answers the ids that were not ours any more, those named a second time, and those handed back.
@@ -12,6 +14,7 @@
 -- include held
 -- include entries
 -- include once
+-- include rows
 local stream, group, consumer = KEYS[1], ARGV[1], ARGV[2]
 local gone, ours, seen, dead, stale = {}, {}, {}, {}, {}
 local count, slots, jobs = 0, {}, {}
@@ -42,11 +45,18 @@ local function hold(first, n)
   return true
 end
 
+-- Count rows beyond the first of an entry that comes or goes.
+local function change_rows(by)
+  jobs[MORE_ROWS] = (jobs[MORE_ROWS] or 0) + by
+end
+
 local i = 3
 while i <= #ARGV do
   local id, job, slot, cause, n, m = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], tonumber(ARGV[i + 4]), 0
+  local rows
   if not n then
-    n, m = string.match(ARGV[i + 4], '(%d+)%+(%d+)')
+    n, m, rows = string.match(ARGV[i + 4], '(%d+)%+(%d+)%+(%d+)')
+    n, m = tonumber(n), tonumber(m)
   end
   local held, wrong = held_by(stream, group, consumer, id)
   if wrong then
@@ -63,6 +73,9 @@ while i <= #ARGV do
     count = count + 1
     ours[count] = id
     change(group, job, slot, -1)
+    if rows then
+      change_rows(1 - rows)
+    end
     if cause ~= '' then
       dead[#dead + 1] = { id, cause, held[4], redis.call('XRANGE', stream, id, id)[1] }
     end
@@ -122,7 +135,44 @@ local function later(e)
   return true
 end
 
-for _, e in ipairs(emits) do
+-- In one entry are as many results as a msgpack array has whose first byte says how many; of so many bytes, since a store
+-- holds entries by their number.
+local MOST_ROWS, MOST_BYTES, ARRAY = 15, 8192, 0x90
+local groups, newest = {}, {} -- results to be joined: {first of them, bytes, body, …}; the last of each job and slot
+
+local function join(e)
+  local job, body = ARGV[e + 3], ARGV[e + 6]
+  local of_job = newest[job]
+  if not of_job then
+    of_job = {}
+    newest[job] = of_job
+  end
+  local group = of_job[ARGV[e + 4]]
+  if not group or #group == 2 + MOST_ROWS or group[2] + #body > MOST_BYTES then
+    group = { e, 0 }
+    of_job[ARGV[e + 4]] = group
+    groups[#groups + 1] = group
+  end
+  group[2] = group[2] + #body
+  group[#group + 1] = body
+end
+
+local function add_joined()
+  for _, group in ipairs(groups) do
+    local e, rows = group[1], #group - 2
+    local job, slot = ARGV[e + 3], ARGV[e + 4]
+    if rows == 1 then
+      put(KEYS[tonumber(ARGV[e])], 'result', job, slot, '0', group[3])
+    else
+      put(KEYS[tonumber(ARGV[e])], 'results', job, slot, '0', string.char(ARRAY + rows) .. table.concat(group, '', 3))
+      change_rows(rows - 1)
+    end
+    change('results', job, slot, 1)
+  end
+  groups, newest = {}, {}
+end
+
+local function emit(e)
   local to, added = tonumber(ARGV[e]), true
   if ARGV[e + 1] == 'outputs' then
     redis.call('XADD', KEYS[to], 'MAXLEN', '~', ARGV[e + 5], '*', 'v', '1', 'k', ARGV[e + 2], 'j', ARGV[e + 3],
@@ -137,6 +187,19 @@ for _, e in ipairs(emits) do
     change(ARGV[e + 1], ARGV[e + 3], ARGV[e + 4], 1)
   end
 end
+
+for _, e in ipairs(emits) do
+  local results = ARGV[e + 1] == 'results'
+  if results and ARGV[e + 2] == 'result' and ARGV[e + 5] == '0' and tonumber(ARGV[e]) then
+    join(e)
+  else
+    if results then
+      add_joined()
+    end
+    emit(e)
+  end
+end
+add_joined()
 
 local function apply(key, changes)
   for field, by in pairs(changes) do

@@ -12,9 +12,10 @@ local function pending_of(stream, class)
   return 0
 end
 
--- Answer {length, pending, oldest id, delayed, dead} of each class that the arguments name, whose keys (stream, delayed,
--- dead) follow one another from key `first` on; or nil, and the error.
-local function depths_from(first)
+-- Answer {length, pending, oldest id, delayed, dead, rows} of each class that the arguments name, whose keys (stream,
+-- delayed, dead) follow one another from key `first` on; or nil, and the error. Rows are what the stream's entries stand
+-- for: of results, about, as those among the delayed count with them.
+local function depths_from(first, backlog)
   local queues = {}
   for n, class in ipairs(ARGV) do
     local at = first + 3 * (n - 1)
@@ -25,7 +26,8 @@ local function depths_from(first)
     end
     local length = redis.call('XLEN', stream)
     local oldest = length > 0 and redis.call('XRANGE', stream, '-', '+', 'COUNT', 1)[1][1] or ''
-    queues[n] = { length, pending, oldest, redis.call('ZCARD', delayed), redis.call('XLEN', dead) }
+    local more = class == 'results' and tonumber(redis.call('HGET', backlog, MORE_ROWS) or 0) or 0
+    queues[n] = { length, pending, oldest, redis.call('ZCARD', delayed), redis.call('XLEN', dead), length + more }
   end
   return queues
 end

@@ -1,0 +1,42 @@
+"""What comes of entries that are finished, in memory: the second half of the model of finish.lua."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from streampoll.model import QueueClass
+from streampoll.shards.entries import Entry, Log
+from streampoll.shards.memory_server import Field, MemoryShard
+from streampoll.shards.port import Settled
+from streampoll.shards.rows import Joiner, rows_in
+
+
+def emit(shard: MemoryShard, done: Iterable[Settled], changes: Counter[Field], now_ms: int, joiner: Joiner) -> int:
+    """Add what entries emit, in order, and note it in `changes`; return how many rows it has beyond one an entry."""
+    serial, more_rows = 0, 0
+
+    def add(to: QueueClass, entry: Entry) -> None:
+        nonlocal more_rows
+        shard.add(to, entry)
+        changes[to, entry.job, entry.slot] += 1
+        more_rows += rows_in(entry) - 1
+
+    def add_joined() -> None:
+        for entry in joiner.give():
+            add(QueueClass.RESULTS, entry)
+
+    for item in done:
+        for to, entry in item.emits:
+            if isinstance(to, Log):
+                shard.keep(entry)
+            elif not joiner.takes(to, entry):
+                if to is QueueClass.RESULTS:
+                    add_joined()
+                add(to, entry)
+        for later in item.later:
+            serial += 1
+            if later.queue is QueueClass.RESULTS:
+                add_joined()
+            if shard.add_later(later, b"%s:%06d" % (item.id, serial), now_ms):
+                changes[later.queue, later.entry.job, later.entry.slot] += 1
+    add_joined()
+    return more_rows

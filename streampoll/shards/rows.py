@@ -1,0 +1,62 @@
+"""Results of one job and slot that are finished in one call become one entry, of several rows.
+
+Redis and the store have hardly more work with an entry of fifteen rows than with one of a single row. finish.lua joins
+them, since only there it is known which entries were still the caller's; `Joiner` says the same in Python, for the
+model. A lone result is an entry of kind `result`, as if there was nothing of this.
+
+What is counted by class (open, backlog) counts entries: that a slot is final is known by there being none, whoever
+finishes them. `results:+` in the backlog counts the rows beyond, for the high water of results and for people.
+"""
+
+from collections.abc import Iterator
+
+from streampoll.model import QueueClass
+from streampoll.shards.entries import Entry, Kind, Log
+
+MOST_ROWS = 15  # in an entry: a msgpack array of up to 15 begins with one byte that says how many
+MOST_BYTES = 8_192  # of its rows together: a store holds entries by their number. A larger row is alone
+_ARRAY = 0x90  # msgpack's fixarray
+
+
+def rows_in(entry: Entry) -> int:
+    """Return how many rows an entry stands for, by its first byte: of a damaged one too, all who ask get one answer."""
+    if entry.kind != Kind.RESULTS:
+        return 1
+    return max(1, entry.body[0] - _ARRAY) if entry.body and entry.body[0] <= _ARRAY + MOST_ROWS else 1
+
+
+class Joiner:
+    """Joins the results among what is emitted, in order."""
+
+    def __init__(self) -> None:
+        self._groups: list[list[Entry]] = []
+        self._newest: dict[tuple[str, int], list[Entry]] = {}
+
+    def takes(self, to: QueueClass | Log, entry: Entry) -> bool:
+        """Keep a result to be joined; False for anything else."""
+        if to is not QueueClass.RESULTS or entry.kind != Kind.RESULT or entry.expiry:
+            return False
+        group = self._newest.get((entry.job, entry.slot))
+        if group is None or not _has_room(group, entry):
+            self._newest[entry.job, entry.slot] = group = []
+            self._groups.append(group)
+        group.append(entry)
+        return True
+
+    def give(self) -> Iterator[Entry]:
+        """Yield the entries of what was kept, and begin anew."""
+        groups, self._groups, self._newest = self._groups, [], {}
+        return map(join, groups)
+
+
+def join(results: list[Entry]) -> Entry:
+    """Return the entry of results of one job and slot, as many as it may have; its body is an array of theirs."""
+    first = results[0]
+    if len(results) == 1:
+        return first
+    bodies = b"".join(each.body for each in results)
+    return Entry(Kind.RESULTS, first.job, first.slot, 0, bytes([_ARRAY + len(results)]) + bodies)
+
+
+def _has_room(group: list[Entry], entry: Entry) -> bool:
+    return len(group) < MOST_ROWS and sum(len(each.body) for each in group) + len(entry.body) <= MOST_BYTES
