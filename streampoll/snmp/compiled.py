@@ -14,7 +14,7 @@ from streampoll.snmp.condition import test_of
 from streampoll.snmp.convert import PLAIN
 from streampoll.snmp.engine import Address, Limits
 from streampoll.snmp.message import Form, PduType, Request
-from streampoll.snmp.plain_cells import SORTS
+from streampoll.snmp.plain_cells import SORTS, Sort
 from streampoll.snmp.plain_values import ValuesForm
 from streampoll.snmp.plan import CollectPlan, Kind, Metric, Oid, TableSpec
 from streampoll.snmp.shape import Shape, is_asked, shape_of_scalars, shape_of_table
@@ -79,6 +79,7 @@ class CompiledTable:
     shared: tuple[int, ...]  # places of columns that another table looks up
     octets: Octets | None  # where it has counters that may wrap soon
     prefixes: tuple[bytes, ...]  # of the columns
+    sorts: tuple[Sort, ...]  # of their values; () if a column has none
     integers: bool  # all columns are of integers that need no conversion
     cells_bytes: int  # an estimate of what a row takes in a reply, without its indexes
     sieve: "Sieve | None" = None  # for a table with a filter: the columns to walk first
@@ -225,10 +226,11 @@ def table_of(spec: TableSpec, looked_up: Collection[tuple[Oid, Kind]] = ()) -> C
     shape = shape_of_table(spec)
     names = shape.names if shape else tuple(metric.name for metric in spec.columns)
     shared = [place for place, each in enumerate(columns) if (each.metric.oid, each.metric.kind) in looked_up]
+    sorts = tuple([sort for each in columns if (sort := SORTS.get(each.metric.kind)) is not None])
     integers = bool(columns) and all(column.plain is int for column in columns)
     return CompiledTable(
         spec, tuple(columns), names, shape, tuple(shared), octets_of(spec), tuple(each.prefix for each in columns),
-        integers, cells_bytes(columns), _sieve_of(spec),
+        sorts if len(sorts) == len(columns) else (), integers, cells_bytes(columns), _sieve_of(spec),
     )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ LONGEST_OID: Final = 100  # bytes, so that a value has room behind it
 _LONGEST: Final = 0x7F  # bytes of a varbind, and so of all in it: lengths of one byte
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # one is known by its identity: there are few, and hashed often
 class Sort:
     """A sort of values that are read from their content alone."""
 

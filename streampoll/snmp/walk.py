@@ -25,6 +25,7 @@ from streampoll.snmp.credential import Community, Version
 from streampoll.snmp.engine import Failure, Reply
 from streampoll.snmp.lane import Lane
 from streampoll.snmp.message import ErrorStatus, PduType, Request, Varbind
+from streampoll.snmp.plain_cells import Sort
 from streampoll.snmp.plain_rows import PlainRows, RowsForm
 from streampoll.snmp.scalars import get_wants
 
@@ -52,7 +53,7 @@ class Walk:
 
     @property
     def is_plain(self) -> bool:
-        """True if all that came are rows of integers: there is not one hole in it, and nothing to say of a column."""
+        """True if all that came are plain rows: there is not one hole in it, and nothing to say of a column."""
         return not self._lanes
 
     @property
@@ -104,13 +105,13 @@ class Walk:
             self.stopped = f"decode: {error}"
 
     def _plain_request(self) -> Request | None:
-        """Return the request for rows of integers that goes on in all columns; None if these are not to be expected."""
+        """Return the request for plain rows that goes on in all columns; None if these are not to be expected."""
         table, uptime = self._table, self._asks_uptime()
         width = len(table.prefixes)
-        if not table.integers or not self._bulk or width + uptime > self._talk.limit:
+        if not table.sorts or not self._bulk or width + uptime > self._talk.limit:
             return None
         rows = self._rows_to_ask(table.cells_bytes, width, uptime)
-        return _request_rows(table.prefixes, self._frontier, uptime, rows)
+        return _request_rows(table.prefixes, table.sorts, self._frontier, uptime, rows)
 
     def _take_plain(self, reply: Reply) -> bool:
         """Take a reply of plain rows; False if it is another."""
@@ -229,13 +230,13 @@ class Walk:
         uptime = (SYS_UPTIME,) if self._asks_uptime() else ()
         oids = (*uptime, *(lane.prefix + frontier for lane in group))
         if not self._bulk:
-            return _request(PduType.GETNEXT, oids, 0, 0, ())
+            return _request(PduType.GETNEXT, oids, 0, 0)
         width = len(group)
         whole = width == len(self.lanes)
         cells = self._table.cells_bytes if whole else cells_bytes(lane.column for lane in group)
         rows = self._rows_to_ask(cells, width, len(uptime))
-        prefixes = tuple([lane.prefix for lane in group]) if whole and self._table.integers else ()
-        return _request(PduType.GETBULK, oids, len(uptime), rows, prefixes)
+        prefixes = tuple([lane.prefix for lane in group]) if whole and self._table.sorts else ()
+        return _request(PduType.GETBULK, oids, len(uptime), rows, prefixes, self._table.sorts)
 
     def _rows_to_ask(self, cells: int, width: int, uptime: int) -> int:
         """Return how many rows to ask for, of so many columns that take so many bytes without their indexes."""
@@ -329,19 +330,26 @@ class Walk:
 
 
 @lru_cache(maxsize=1024)
-def _request_rows(prefixes: tuple[bytes, ...], frontier: bytes, uptime: bool, rows: int) -> Request:
-    """Encode a request for rows of integers once."""
+def _request_rows(
+    prefixes: tuple[bytes, ...], sorts: tuple[Sort, ...], frontier: bytes, uptime: bool, rows: int
+) -> Request:
+    """Encode a request for plain rows once."""
     oids = ((SYS_UPTIME,) if uptime else ()) + tuple([prefix + frontier for prefix in prefixes])
-    form = RowsForm(prefixes, int(uptime))
+    form = RowsForm(prefixes, sorts, int(uptime))
     return Request(PduType.GETBULK, oids, non_repeaters=int(uptime), max_repetitions=rows, form=form)
 
 
 @lru_cache(maxsize=1024)
 def _request(
-    pdu: PduType, oids: tuple[bytes, ...], non_repeaters: int, rows: int, prefixes: tuple[bytes, ...]
+    pdu: PduType,
+    oids: tuple[bytes, ...],
+    non_repeaters: int,
+    rows: int,
+    prefixes: tuple[bytes, ...] = (),
+    sorts: tuple[Sort, ...] = (),
 ) -> Request:
     """Encode a request once: the same agents' tables, and those of others like them, are walked by the same steps."""
-    form = RowsForm(prefixes, non_repeaters) if prefixes else None
+    form = RowsForm(prefixes, sorts, non_repeaters) if prefixes else None
     return Request(pdu, oids, non_repeaters=non_repeaters, max_repetitions=rows, form=form)
 
 
