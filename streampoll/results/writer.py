@@ -54,7 +54,6 @@ class Writer:
             RowRefused: one of them can't be stored, ever.
             PostgresUnavailable: nothing is known about what was committed.
         """
-        _check_slots(records)
         try:
             await self._write(records)
         except PartitionMissing:  # dropped by retention since we looked
@@ -72,7 +71,9 @@ class Writer:
         ledger = [record for record in records if isinstance(record, LedgerEntry)]
         rates = [record for record in records if isinstance(record, RatesRow)]
         events = [record for record in records if isinstance(record, Event)]
-        await self._ensure_days(records)
+        slots = {row.slot for row in results} | {row.slot for row in rates} | {entry.tick for entry in ledger}
+        _check_slots(slots | {event.at for event in events})
+        await self._ensure_days({day_of(slot) for slot in slots})
         ids = await self._ids([*results, *ledger, *rates], [*results, *rates])
         lone = not events and bool(results) + bool(ledger) + bool(rates) == 1
         async with self._postgres.statements() if lone else self._postgres.transaction() as connection:
@@ -85,8 +86,7 @@ class Writer:
             if events:  # last, as only one transaction at a time stores any
                 await insert_events(connection, events)
 
-    async def _ensure_days(self, records: Sequence[Record]) -> None:
-        days = {day_of(_tick(record)) for record in records if not isinstance(record, Event)}
+    async def _ensure_days(self, days: set[int]) -> None:
         if not days <= self._days:
             async with self._postgres.transaction() as connection:
                 await ensure_days(connection, days)
@@ -107,17 +107,11 @@ class Writer:
         return ids
 
 
-def _tick(record: Record) -> int:
-    if isinstance(record, LedgerEntry):
-        return record.tick
-    return record.at if isinstance(record, Event) else record.slot
-
-
-def _check_slots(records: Sequence[Record]) -> None:
+def _check_slots(slots: Iterable[int]) -> None:
     """Refuse times that no partition could be made for."""
-    for record in records:
-        if not 0 <= _tick(record) <= LAST_SLOT:
-            raise RowRefused(f"slot {_tick(record)} is not between 1970 and 2999")
+    for slot in slots:
+        if not 0 <= slot <= LAST_SLOT:
+            raise RowRefused(f"slot {slot} is not between 1970 and 2999")
 
 
 def _in_key_order(rows: Iterable[_Row], ids: _Ids) -> list[tuple[int, int, int, _Row]]:
@@ -128,12 +122,13 @@ def _in_key_order(rows: Iterable[_Row], ids: _Ids) -> list[tuple[int, int, int, 
 async def _insert_results(connection: Connection, results: Sequence[Result], ids: _Ids, now: float) -> None:
     reduced = reduce_results(results)
     slots, devices, jobs, rows = zip(*_in_key_order(reduced.results, ids), strict=True)
+    late_ms = {slot: clamp((now - slot) * 1000) for slot in set(slots)}
     tag = await connection.execute(
         _QUERIES["insert_polls"],
         slots,
         devices,
         [clamp(row.duration_ms) for row in rows],
-        [clamp((now - row.slot) * 1000) for row in rows],
+        [late_ms[slot] for slot in slots],
         jobs,
         [int(row.status) for row in rows],
         [row.payload for row in rows],
