@@ -153,9 +153,9 @@ class OneCommunity:
     def __getitem__(self, name: str) -> Community:
         return self._one
 
-    def at_hand(self, name: str) -> bool:
-        """Tell that it is."""
-        return True
+    def held(self, name: str) -> Community:
+        """Return it."""
+        return self._one
 
     async def fetch(self, name: str) -> Community:
         """Return it."""

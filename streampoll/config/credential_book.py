@@ -114,6 +114,11 @@ class Credentials(Mapping[str, Any]):
         """Tell whether `[name]` answers without reading anything."""
         return (name or DEFAULT) in self._kept
 
+    def held(self, name: str) -> Any:
+        """Return a credential that is at hand; None if it is not."""
+        kept = self._kept.get(name or DEFAULT)
+        return None if kept is None else kept.credential
+
     def files(self) -> list[Path]:
         """Return the files that secrets are read from."""
         sources = [source for recipe in self._recipes.values() for source in recipe.secrets.values()]

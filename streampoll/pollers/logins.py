@@ -70,11 +70,8 @@ class Logins:
         names = self.names(target.credential, protocol.name)
         if len(names) != 1 or self._memory.standing(protocol.name, target.device) is not UNKNOWN:
             return None
-        name = names[0]
-        try:
-            return (name, self._credentials[name]) if self._credentials.at_hand(name) else None
-        except (KeyError, ConfigError):
-            return None
+        credential = self._credentials.held(names[0])
+        return None if credential is None else (names[0], credential)
 
     async def after_refusal(
         self, protocol: Protocol, target: Target, refused: tuple[str, Any], outcome: Outcome, ask: Ask, deadline: float
@@ -130,8 +127,8 @@ class Logins:
     async def _get(self, name: str, deadline: float) -> Any:
         """Return a credential, or the outcome that says why there is none."""
         try:
-            if self._credentials.at_hand(name):
-                return self._credentials[name]
+            if (credential := self._credentials.held(name)) is not None:
+                return credential
             async with asyncio.timeout_at(deadline):
                 return await self._credentials.fetch(name)
         except TimeoutError:  # it goes on, and the next poll may have it

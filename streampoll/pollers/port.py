@@ -50,8 +50,8 @@ class CredentialBook(Protocol):
     def __getitem__(self, name: str) -> Any:
         """Return a credential. Raises KeyError: unknown; ConfigError: its secret can't be read."""
 
-    def at_hand(self, name: str) -> bool:
-        """Tell whether `[name]` answers without reading anything."""
+    def held(self, name: str) -> Any:
+        """Return a credential whose secret needs no reading; None if it does, or there is none of that name."""
 
     async def fetch(self, name: str) -> Any:
         """Return a credential, its secrets read off the loop. Raises as `[name]` does."""

@@ -16,12 +16,12 @@ class Conversation:
 
     __slots__ = (
         "_engine",
-        "_local_limit",
         "_memory",
         "_shrunk",
         "agent",
         "deadline",
         "first_reply",
+        "limit",
         "requests",
         "varbinds",
     )
@@ -29,18 +29,13 @@ class Conversation:
     def __init__(self, engine: Engine, memory: Memory, agent: Agent, deadline: float) -> None:
         self._engine = engine
         self._memory = memory
-        self._local_limit = memory.sizes.limit(agent.address)
+        self.limit = memory.sizes.limit(agent.address)  # the most varbinds to ask for at once
         self._shrunk = False
         self.agent = agent
         self.deadline = deadline
         self.first_reply = 0.0  # wall clock
         self.requests = 0  # sent, retries included
         self.varbinds = 0  # received
-
-    @property
-    def limit(self) -> int:
-        """The most varbinds to ask for at once."""
-        return self._local_limit
 
     def send(self, request: Request) -> Awaitable[Reply | Failure]:
         """Ask once; what comes of it is to be noted."""
@@ -67,7 +62,7 @@ class Conversation:
         else:
             by_size = result.error_status == ErrorStatus.tooBig and asked > 1
         if by_size:
-            self._local_limit = min(self._local_limit, self._memory.sizes.shrink(self.agent.address, asked))
+            self.limit = min(self.limit, self._memory.sizes.shrink(self.agent.address, asked))
             self._shrunk = True
         return by_size
 
@@ -75,7 +70,7 @@ class Conversation:
         """Halve the limit for this poll only, to find what an agent stumbles over; False if that is not possible."""
         if asked <= 1:
             return False
-        self._local_limit = max(1, asked // 2)
+        self.limit = max(1, asked // 2)
         return True
 
     def finish(self) -> None:

@@ -4,7 +4,7 @@
 `BackOff`: an agent that keeps silent gets one cheap probe a poll until it answers.
 """
 
-from collections.abc import Mapping
+from collections.abc import KeysView, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -28,9 +28,7 @@ class RequestSizes:
 
     def __init__(self) -> None:
         self._sizes: dict[Address, _Size] = {}
-
-    def __contains__(self, agent: Address) -> bool:
-        return agent in self._sizes
+        self.agents: KeysView[Address] = self._sizes.keys()  # those that have a limit
 
     def limit(self, agent: Address) -> int:
         """Return the most varbinds to expect in one reply."""
@@ -68,9 +66,7 @@ class BackOff:
 
     def __init__(self) -> None:
         self._silent: dict[Address, int] = {}
-
-    def __contains__(self, agent: Address) -> bool:
-        return agent in self._silent
+        self.agents: KeysView[Address] = self._silent.keys()  # those that were silent in the last poll
 
     def failures(self, agent: Address) -> int:
         """Return how many polls in a row got no answer."""
@@ -102,7 +98,7 @@ class Memory:
 
     def learned(self, agent: Address) -> Mapping[str, int]:
         """Return what is not as usual with an agent: "varbinds" in one reply, "silent" polls once they matter."""
-        if agent not in self.sizes and agent not in self.back_off:
+        if agent not in self.sizes.agents and agent not in self.back_off.agents:
             return _NOTHING
         varbinds, silent = self.sizes.limit(agent), self.back_off.failures(agent)
         found = {} if varbinds == UNLIMITED else {"varbinds": varbinds}
