@@ -176,6 +176,16 @@ async def open_counts_entries_and_rows_are_counted_beside(bench: Bench) -> None:
     assert (await bench.streams.depths([SHARD]))[0][RESULTS].rows == 6
 
 
+async def rows_wait_until_a_store_has_them_in_hand(bench: Bench) -> None:
+    await finish(bench, with_rows(await held(bench, 3), row("a"), row("b"), row("c")))
+    before = await queue_figures(bench, RESULTS)
+    await stored(bench)
+    after = await queue_figures(bench, RESULTS)
+
+    assert (before.waiting, before.in_flight) == (4, 0)
+    assert (after.waiting, after.in_flight) == (0, 4)
+
+
 async def rows_that_are_stored_are_counted_no_more(bench: Bench) -> None:
     taken = await two_entries(bench)
 

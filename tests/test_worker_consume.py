@@ -10,10 +10,22 @@ from streampoll.model import QueueClass
 from streampoll.shards.entries import Delivered
 from streampoll.shards.memory import MemoryStreams
 from streampoll.shards.port import Released
+from streampoll.shards.rows import join
 from streampoll.worker.port import Release, Retry
 from streampoll.worker.quarantine import Solitude
 from tests.waiting import eventually_async
-from tests.worker_support import POLLING, FakeHandler, consuming, entry, filled, finished, is_done, new_server, rows
+from tests.worker_support import (
+    POLLING,
+    FakeHandler,
+    consuming,
+    entry,
+    filled,
+    finished,
+    is_done,
+    new_server,
+    row,
+    rows,
+)
 
 RESULTS = QueueClass.RESULTS
 
@@ -23,6 +35,16 @@ async def test_every_entry_is_served_and_leaves_one_row():
     async with consuming(server, FakeHandler()):
         await eventually_async(lambda: is_done(server))
     assert await rows(server) == [b"ok"] * 50
+
+
+async def test_what_is_done_a_second_counts_rows():
+    """A store that has an entry of many rows did as much as if each had had one."""
+    server = new_server()
+    await MemoryStreams(server).add(POLLING, 0, [join([row("j", 60, b"\x90")] * 3), entry()])
+    async with consuming(server, FakeHandler()) as consumer:
+        await eventually_async(lambda: is_done(server))
+        await eventually_async(lambda: consumer.counts.done == 2)
+        assert consumer.counts.by_shard == {0: 4}
 
 
 async def test_no_more_is_held_than_slots_and_prefetch_allow():
