@@ -3,8 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import structs
 
 from streampoll.config.profiles import read_profiles
 from streampoll.config.report import Report
@@ -35,7 +37,7 @@ def decoded(outcome: Outcome = OUTCOME) -> Decoded:
 
 
 def failed() -> Decoded:
-    return decoded(replace(OUTCOME, status=Status.TIMEOUT, error="no answer", values={}, tables={}, at=0.0))
+    return decoded(structs.replace(OUTCOME, status=Status.TIMEOUT, error="no answer", values={}, tables={}, at=0.0))
 
 
 @dataclass(slots=True)

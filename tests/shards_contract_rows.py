@@ -1,8 +1,7 @@
 """The contract of entries of several results: each function is a sentence every bench makes true."""
 
-from dataclasses import replace
-
 import msgpack
+from msgspec import structs
 
 from streampoll.model import QueueClass, RatesRow, Result, Status
 from streampoll.shards.entries import (
@@ -236,7 +235,9 @@ async def rows_that_an_older_release_ended_are_forgotten_when_nothing_is_left(be
     """It knows of no rows: it takes one entry away, and the slot is final."""
     await two_entries(bench)
     taken = list((await bench.streams.sweep(RESULTS, "old", SHARD, 0, START, 10)).entries)
-    await bench.streams.finish(RESULTS, "old", {SHARD: [replace(one, rows=1) for one in done(taken, "unknown")]})
+    await bench.streams.finish(
+        RESULTS, "old", {SHARD: [structs.replace(one, rows=1) for one in done(taken, "unknown")]}
+    )
     assert not (await bench.streams.figures([SHARD]))[0].open
 
     assert await bench.streams.reconcile([SHARD]) == []

@@ -14,6 +14,7 @@ from typing import Any
 from hypothesis import note
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from msgspec import structs
 
 from streampoll.model import QueueClass
 from streampoll.shards.entries import Delivered, Entry, Kind, encode_fields
@@ -223,7 +224,8 @@ class StreamsMachine(RuleBasedStateMachine):
 
         async def call(bench: Bench, side: int) -> tuple[list[Key], Any]:
             settled = [
-                replace(self.settled(key, side), later=later, writes=its) for key, its in zip(keys, writes, strict=True)
+                structs.replace(self.settled(key, side), later=later, writes=its)
+                for key, its in zip(keys, writes, strict=True)
             ]
             gone = await bench.streams.finish(queue, consumer, {shard: settled})
             names = await bench.streams.recall("device", {shard: ["d", "e"]})
@@ -239,7 +241,7 @@ class StreamsMachine(RuleBasedStateMachine):
 
         async def call(bench: Bench, side: int) -> list[Key]:
             settled = [
-                replace(self.settled(key, side), emits=emitted, cause=cause)
+                structs.replace(self.settled(key, side), emits=emitted, cause=cause)
                 for (key, _), emitted in zip(chosen, emits, strict=True)
             ]
             gone = await bench.streams.finish(queue, consumer, {shard: settled})
@@ -280,7 +282,9 @@ class StreamsMachine(RuleBasedStateMachine):
         emits: Sequence[Sequence[tuple[QueueClass, Entry]]],
     ) -> None:
         async def call(bench: Bench, side: int) -> list[Key]:
-            settled = [replace(self.settled(key, side), emits=its) for key, its in zip(keys, emits, strict=True)]
+            settled = [
+                structs.replace(self.settled(key, side), emits=its) for key, its in zip(keys, emits, strict=True)
+            ]
             gone = await bench.streams.finish(queue, consumer, {shard: settled} if settled else {})
             return sorted(self.known(side, queue, shard, [entry_id for _, entry_id in gone]))
 
@@ -308,7 +312,7 @@ class StreamsMachine(RuleBasedStateMachine):
     def retry(self, random: Random, queue: QueueClass, shard: int, consumer: str, due: bool) -> None:
         consumer, keys = self.entries_for(random, queue, shard, consumer)
         chosen = [
-            (key, replace(self.entries[key], body=self.body()), self.made * 10_000 - FAR_MS if due else FAR_MS)
+            (key, structs.replace(self.entries[key], body=self.body()), self.made * 10_000 - FAR_MS if due else FAR_MS)
             for key in keys
         ]
 

@@ -7,11 +7,11 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from streampoll.app.watches import watch_threads
 from streampoll.config.credentials import Credentials
@@ -153,10 +153,16 @@ async def test_a_client_runs_no_command_that_may_change_the_device(run: Run) -> 
         (replace(OK, values={5: 1}), "gave values with a name that is none: '5'"),
         (replace(OK, values=[1]), "gave values of type list, not a mapping"),
         (replace(OK, tables={"t": [[1]]}), "gave table 't' of type list, not a Table"),
-        (replace(OK, tables={"t": Table(("a",), [[1, 2], [1]])}), "has not 2 cells: the index, then each column"),
+        (
+            replace(OK, tables={"t": Table(("a",), [[1, 2], [1]])}),
+            "has not 2 cells: the index, then each column",
+        ),
         (replace(OK, values={"a": f"x{SECRET}x"}), "gave a secret away among its values"),
         (replace(OK, values={"a": base64.b64encode(SECRET.encode())}), "gave a secret away among its values"),
-        (replace(OK, tables={"t": Table(("a",), [["1", SECRET.encode()]])}), "gave a secret away among its values"),
+        (
+            replace(OK, tables={"t": Table(("a",), [["1", SECRET.encode()]])}),
+            "gave a secret away among its values",
+        ),
     ],
 )
 async def test_nonsense_is_an_error_that_says_what(run: Run, given: Any, error: str) -> None:

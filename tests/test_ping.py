@@ -213,7 +213,9 @@ async def test_a_silent_device_says_whether_it_answers_ping(echo: Echo, said: st
     assert (outcome.status, outcome.error) == (Status.TIMEOUT, said)
 
 
-@pytest.mark.parametrize("outcome", [Outcome(Status.OK), Outcome(Status.AUTH, "no"), replace(SILENT, first_reply=9.0)])
+@pytest.mark.parametrize(
+    "outcome", [Outcome(Status.OK), Outcome(Status.AUTH, "no"), Outcome(SILENT.status, SILENT.error, first_reply=9.0)]
+)
 async def test_a_device_that_answered_is_not_asked(outcome: Outcome) -> None:
     [same], pinger = await explained(outcome, Echo(0.01))
     assert (same, pinger.asked) == (outcome, [])

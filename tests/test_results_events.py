@@ -5,6 +5,7 @@ from dataclasses import replace
 from random import Random
 
 import pytest
+from msgspec import structs
 
 from streampoll.errors import EntryError
 from streampoll.model import Change, Event, RatesRow, Severity, event_id
@@ -151,6 +152,6 @@ async def test_what_postgresql_refuses_is_set_aside_and_its_batch_goes_on(fresh_
 
 async def test_what_can_not_be_read_is_handed_back_once_then_buried(fresh_database: str) -> None:
     async with bench(fresh_database) as b:
-        broken = replace(rates(), body=b"\x90")
+        broken = structs.replace(rates(), body=b"\x90")
         assert isinstance((await b.handle(broken))[0], Release)
         assert isinstance((await b.handle(broken, delivery=2))[0], Bury)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from streampoll.cli import run
 from streampoll.cli.drawing import table_grids
@@ -125,7 +126,7 @@ async def store(dsn: str) -> None:
 
 
 def test_retries_are_told_apart_from_requests_with_their_times() -> None:
-    trace = replace(POLL.trace, asked=Asked(1_700_000_000.5, 1_700_000_003.5, 2, (1_700_000_002.5,)))
+    trace = structs.replace(POLL.trace, asked=Asked(1_700_000_000.5, 1_700_000_003.5, 2, (1_700_000_002.5,)))
     said = as_json(replace(POLL, outcome=Outcome(Status.OK, requests=3), trace=trace))
 
     assert (said["requests"], said["retries"]) == (3, 2)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from streampoll.config.settings import Settings
 from streampoll.model import LedgerEntry, QueueClass, Status
@@ -65,7 +66,7 @@ async def test_rows_that_come_again_in_other_company_change_nothing(fresh_databa
 async def test_one_row_of_several_that_is_refused_is_an_error_and_its_entry_one_letter(fresh_database: str) -> None:
     async with bench(fresh_database) as b:
         await b.connection.execute("ALTER TABLE polls ADD CHECK (length(payload) < 2000)")
-        big = [replace(result(f"big{n}"), payload=random.randbytes(3000)) for n in (1, 2)]
+        big = [structs.replace(result(f"big{n}"), payload=random.randbytes(3000)) for n in (1, 2)]
         entry = join([result_entry("r1"), *map(encode_result, big), result_entry("r2")])
         for _ in range(2):  # as when it is put back to work
             answers = await b.handle(entry, joined("r3", "r4"))

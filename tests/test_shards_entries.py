@@ -1,21 +1,26 @@
 """Entries as bytes: what is encoded is read back, and bytes of anybody's are an EntryError at the worst."""
 
 import contextlib
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import msgpack
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from streampoll.errors import EntryError
 from streampoll.model import Change, Event, QueueClass, Result, Severity, Status, Target, event_id
+from streampoll.shards import entries
 from streampoll.shards.entries import (
     Entry,
     decode_event,
     decode_fields,
     decode_ledger,
     decode_result,
+    decode_results,
     decode_target,
     deliver,
     encode_event,
@@ -60,6 +65,65 @@ def test_a_target_is_read_back(target: Target, attempt: int) -> None:
 @given(RESULTS)
 def test_a_result_is_read_back(result: Result) -> None:
     assert decode_result(encode_result(result)) == result
+
+
+ODD = st.one_of(
+    ANYTHING, st.dictionaries(TEXT | st.binary(), ANYTHING), st.builds(msgpack.ExtType, st.just(5), st.binary())
+)
+
+
+@st.composite
+def bodies(draw: st.DrawFn, good: list[object]) -> bytes:
+    """Bodies that are right, or wrong in a field, too short or too long, or in a byte."""
+    fields = [*good, *draw(st.lists(ODD, max_size=2))][: draw(st.integers(0, 9) | st.just(9))]
+    for place in draw(st.lists(st.integers(0, len(fields) - 1), max_size=2)) if fields else ():
+        fields[place] = draw(ODD)
+    body = bytearray(msgpack.packb(fields))
+    if draw(st.booleans()):
+        body[draw(st.integers(0, len(body) - 1))] = draw(st.integers(0, 255))
+    return bytes(body) + draw(st.just(b"") | st.binary(max_size=2))
+
+
+@given(bodies(TARGET))
+def test_a_target_is_read_at_once_as_it_is_step_by_step(body: bytes) -> None:
+    assert told(decode_target, body) == told(entries._decode_any_target, body)
+
+
+@given(bodies(["sw1", 0, 750, b"payload"]))
+def test_a_result_is_read_at_once_as_it_is_step_by_step(body: bytes) -> None:
+    entry = Entry("result", "j", 7, 0, body)
+    assert told(decode_result, entry) == told(entries._decode_any_result, entry)
+
+
+@given(st.lists(bodies(["sw1", 0, 750, b"payload"]), max_size=3), st.booleans())
+def test_results_are_read_at_once_as_they_are_step_by_step(rows: list[bytes], counted: bool) -> None:
+    body = bytes([0x90 + len(rows)]) + b"".join(rows) if counted else b"".join(rows)
+    entry = Entry("result", "j", 7, 0, body)
+    assert told(decode_results, entry) == told(entries._decode_any_results, entry)
+
+
+@pytest.mark.parametrize("depth", [10, 500, 5_000, 200_000])
+def test_overrides_of_any_depth_are_read_or_refused_alike(depth: int) -> None:
+    nested = b"\x81\xa1a" + b"\x91" * depth + b"\xc0"
+    body = b"\x97" + b"".join(nested if each is None else msgpack.packb(each) for each in TARGET)
+    assert told(decode_target, body) == told(entries._decode_any_target, body)
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [{"a": 1}, {1: 1}, {b"a": 1}, {"a": None}, {"a": [1]}, {"a": {1: 1}}, {"a": msgpack.Timestamp(5)}, {}, [], 0],
+)
+def test_odd_overrides_are_read_or_refused_alike(overrides: object) -> None:
+    body = msgpack.packb([overrides if each is None else each for each in TARGET])
+    assert told(decode_target, body) == told(entries._decode_any_target, body)
+
+
+def told(decode: Callable[[Any], object], given: object) -> object:
+    """What was read, written out (so that nan and nan are alike, and 1 and True are not), or why it was not."""
+    try:
+        return repr(decode(given))
+    except EntryError as error:
+        return f"refused: {error}"
 
 
 @given(st.lists(st.binary()))
@@ -165,7 +229,7 @@ def test_an_event_that_is_none_is_refused(place: int, value: object) -> None:
     fields[place] = value
 
     with pytest.raises(EntryError, match="event"):
-        decode_event(replace(entry, body=msgpack.packb(fields)))
+        decode_event(structs.replace(entry, body=msgpack.packb(fields)))
 
 
 def test_events_of_other_rows_and_times_have_other_ids() -> None:

@@ -4,9 +4,10 @@ A bug is one substitution in a script. A suite that lets it pass would let it pa
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pytest
+from msgspec import structs
 from redis.exceptions import ResponseError
 
 from streampoll.errors import EntryError, RedisFull
@@ -288,7 +289,7 @@ class TwoCalls(RedisStreams):
             for item in items:
                 for target, entry in item.emits:
                     await self.add(target, shard, [entry])
-        bare = {shard: [replace(item, emits=()) for item in items] for shard, items in settled.items()}
+        bare = {shard: [structs.replace(item, emits=()) for item in items] for shard, items in settled.items()}
         return await super().finish(queue, consumer, bare)
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from streampoll.config.settings import LogSettings
 from streampoll.logs import set_up_logs
@@ -101,7 +102,7 @@ def test_where_the_time_went_is_said(late: StoredPoll, where: str) -> None:
 
 
 def test_a_row_from_before_requests_were_timed_is_told_too() -> None:
-    old = replace(poll(), trace=replace(poll().trace, asked=Asked(), done=SLOT + 8.4), stored_ms=8_500)
+    old = replace(poll(), trace=structs.replace(poll().trace, asked=Asked(), done=SLOT + 8.4), stored_ms=8_500)
 
     assert [chapter.what for chapter in story_of(old).chapters] == [
         "dispatched", "read", "started", "first reply", "done", "stored",

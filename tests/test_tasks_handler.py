@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec import structs
 
 from streampoll import RetryLater, task
 from streampoll.model import QueueClass, Status
@@ -175,7 +176,7 @@ async def test_an_unknown_name_is_handed_back_once_and_then_buried_with_a_result
 
 async def test_an_entry_that_is_no_task_is_not_run_as_one_where_a_class_has_nothing_but_tasks() -> None:
     call = delivered(Call("01-a", "double", [4]), delivery=2)
-    call.entry = replace(call.entry, kind="dance")
+    call.entry = structs.replace(call.entry, kind="dance")
 
     assert await handler().handle([call]) == [Bury("no worker knows entries of kind 'dance'")]
 

@@ -7,8 +7,9 @@ loop of its own. In a thread, calls of `clients` go through `clients.wait(…)`.
 """
 
 from collections.abc import Coroutine, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
+
+import msgspec
 
 from streampoll.custom.credential import CustomCredential
 from streampoll.model import Outcome, Status, Target, Value
@@ -16,11 +17,10 @@ from streampoll.model import Outcome, Status, Target, Value
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class CustomTarget(Target):
+class CustomTarget(Target, frozen=True):
     """The device, with the options of the profile."""
 
-    options: Mapping[str, Any] = field(default_factory=dict, hash=False)  # the profile's [options]
+    options: Mapping[str, Any] = msgspec.field(default_factory=dict)  # the profile's [options]
     limit_s: float = 0.0  # the poll ends this many seconds after it began, whatever the poller does
 
 

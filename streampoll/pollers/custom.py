@@ -10,9 +10,11 @@ import inspect
 import logging
 import traceback
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
+
+from msgspec import structs
 
 from streampoll.config.credentials import names_of
 from streampoll.config.profile_port import PollPlan
@@ -108,7 +110,7 @@ class CustomPoller:
         except Exception as error:  # noqa: BLE001 - somebody else's code
             outcome = self._failure(name, target, error, limit_s, secrets)
         first_reply = outcome.first_reply or clients.first_reply
-        return replace(outcome, requests=outcome.requests or clients.requests, first_reply=first_reply)
+        return structs.replace(outcome, requests=outcome.requests or clients.requests, first_reply=first_reply)
 
     async def close(self) -> None:
         """Cancel what does not end; threads are left to themselves."""

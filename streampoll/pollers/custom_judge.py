@@ -5,8 +5,10 @@ The text of an error is somebody else's, so secrets are blacked out in it; value
 
 import base64
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import fields, is_dataclass
 from typing import Any, Final
+
+from msgspec import structs
 
 from streampoll.config.secret import Secret
 from streampoll.model import Outcome, Status, Table, Value
@@ -61,7 +63,7 @@ def judged(given: Any, secrets: Collection[str]) -> Outcome:
     status: Any = given.status
     if not isinstance(status, Status) or status in _OURS:
         raise Nonsense(f"gave status {str(status)[:20]!r}, which is none of a poller's")
-    outcome = replace(
+    outcome = structs.replace(
         given,
         error=blackened(" ".join(str(given.error).split()), secrets)[:_SHOWN],
         values=_values("values", given.values),
@@ -119,7 +121,7 @@ def _table(name: str, table: Any) -> Table:
     rows = [[_value(f"tables[{name!r}]", cell) for cell in row] for row in table.rows]
     if any(len(row) != width for row in rows):
         raise Nonsense(f"gave table {name!r} with a row that has not {width} cells: the index, then each column")
-    return replace(table, columns=tuple(_name("columns", column) for column in table.columns), rows=rows)
+    return structs.replace(table, columns=tuple(_name("columns", column) for column in table.columns), rows=rows)
 
 
 def _look_for_secrets(outcome: Outcome, secrets: Collection[str]) -> None:

@@ -13,6 +13,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import msgspec
+
 from streampoll.errors import EntryError
 from streampoll.logs import about
 from streampoll.model import LAG_TOLD_S, Outcome, QueueClass, Result, Status, Target, Trace
@@ -49,8 +51,7 @@ class PollPorts:
     device_lines: int = 0  # lines a minute on devices that begin to fail or answer again; 0: none
 
 
-@dataclass(slots=True)  # one is made for every poll: frozen, that takes four times as long
-class DuePoll:
+class DuePoll(msgspec.Struct, gc=False):
     """A poll that is to be made, or was too late to be."""
 
     entry: Entry

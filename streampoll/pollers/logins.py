@@ -6,8 +6,10 @@ A device with one credential that works, which is nearly every one, costs two lo
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final
+
+from msgspec import structs
 
 from streampoll.config.credentials import names_of
 from streampoll.errors import ConfigError
@@ -195,7 +197,7 @@ class Logins:
         cause = "; ".join(round_.causes)[:_SHOWN]
         if len(round_.causes) > 1:
             cause = f"none of {len(round_.causes)} credentials was accepted: {cause}"
-        return replace(outcome, error=cause)
+        return structs.replace(outcome, error=cause)
 
     async def _look_again(self, names: Iterable[str], deadline: float) -> None:
         with suppress(TimeoutError):  # it goes on, and the next poll may have it

@@ -5,8 +5,9 @@ polls: a dead device must not cost more of a worker than its own time-outs.
 """
 
 import asyncio
-from dataclasses import replace
 from typing import Final
+
+from msgspec import structs
 
 from streampoll.config.settings import PingSettings
 from streampoll.model import Outcome, Status, Target
@@ -43,7 +44,7 @@ class Reach:
             if len(self._seen) >= _MOST:
                 self._seen.clear()
             self._seen[target.address] = loop.time() + _KEPT_S, said
-        return replace(outcome, error=f"{outcome.error}; {said}") if said else outcome
+        return structs.replace(outcome, error=f"{outcome.error}; {said}") if said else outcome
 
     async def close(self) -> None:
         """Close the socket."""

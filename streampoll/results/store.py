@@ -12,7 +12,8 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+
+from msgspec import structs
 
 from streampoll.config.settings import PostgresSettings
 from streampoll.errors import PostgresUnavailable
@@ -121,7 +122,7 @@ class Store:
             Outcome(Status.ERROR, f"PostgreSQL refused the row: {refusal}"), Trace(now, 0.0, 0.0, 0.0, now, 0, "")
         )
         try:
-            await self._writer.write([replace(record, status=Status.ERROR, payload=payload)])
+            await self._writer.write([structs.replace(record, status=Status.ERROR, payload=payload)])
         except RowRefused:
             _LOG.error(
                 "results: nor an error row for %s; only the dead letter has it", _target(record), extra=_about(record)

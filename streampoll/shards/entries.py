@@ -5,14 +5,26 @@ belongs to the kind. Names only: never a secret, never a profile's text.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 import msgpack
+import msgspec
 
 from streampoll.errors import EntryError
-from streampoll.model import Change, Device, Event, LedgerEntry, QueueClass, RatesRow, Result, Severity, Status, Target
+from streampoll.model import (
+    Change,
+    Device,
+    Event,
+    LedgerEntry,
+    QueueClass,
+    RatesRow,
+    Result,
+    Scalar,
+    Severity,
+    Status,
+    Target,
+)
 
 VERSION = b"1"
 
@@ -45,8 +57,7 @@ class Log(StrEnum):
     OUTPUTS = "outputs"
 
 
-@dataclass(slots=True)  # one is made for every poll: frozen, that takes four times as long
-class Entry:
+class Entry(msgspec.Struct, gc=False):
     """One unit of work, as it stands in a stream."""
 
     kind: str
@@ -57,8 +68,7 @@ class Entry:
     version: bytes = VERSION  # of the body; another one is another release's
 
 
-@dataclass(slots=True)  # one is made for every poll: frozen, that takes four times as long
-class Delivered:
+class Delivered(msgspec.Struct, gc=False):
     """An entry that this consumer holds a lease on."""
 
     queue: QueueClass
@@ -144,8 +154,37 @@ def encode_device(device: Device, profile: str) -> bytes:
     return packed
 
 
+class _PollBody(msgspec.Struct, array_like=True, forbid_unknown_fields=True, gc=False):
+    """A poll's body as it nearly always is: unpacked and checked at once."""
+
+    device: str
+    address: str
+    port: int
+    profile: str
+    credential: str
+    overrides: dict[str, Scalar] | None
+    attempt: int
+
+
+_poll_body = msgspec.msgpack.Decoder(_PollBody).decode
+
+
 def decode_target(body: bytes) -> tuple[Target, int]:
     """Unpack a poll's body into (target, attempt)."""
+    try:
+        found = _poll_body(body)
+    except (
+        msgspec.MsgspecError,
+        ValueError,
+        RecursionError,
+    ):  # rare: fields of a newer version, odd overrides, nonsense
+        return _decode_any_target(body)
+    overrides = found.overrides or {}
+    return Target(found.device, found.address, found.port, found.profile, found.credential, overrides), found.attempt
+
+
+def _decode_any_target(body: bytes) -> tuple[Target, int]:
+    """Do the same step by step."""
     fields = _unpack(body)
     if type(fields) is list and tuple(map(type, fields[:7])) in _TARGET_TYPES:
         device, address, port, profile, credential, overrides, attempt = fields[:7]
@@ -159,13 +198,47 @@ def encode_result(result: Result, expiry: int = 0) -> Entry:
     return Entry(Kind.RESULT, result.job, result.slot, expiry, body)
 
 
+class _ResultBody(msgspec.Struct, array_like=True, forbid_unknown_fields=True, gc=False):
+    """A result's body as it nearly always is."""
+
+    device: str
+    status: Status
+    duration_ms: int
+    payload: bytes
+
+
+_result_body = msgspec.msgpack.Decoder(_ResultBody).decode
+_result_bodies = msgspec.msgpack.Decoder(list[_ResultBody]).decode
+
+
 def decode_result(entry: Entry) -> Result:
     """Read back what `encode_result` made."""
-    return _result_of(entry, _unpack(entry.body))
+    try:
+        found = _result_body(entry.body)
+    except (msgspec.MsgspecError, ValueError, RecursionError):  # rare, as above
+        return _decode_any_result(entry)
+    return Result(entry.job, found.device, entry.slot, found.status, found.duration_ms, found.payload)
 
 
 def decode_results(entry: Entry) -> list[Result]:
     """Read an entry of several rows, as `rows.join` makes it: all of them or none."""
+    try:
+        found = _result_bodies(entry.body)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return _decode_any_results(entry)
+    if not found:
+        return _decode_any_results(entry)
+    job, slot = entry.job, entry.slot
+    return [Result(job, row.device, slot, row.status, row.duration_ms, row.payload) for row in found]
+
+
+def _decode_any_result(entry: Entry) -> Result:
+    """Do the same step by step."""
+    return _result_of(entry, _unpack(entry.body))
+
+
+def _decode_any_results(entry: Entry) -> list[Result]:
+    """Do the same step by step."""
     rows = _unpack(entry.body)
     if type(rows) is not list or not rows:
         raise EntryError("results are not an array of [device, status, duration_ms, payload]")

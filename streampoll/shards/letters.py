@@ -1,7 +1,9 @@
 """Dead letters: what nobody could serve, with its cause, until a person looks at it."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec import structs
 
 from streampoll.errors import EntryError
 from streampoll.model import QueueClass
@@ -98,7 +100,7 @@ class Letters:
             entry = Entry(entry.kind, entry.job, int(now), 0, entry.body)
             ledger = ad_hoc_ledger(letter.shard, int(now), [device_hash(letter.device)])
         elif entry.kind in (Kind.MESSAGE, Kind.SEND):
-            entry = replace(entry, slot=int(now))
+            entry = structs.replace(entry, slot=int(now))
         keys, queue = self._keys.shard(letter.shard), letter.queue
         put_back = await self._scripts.one(
             "requeue",

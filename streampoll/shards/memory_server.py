@@ -7,8 +7,10 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TypeVar
+
+from msgspec import structs
 
 from streampoll.errors import RedisFull, RedisUnavailable
 from streampoll.model import QueueClass
@@ -76,7 +78,7 @@ class MemoryShard:
     def keep(self, entry: Entry) -> None:
         """Add a result for outputs; the oldest go where there are more than the entry's expiry says."""
         self.kept += 1
-        self.outputs.add((*encode_fields(replace(entry, expiry=0)), b"n", b"%d" % self.kept))
+        self.outputs.add((*encode_fields(structs.replace(entry, expiry=0)), b"n", b"%d" % self.kept))
         for entry_id in list(self.outputs.entries)[: -entry.expiry]:
             del self.outputs.entries[entry_id]
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
+import msgspec
+
 from streampoll.model import QueueClass
 from streampoll.shards.entries import Delivered, Entry, Log
 
@@ -92,8 +94,7 @@ class Write:
     after: bytes  # version and all; b"": it is deleted
 
 
-@dataclass(slots=True)
-class Later:
+class Later(msgspec.Struct, gc=False):
     """An entry that is added among the delayed, or only if its key is new."""
 
     queue: QueueClass
@@ -102,8 +103,7 @@ class Later:
     unique: str = ""  # not added if one with this key was added to the class in this shard within a day
 
 
-@dataclass(slots=True)  # one is made for every poll: frozen, that takes four times as long
-class Settled:
+class Settled(msgspec.Struct, gc=False):
     """An entry that is done with, and what it leaves behind.
 
     One whose writes do not all hold is not done with: nothing of it happens, and it is handed back to the group.

@@ -5,8 +5,10 @@ is the same for both.
 """
 
 from collections.abc import Awaitable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from streampoll.model import Asked, Status
 from streampoll.snmp.credential import Credential
@@ -31,14 +33,13 @@ class Limits:
     allow_boots_back: bool = False  # v3: so is one whose boots or time went back
 
 
-@dataclass(slots=True)  # one is made for every poll: frozen, that takes four times as long
-class Agent:
+class Agent(msgspec.Struct, gc=False):
     """Whom to ask, and as whom."""
 
     address: Address
     credential: Credential
     limits: Limits
-    asked: Asked = field(default_factory=Asked)  # engines note here when it was asked, and asked again
+    asked: Asked = msgspec.field(default_factory=Asked)  # engines note here when it was asked, and asked again
 
 
 class Reply:

@@ -1,7 +1,8 @@
 """What one poll has brought, and how it is summed up: the status, and the reason where it isn't ok."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+
+import msgspec
 
 from streampoll.model import Outcome, Status, Table, Value
 from streampoll.snmp.compiled import CompiledTable
@@ -12,14 +13,13 @@ from streampoll.snmp.join import Known
 from streampoll.snmp.plan import CollectPlan
 
 
-@dataclass(slots=True)
-class Harvest:
+class Harvest(msgspec.Struct, gc=False):
     """What a poll has brought so far."""
 
-    values: dict[str, Value] = field(default_factory=dict)
-    tables: dict[str, Table] = field(default_factory=dict)
-    missing: dict[str, str] = field(default_factory=dict)
-    troubles: list[str] = field(default_factory=list)  # why it is not complete
+    values: dict[str, Value] = msgspec.field(default_factory=dict)
+    tables: dict[str, Table] = msgspec.field(default_factory=dict)
+    missing: dict[str, str] = msgspec.field(default_factory=dict)
+    troubles: list[str] = msgspec.field(default_factory=list)  # why it is not complete
     answered: int = 0  # scalars with a value
     at: float = 0.0
     failure: Failure | None = None  # what ended it early

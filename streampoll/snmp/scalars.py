@@ -5,9 +5,10 @@ noSuchName, genErr) is asked again without it. Each step makes a request smaller
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Generic
+
+import msgspec
 
 from streampoll.model import Value
 from streampoll.snmp.ber import COUNTER32, encode_oid
@@ -19,13 +20,12 @@ from streampoll.snmp.message import ErrorStatus, Varbind
 from streampoll.snmp.plain_values import PlainValues
 
 
-@dataclass(slots=True)
-class Answers(Generic[Key]):
+class Answers(msgspec.Struct, Generic[Key], gc=False):
     """What became of a set of wants, by their keys."""
 
-    values: dict[Key, Value] = field(default_factory=dict)  # in the order of the wants
-    reasons: dict[Key, str] = field(default_factory=dict)  # why there is no value
-    counter32: dict[Key, None] = field(default_factory=dict)  # those that came as a Counter32
+    values: dict[Key, Value] = msgspec.field(default_factory=dict)  # in the order of the wants
+    reasons: dict[Key, str] = msgspec.field(default_factory=dict)  # why there is no value
+    counter32: dict[Key, None] = msgspec.field(default_factory=dict)  # those that came as a Counter32
     at: float = 0.0  # wall clock of the first reply with values
     failure: Failure | None = None  # what ended the talk early
 

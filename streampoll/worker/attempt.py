@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
+import msgspec
+
 from streampoll.model import QueueClass
 from streampoll.shards.entries import Delivered
 from streampoll.shards.port import WorkStreams
@@ -22,8 +24,7 @@ class Ended(Enum):
     DRAIN = auto()
 
 
-@dataclass(slots=True, eq=False)
-class Attempt:
+class Attempt(msgspec.Struct, eq=False):
     """A batch that the handler is at."""
 
     batch: Sequence[Delivered]

@@ -7,10 +7,11 @@ import asyncio
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from functools import cache
 from random import Random
 from typing import Any
+
+from msgspec import structs
 
 from streampoll.config.profiles import BUILTIN, read_profiles
 from streampoll.config.report import Report
@@ -122,7 +123,7 @@ def targets(random: Random) -> None:
     """A target of nonsense ends with an outcome too."""
     overrides = regrown(random, dict(TARGET.overrides))
     try:
-        target, _ = decode_target(encode_target(replace(TARGET, address=_address(random), overrides=overrides)))
+        target, _ = decode_target(encode_target(structs.replace(TARGET, address=_address(random), overrides=overrides)))
     except (EntryError, ValueError, OverflowError, TypeError):
         return  # no entry can hold it
     with _no_name_server():
@@ -154,7 +155,7 @@ async def _poll(random: Random, target: Target) -> Outcome:
     try:
         port = random.choice((9, 0, -1, 65_536, 1 << 40, True))
         deadline = asyncio.get_running_loop().time() + 0.1
-        return await poller.poll(replace(target, port=port), _plans()["system"], PUBLIC, deadline)
+        return await poller.poll(structs.replace(target, port=port), _plans()["system"], PUBLIC, deadline)
     finally:
         await poller.close()
 

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from msgspec import structs
+
 from streampoll.errors import RedisUnavailable, UnavailableError
 from streampoll.model import QueueClass, Status
 from streampoll.pollers.handler import DuePoll, PollHandler
@@ -32,7 +34,7 @@ class TwoCalls(Client):
     """Acknowledges in one call and emits in another."""
 
     async def finish(self, queue: QueueClass, consumer: str, settled: Work) -> Gone:
-        bare = {shard: [replace(item, emits=()) for item in items] for shard, items in settled.items()}
+        bare = {shard: [structs.replace(item, emits=()) for item in items] for shard, items in settled.items()}
         streams = self._redis.streams
         gone = await self._call("finish", lambda: streams.finish(queue, consumer, bare))
         for shard, items in settled.items():
@@ -58,7 +60,7 @@ class SlotBlind(Joiner):
     def takes(self, to: QueueClass | Log, entry: Entry) -> bool:
         group = self._groups[-1] if self._groups else []
         slot = group[0].slot if group and group[0].job == entry.job else entry.slot
-        return super().takes(to, replace(entry, slot=slot))
+        return super().takes(to, structs.replace(entry, slot=slot))
 
 
 class JoinsAcrossSlots(MemoryStreams):
@@ -77,7 +79,11 @@ class JoinsTheStale(MemoryStreams):
         if any(ours):
             stale = [emit for item, held in zip(items, ours, strict=True) if not held for emit in item.emits]
             first = ours.index(True)
-            items = [*items[:first], replace(items[first], emits=[*items[first].emits, *stale]), *items[first + 1 :]]
+            items = [
+                *items[:first],
+                structs.replace(items[first], emits=[*items[first].emits, *stale]),
+                *items[first + 1 :],
+            ]
         return super()._finish(queue, consumer, shard, items)
 
 
@@ -87,7 +93,7 @@ class CountsEntries(MemoryStreams):
     def _finish(
         self, queue: QueueClass, consumer: str, shard: MemoryShard, items: Sequence[Settled]
     ) -> Iterable[Settled]:
-        return super()._finish(queue, consumer, shard, [replace(item, rows=1) for item in items])
+        return super()._finish(queue, consumer, shard, [structs.replace(item, rows=1) for item in items])
 
 
 class StoresTheFirst(Store):
@@ -101,7 +107,7 @@ class StoresTheFirst(Store):
         entry = delivered.entry
         if entry is None or entry.kind != Kind.RESULTS:
             return delivered
-        return replace(delivered, entry=encode_result(decode_results(entry)[0]))
+        return structs.replace(delivered, entry=encode_result(decode_results(entry)[0]))
 
 
 class NothingDeleted(MemoryStreams):
@@ -199,7 +205,7 @@ class PollsTheExpired(PollHandler):
     def _read(self, delivered: Delivered) -> DuePoll | Disposition:
         work = super()._read(delivered)
         if isinstance(work, DuePoll) and work.outcome:
-            return replace(work, outcome=None, deadline=asyncio.get_running_loop().time() - 1.0)
+            return structs.replace(work, outcome=None, deadline=asyncio.get_running_loop().time() - 1.0)
         return work
 
 
