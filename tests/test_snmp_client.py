@@ -4,6 +4,7 @@ import asyncio
 import errno
 import functools
 import inspect
+import select
 import socket
 import time
 from collections.abc import Callable, Coroutine, Sequence
@@ -369,6 +370,59 @@ async def test_with_many_in_flight_the_socket_is_looked_at_now_and_then(
         again = await looks_at_strays(peer)
     assert looked_at < watched / 2
     assert looked_at < again / 2
+
+
+@on_both_loops
+async def test_icmp_errors_keep_no_reply_from_being_read(engine: WireEngine) -> None:
+    """An error is told before any datagram: one a look, and a reply would never be read."""
+    closed, errors = ("127.0.0.1", free_udp_port()), 0
+    async with ScriptedPeer(always(SEVEN)) as peer, ScriptedPeer(silent) as mute:
+        crowd = [engine.request(mute.agent(timeout_s=60, window=100), GET, soon(60)) for _ in range(40)]
+        assert seven(await engine.request(peer.agent(timeout_s=5), GET, soon()))  # by then the socket is looked at
+        line = engine._courier._sockets[False]
+        drain = line.drain
+
+        def after_an_error(most: int = transport._BURST) -> bool:
+            nonlocal errors
+            errors += 1
+            line._socket.sendto(b"", closed)
+            select.select([line._socket], [], [], 5)  # until the refusal is there
+            return drain(most)
+
+        line.drain = after_an_error  # type: ignore[method-assign]
+        assert seven(await engine.request(peer.agent(timeout_s=0.5), GET, soon()))
+        assert not any(each.done() for each in map(asyncio.ensure_future, crowd))
+    assert errors
+
+
+@on_both_loops
+async def test_a_bug_costs_the_datagram_that_meets_it(engine: WireEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+    async with ScriptedPeer(always(SEVEN)) as peer, ScriptedPeer(silent) as mute:
+        crowd = [engine.request(mute.agent(timeout_s=0.5, window=100), GET, soon()) for _ in range(40)]
+        assert seven(await engine.request(peer.agent(timeout_s=5), GET, soon()))
+        line = engine._courier._sockets[False]
+        with monkeypatch.context() as patch:
+            patch.setattr(line, "_on_datagram", lambda *_: 1 / 0)
+            peer.send(b"stray", peer.asked[0])
+            await eventually_async(lambda: len(told) == 1)
+        assert seven(await engine.request(peer.agent(timeout_s=5), GET, soon()))
+        assert all(isinstance(each, Failure) for each in await asyncio.gather(*crowd))
+    assert isinstance(told[0]["exception"], ZeroDivisionError)
+
+
+@on_both_loops
+async def test_where_the_kernel_does_not_say_when_a_reply_came_when_it_was_read(
+    engine: WireEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport, "_SO_TIMESTAMPNS", 9_999)  # an option that there is not
+    async with ScriptedPeer(always(SEVEN)) as peer:
+        (asking,), answered = answered_and_blocked(engine, peer, peer.agent(timeout_s=5), 1)
+        result = await asking
+    assert seven(result)
+    assert isinstance(result, Reply)
+    assert result.at >= answered + 0.25
 
 
 @on_both_loops

@@ -19,7 +19,8 @@ import select
 import socket
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 _RECVERR: Final[dict[int, tuple[int, int]]] = {  # linux/in.h, linux/in6.h
@@ -71,7 +72,8 @@ class DatagramSocket:
         opened.setblocking(False)
         _enlarge(opened, receive_buffer_bytes)
         opened.setsockopt(*_RECVERR[opened.family], 1)
-        opened.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+        with suppress(OSError):  # then it arrived when it is read
+            opened.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
         opened.bind(("::" if opened.family == socket.AF_INET6 else "0.0.0.0", 0))  # noqa: S104 - replies come by any way
         self._epoll = select.epoll()
         self._epoll.register(self._socket.fileno(), select.EPOLLIN)
@@ -108,35 +110,41 @@ class DatagramSocket:
         return "the network keeps reporting errors"
 
     def _read(self) -> None:
-        """Read what has arrived, and watch the socket, or look again in a moment."""
-        whole = self.drain()
-        if self._expects_many():
-            if self._look is None:
-                self._loop.remove_reader(self._epoll.fileno())
-            self._look = self._loop.call_later(_GATHER_S if whole else 0.0, self._read)
-        elif self._look is not None:
-            self._look = None
-            self._loop.add_reader(self._epoll.fileno(), self._read)
+        """Read what has arrived, and watch the socket, or look again in a moment: also after a bug in who takes it."""
+        whole = False
+        try:
+            whole = self.drain()
+        finally:
+            if self._expects_many():
+                if self._look is None:
+                    self._loop.remove_reader(self._epoll.fileno())
+                self._look = self._loop.call_later(_GATHER_S if whole else 0.0, self._read)
+            elif self._look is not None:
+                self._look = None
+                self._loop.add_reader(self._epoll.fileno(), self._read)
 
     def drain(self, most: int = _BURST) -> bool:
-        """Read what has arrived, at most so many datagrams; returns False if there may be more."""
+        """Read what has arrived, at most so many datagrams; returns False if there may be more.
+
+        An error is told before any datagram, and ends nothing: where they keep coming, nobody would be heard.
+        """
         receive = self._socket.recvmsg
         on_datagram = self._on_datagram
-        read = 0
-        try:
-            for read in range(most):  # noqa: B007 - how many tells whether the wake-up was for the error queue
+        for read in range(most):
+            try:
                 data, ancillary, _, source = receive(65535, _ANCILLARY_BYTES)
-                if ancillary:
-                    seconds, nanoseconds = _TIMESPEC.unpack(ancillary[0][2])
-                    on_datagram(data, source, seconds + nanoseconds * 1e-9)
-                else:
-                    on_datagram(data, source, time.time())
-        except BlockingIOError:
-            if read == 0:
+            except BlockingIOError:
+                if not read:  # then it may be the error queue that there is something in
+                    self._read_errors()
+                return True
+            except OSError:
                 self._read_errors()
-        except OSError:
-            self._read_errors()
-        return read < most - 1
+                continue
+            try:
+                on_datagram(data, source, _arrival(ancillary))
+            except Exception as error:  # noqa: BLE001 - a bug costs the datagram that meets it, and not the socket
+                self._loop.call_exception_handler({"message": "a datagram met a bug", "exception": error})
+        return False
 
     def _read_errors(self) -> int:
         """Empty the error queue; returns how many errors there were."""
@@ -177,6 +185,15 @@ class UdpSocket(DatagramSocket):
 
 
 _LITTLE: Final = struct.pack("=H", 1) == b"\x01\x00"
+
+
+def _arrival(ancillary: Sequence[tuple[int, int, bytes]]) -> float:
+    """Return when a datagram arrived, as the kernel says; now, where it does not."""
+    for _, kind, body in ancillary:
+        if kind == _SO_TIMESTAMPNS and len(body) == _TIMESPEC.size:
+            seconds, nanoseconds = _TIMESPEC.unpack(body)
+            return float(seconds + nanoseconds * 1e-9)
+    return time.time()
 
 
 def _enlarge(sock: socket.socket, size: int) -> None:

@@ -42,12 +42,14 @@ class TimerWheel:
     def _turn(self) -> None:
         """Empty the buckets whose time has come; sleep when there are none left."""
         now = int(self._loop.time() / TICK_S)
-        while self._done < now:
-            self._done += 1
-            tokens = self._buckets.pop(self._done, None)
-            if tokens:
-                self._expire(tokens)
-        self._timer = self._loop.call_later(TICK_S, self._turn) if self._buckets else None
+        try:
+            while self._done < now:
+                self._done += 1
+                tokens = self._buckets.pop(self._done, None)
+                if tokens:
+                    self._expire(tokens)
+        finally:  # a bug in who is told must not stop time for all others
+            self._timer = self._loop.call_later(TICK_S, self._turn) if self._buckets else None
 
     def close(self) -> None:
         """Forget everything."""

@@ -370,7 +370,7 @@ class Consumer:
                 unserved.add(id(delivered))
         if unserved:
             self._waiting = deque(each for each in self._waiting if id(each) not in unserved)
-            self._start()
+        self._start()
 
     # -- limits and the end
 
