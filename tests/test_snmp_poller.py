@@ -142,6 +142,9 @@ async def test_an_unknown_credential_is_named_with_those_known(poller: Router) -
 
 async def test_a_credential_whose_secret_can_not_be_read_says_so() -> None:
     class Broken(Credentials):
+        def held(self, name: str) -> None:
+            return None
+
         def __getitem__(self, name: str) -> Any:
             raise ConfigError([Fault(f"credential '{name}'", "SNMP_COMMUNITY is not set")])
 
