@@ -2,8 +2,11 @@
 
 import struct
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+
+import pytest
 
 from streampoll.config.secret import Secret
 from streampoll.model import Status
@@ -11,6 +14,7 @@ from streampoll.snmp import ber
 from streampoll.snmp.credential import Community, Version
 from streampoll.snmp.engine import Agent, Failure, Limits, Reply
 from streampoll.snmp.message import ErrorStatus, PduType, Request, Varbind
+from streampoll.snmp.plain_forms import FORMS
 from streampoll.snmp.plan import Oid
 
 UPTIME = (1, 3, 6, 1, 2, 1, 1, 3, 0)
@@ -125,3 +129,13 @@ def _content(value: ber.Wire) -> bytes:
 def agent(version: Version = Version.V2C, **limits: float) -> Agent:
     """Return an agent to ask the model as."""
     return Agent(("192.0.2.1", 161), Community(Secret("public"), version), Limits(**limits))  # type: ignore[arg-type]
+
+
+@contextmanager
+def forms_at_once(piece: int) -> Iterator[None]:
+    """Compile each form when it is first wanted, in pieces of at most so many branches, or of a varbind."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("streampoll.snmp.plain_forms._PIECE", piece)
+        for name, value in {"patience": 0, "every": 0, "left": 1_000_000, "most": 1_000_000, "known": {}}.items():
+            patch.setattr(FORMS, name, value)
+        yield

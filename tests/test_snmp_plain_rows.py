@@ -1,6 +1,7 @@
 """Rows read from a reply's bytes: the same as the complete decoder reads, or left to it."""
 
 import random
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import example, given
@@ -22,7 +23,7 @@ from streampoll.snmp.plain_cells import INTEGERS, SORTS
 from streampoll.snmp.plain_rows import PlainRows, RowsForm
 from streampoll.snmp.plan import CollectPlan, Kind, Metric, Oid, TableSpec
 from tests.snmp_model_support import UPTIME as UPTIME_0
-from tests.snmp_model_support import ModelAgent, agent
+from tests.snmp_model_support import ModelAgent, agent, forms_at_once
 
 IN, OUT = b"\x2b\x06\x0a", b"\x2b\x06\x10\x01"
 PREFIXES = (IN, OUT)
@@ -31,6 +32,12 @@ NAME = b"\x2b\x06\x1f\x01\x01"
 MIXED = RowsForm((NAME, IN, OUT), (SORTS[Kind.TEXT], INTEGERS, SORTS[Kind.OID]), 1)
 KINDS = {INTEGERS: Kind.COUNTER, SORTS[Kind.TEXT]: Kind.TEXT, SORTS[Kind.OID]: Kind.OID}
 UPTIME = b"\x2b\x06\x01\x02\x01\x01\x03\x00"
+
+
+@pytest.fixture(autouse=True, scope="module", params=[1_000, 1], ids=["whole rows", "pieces"])
+def compiled_at_once(request: pytest.FixtureRequest) -> Iterator[None]:
+    with forms_at_once(request.param):
+        yield
 
 
 def varbind(oid: bytes, value: int, tag: int = COUNTER64) -> bytes:

@@ -1,6 +1,7 @@
 """What a GET asked for, read from its reply's bytes: the same as the complete way reads it, or left to that."""
 
 import random
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
@@ -18,7 +19,7 @@ from streampoll.snmp.message import ErrorStatus, read_varbinds
 from streampoll.snmp.plain_cells import SORTS
 from streampoll.snmp.plain_values import PlainValues, ValuesForm
 from streampoll.snmp.plan import CollectPlan, Kind, Metric
-from tests.snmp_model_support import ModelAgent, agent
+from tests.snmp_model_support import ModelAgent, agent, forms_at_once
 
 KINDS = [Kind.TICKS, Kind.TEXT, Kind.COUNTER, Kind.INTEGER, Kind.OID, Kind.BYTES, Kind.COUNTER]
 OIDS = [bytes((0x2B, 6, 1)) + bytes((number,)) * (number + 1) + b"\x00" for number in range(len(KINDS))]
@@ -29,6 +30,12 @@ PLAIN = [
     (ber.COUNTER32, b"\x00\xff"),
 ]  # fmt: skip
 TAGS = [*ber.TAG_NAMES, ber.NO_SUCH_OBJECT, ber.NO_SUCH_INSTANCE, 0x30, 0xA2, 0x99]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def compiled_at_once() -> Iterator[None]:
+    with forms_at_once(140):
+        yield
 
 
 def varbind(oid: bytes, tag: int, content: bytes) -> bytes:

@@ -142,7 +142,7 @@ class CompiledPlan:
         self.tables_in_order = _compile_tables(plan.tables)
         self.tables = _sources_first(self.tables_in_order)
         self.only_scalars = self.branches is None and self.shape is None and not self.tables  # stored as they come
-        self._chunks: dict[tuple[int, int], tuple[Chunk[str], ...]] = {}
+        self._chunks: dict[tuple[int, int, bool], tuple[Chunk[str], ...]] = {}
         self._branches: dict[tuple[bool, ...], CompiledPlan] = {}
 
     @property
@@ -161,11 +161,16 @@ class CompiledPlan:
         return found
 
     def chunks(self, limits: Limits, limit: int) -> tuple[Chunk[str], ...]:
-        """Return the GET requests for all scalars, none with more varbinds than `limit`."""
-        key = min(limit, limits.max_varbinds), limits.max_reply_bytes
+        """Return the GET requests for all scalars, none with more varbinds than `limit`.
+
+        Those of an agent that gets smaller requests than usual have no forms: its limit changes every few polls.
+        """
+        usual = limit >= limits.max_varbinds
+        key = min(limit, limits.max_varbinds), limits.max_reply_bytes, usual
         chunks = self._chunks.get(key)
         if chunks is None:
-            chunks = self._chunks[key] = tuple([make_chunk(run, form_of(run)) for run in split(self.wants, *key)])
+            runs = split(self.wants, *key[:2])
+            chunks = self._chunks[key] = tuple([make_chunk(run, form_of(run) if usual else None) for run in runs])
         return chunks
 
 
@@ -176,7 +181,7 @@ def make_chunk(wants: Sequence[Want[Key]], form: Form | None = None) -> Chunk[Ke
 
 
 def form_of(wants: Sequence[Want[Key]]) -> Form | None:
-    """Compile the form of the reply to a GET; takes milliseconds."""
+    """Return the form of the reply to a GET; None if it has none."""
     return ValuesForm.of([want.oid for want in wants], [SORTS.get(want.metric.kind) for want in wants])
 
 

@@ -1,10 +1,10 @@
 """A varbind of the plain form, as an expression that matches its bytes.
 
 Nearly every varbind of a reply is one whose OID is known before, whose lengths are of one byte and agree, and whose
-value needs no more than to be read. A reply of nothing else is matched at once, by an expression made once
-(`plain_rows`, `plain_values`), in a fraction of the time in which varbinds are read one by one. It accepts nothing that
-the complete decoder (`message`) and `convert` read differently, and needs no backtracking: at each byte at most one
-branch goes on. What is not of this form is left to these, also for how its faults are worded.
+value needs no more than to be read. A reply of nothing else is matched at once, by expressions that are compiled once
+(`plain_rows`, `plain_values`; when, `plain_forms` says), in a fraction of the time in which varbinds are read one by
+one. They accept nothing that the complete decoder (`message`) and `convert` read differently, and need no backtracking:
+at each byte at most one branch goes on. What is not of this form is left to these, also for how its faults are worded.
 """
 
 from collections.abc import Callable

@@ -1,22 +1,26 @@
 """Rows read at once from the bytes of a reply, as nearly all replies to a walk have them.
 
 `message` makes a varbind of every cell, which a walk then takes apart again; this takes half the time, and makes
-nothing but indexes and values. One expression, compiled once a table and index length, matches a row: each cell's OID
-is its column's prefix with the row's index behind it, its value is of its column's plain form (`plain_cells`).
+nothing but indexes and values. Expressions of a table and index length match a row, once they pay (`plain_forms`): each
+cell's OID is its column's prefix with the row's index behind it, its value is of its column's plain form
+(`plain_cells`).
 """
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import partial
 from typing import Final
 
 from streampoll.errors import SnmpError
 from streampoll.model import Value
 from streampoll.snmp.message import Varbind, list_start, read_plain, read_varbinds
 from streampoll.snmp.plain_cells import LONGEST_OID, Sort, content_of, expression
+from streampoll.snmp.plain_forms import FORMS, NEVER, Form, Pattern
 
-_LONGEST_INDEX: Final = 16  # bytes; an expression is compiled for each length that comes
+_LONGEST_INDEX: Final = 16  # bytes; each length that comes has its own expressions
+_Found = tuple[tuple[bytes, ...], list[tuple[bytes, ...]], bytes]
+"""Indexes, columns of cells (each varbind from its length on), and what is behind the rows."""
 
 
 @dataclass(slots=True, eq=False)
@@ -57,21 +61,27 @@ class RowsForm:
             first = at
             for _ in range(self.before):
                 first += 2 + data[first + 1]
-            ahead = read_plain(data[at:first], 0) if self.before else []
             index_bytes = data[first + 3] - len(self.prefixes[0])
-            row = _row_of(self.prefixes, self.sorts, index_bytes)
-            if len(ahead) != self.before or row is None:
+            form = FORMS.known.get((self.prefixes, self.sorts, index_bytes)) or self._form(index_bytes)
+            pieces = form.pieces or FORMS.want(form)
+            if not pieces:
                 return None
-            rows = row.findall(data, first)
-            rest = rows.pop()[-1] if rows and rows[-1][-1] else b""
-            if not rows or rest.startswith(self.prefixes[0], 4):
+            ahead = read_plain(data[at:first], 0) if self.before else []
+            indexes, columns, rest = (_at_once if len(pieces) == 1 else _by_pieces)(pieces, data, first)
+            if len(ahead) != self.before or rest.startswith(self.prefixes[0], 4):
                 return None
-            indexes, *columns, _ = zip(*rows, strict=True)
             values, tags = self._values(columns, index_bytes)
             behind = read_plain(rest, 0) if rest else []
             return PlainRows(data, start, self.prefixes, ahead, indexes, values, tags, behind)
         except (IndexError, ValueError, SnmpError):
             return None  # the complete decoder says what is wrong, if anything is
+
+    def _form(self, index_bytes: int) -> Form:
+        """Return the form of rows with indexes of a length."""
+        if not 0 < index_bytes <= _LONGEST_INDEX or max(map(len, self.prefixes)) + index_bytes > LONGEST_OID:
+            return NEVER
+        make = partial(_expression, self.prefixes, self.sorts, index_bytes)
+        return FORMS.add((self.prefixes, self.sorts, index_bytes), self.sorts, make)
 
     def _values(self, columns: Sequence[Sequence[bytes]], index_bytes: int) -> tuple[list[list[Value]], list[int]]:
         """Read the columns' cells; returns their values, and the tags of the first row."""
@@ -84,17 +94,54 @@ class RowsForm:
         return values, tags
 
 
-@lru_cache(maxsize=256)
-def _row_of(prefixes: tuple[bytes, ...], sorts: tuple[Sort, ...], index_bytes: int) -> re.Pattern[bytes] | None:
-    """Compile the expression for a row: its groups are the index, each cell's varbind from its length on, and the rest.
+def _expression(prefixes: Sequence[bytes], sorts: Sequence[Sort], index_bytes: int, start: int, stop: int) -> bytes:
+    """Make the expression for a part of a row: its groups are the index, and each cell's varbind from its length on.
 
-    The last one takes all that is left where no row begins: so matches have no gap between them. None if there is no
-    such row.
+    That for a whole row has one more group, for all that is left where no row begins: so matches have no gap between
+    them.
     """
-    if not 0 < index_bytes <= _LONGEST_INDEX or max(map(len, prefixes)) + index_bytes > LONGEST_OID:
-        return None
-    parts = []
-    for place, (prefix, sort) in enumerate(zip(prefixes, sorts, strict=True)):
-        index = b"\\1" if place else b"(.{%d})" % index_bytes
+    parts: list[bytes] = []
+    for prefix, sort in zip(prefixes[start:stop], sorts[start:stop], strict=True):
+        index = b"\\1" if parts else b"(.{%d})" % index_bytes
         parts.append(expression(sort, re.escape(prefix) + index, len(prefix) + index_bytes))
-    return re.compile(b"%b|(.+)" % b"".join(parts), re.DOTALL)
+    return b"".join(parts) + b"|(.+)" * (stop - start == len(prefixes))
+
+
+def _at_once(pieces: Sequence[Pattern], data: bytes, at: int) -> _Found:
+    """Find rows that are of one piece.
+
+    Raises:
+        ValueError: there is none.
+    """
+    rows = pieces[0].findall(data, at)
+    rest = rows.pop()[-1] if rows and rows[-1][-1] else b""
+    indexes, *columns, _ = zip(*rows, strict=True)
+    return indexes, columns, rest
+
+
+def _by_pieces(pieces: Sequence[Pattern], data: bytes, at: int) -> _Found:
+    """Find rows that are of several pieces.
+
+    Raises:
+        ValueError: there is none.
+    """
+    rows = []
+    row, end = _row(pieces, data, at)
+    while row:
+        rows.append(row)
+        at = end
+        row, end = _row(pieces, data, at)
+    indexes, *columns = zip(*rows, strict=True)
+    return indexes, columns, data[at:]
+
+
+def _row(pieces: Sequence[Pattern], data: bytes, at: int) -> tuple[list[bytes], int]:
+    """Find a row's index and cells, and where it ends; no cells if there is no row."""
+    row: list[bytes] = []
+    for piece in pieces:
+        found = piece.match(data, at)
+        if found is None or (row and found[1] != row[0]):
+            return [], at
+        row += found.groups()[1:] if row else found.groups()
+        at = found.end()
+    return row, at

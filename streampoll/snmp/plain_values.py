@@ -1,8 +1,8 @@
 """The values that a GET asked for, read at once from the bytes of its reply, as nearly all replies to a GET have them.
 
 `message` makes a varbind of each, which is compared with what was asked and converted; this takes less than half the
-time, and makes nothing but values. One expression a request matches a reply to it: the OIDs that were asked, in their
-order, each with a value of a plain form (`plain_cells`).
+time, and makes nothing but values. Expressions of its own match a reply to a request, once they pay (`plain_forms`):
+the OIDs that were asked, in their order, each with a value of a plain form (`plain_cells`).
 """
 
 import re
@@ -13,6 +13,7 @@ from streampoll.errors import SnmpError
 from streampoll.model import Value
 from streampoll.snmp.message import Varbind, list_start, read_varbinds
 from streampoll.snmp.plain_cells import LONGEST_OID, Sort, content_of, expression
+from streampoll.snmp.plain_forms import FORMS
 
 
 @dataclass(slots=True, eq=False)
@@ -37,13 +38,19 @@ class PlainValues:
 class ValuesForm:
     """The form of a reply to one GET."""
 
-    __slots__ = ("_contents", "_match", "_reads")
+    __slots__ = ("_contents", "_form", "_oids", "_reads", "_sorts")
 
     def __init__(self, oids: Sequence[bytes], sorts: Sequence[Sort]) -> None:
-        parts = [expression(sort, re.escape(oid), len(oid), tagged=True) for oid, sort in zip(oids, sorts, strict=True)]
-        self._match = re.compile(b"".join(parts), re.DOTALL).fullmatch
+        self._oids = tuple(oids)
+        self._sorts = tuple(sorts)
         self._contents = [content_of(len(oid)) for oid in oids]
         self._reads = [sort.read for sort in sorts]
+        self._form = FORMS.add((self._oids, self._sorts), sorts, self._expression)
+
+    def _expression(self, start: int, stop: int) -> bytes:
+        """Make the expression for some of the values: each one's tag, and its varbind from its length on."""
+        some = zip(self._oids[start:stop], self._sorts[start:stop], strict=True)
+        return b"".join([expression(sort, re.escape(oid), len(oid), tagged=True) for oid, sort in some])
 
     @classmethod
     def of(cls, oids: Sequence[bytes], sorts: Sequence[Sort | None]) -> "ValuesForm | None":
@@ -54,10 +61,17 @@ class ValuesForm:
     def read(self, data: bytes, start: int) -> PlainValues | None:
         """Read the varbind list that starts at `start` and must end with the data; None if it is not plain."""
         try:
-            found = self._match(data, list_start(data, start))
-            if found is None:
+            at = list_start(data, start)
+            groups: list[bytes] = []
+            pieces = self._form.pieces or FORMS.want(self._form)
+            for piece in pieces:
+                found = piece.match(data, at)
+                if found is None:
+                    return None
+                groups += found.groups()
+                at = found.end()
+            if not pieces or at != len(data):
                 return None
-            groups = found.groups()
             cells = zip(self._reads, groups[1::2], self._contents, strict=True)
             values = [read(cell[content]) for read, cell, content in cells]
             return PlainValues(data, start, values, b"".join(groups[::2]))
