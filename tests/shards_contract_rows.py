@@ -245,6 +245,18 @@ async def rows_that_an_older_release_ended_are_forgotten_when_nothing_is_left(be
     assert (await queue_figures(bench, RESULTS)).rows == 0
 
 
+async def rows_that_an_older_release_ended_are_no_more_than_what_is_left_can_have(bench: Bench) -> None:
+    names = [f"sw{n}" for n in range(3 * MOST_ROWS)]
+    await finish(bench, with_rows(await held(bench, len(names)), *map(row, names)))
+    taken = done(await stored(bench))
+    await bench.streams.finish(RESULTS, "store", {SHARD: [structs.replace(one, rows=1) for one in taken]})
+    assert (await queue_figures(bench, RESULTS)).rows == 1 + 3 * (MOST_ROWS - 1)  # of the ledger's entry
+
+    assert await bench.streams.reconcile([SHARD]) == []
+
+    assert (await queue_figures(bench, RESULTS)).rows == MOST_ROWS
+
+
 async def the_high_water_of_results_counts_rows(bench: Bench) -> None:
     await two_entries(bench)  # with the ledger's, six rows in four entries
 

@@ -9,6 +9,7 @@ import pytest
 from msgspec import structs
 
 from streampoll.config.settings import Settings
+from streampoll.errors import PostgresUnavailable
 from streampoll.model import LedgerEntry, QueueClass, Status
 from streampoll.results.batch import Record, signed
 from streampoll.results.codec import decode_payload
@@ -70,11 +71,38 @@ async def test_one_row_of_several_that_is_refused_is_an_error_and_its_entry_one_
         entry = join([result_entry("r1"), *map(encode_result, big), result_entry("r2")])
         for _ in range(2):  # as when it is put back to work
             answers = await b.handle(entry, joined("r3", "r4"))
+            b.clock[0] += 1.0
+            assert await b.count("repeats") == 0
             assert [type(answer) for answer in answers] == [Bury, Finish]
             assert {row[1]: row[3] for row in await b.rows()} == {
                 "r1": Status.OK, "r2": Status.OK, "r3": Status.OK, "r4": Status.OK,
                 "big1": Status.ERROR, "big2": Status.ERROR,
             }  # fmt: skip
+
+
+async def test_what_was_written_before_an_outage_is_done_and_the_rest_handed_back(
+    fresh_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A batch of more rows than are written at once: each entry is of one portion."""
+    async with bench(fresh_database) as b:
+        await b.store.ready()
+        entries = [joined(f"a{n}", f"b{n}", f"c{n}") for n in range(700)]
+        write, written = b.store._writer.write, []
+
+        async def write_once(records: Sequence[Record]) -> None:
+            if written:
+                raise PostgresUnavailable("PostgreSQL is not reachable: planted")
+            written.append(len(records))
+            await write(records)
+
+        monkeypatch.setattr(b.store._writer, "write", write_once)
+        answers = await b.store.handle([delivered(entry) for entry in entries])
+        assert written == [999]
+        assert [type(answer) for answer in answers] == [Finish] * 333 + [Release] * 367
+        monkeypatch.undo()
+        rest = entries[333:]
+        assert {type(answer) for answer in await b.handle(*rest)} == {Finish}
+        assert (await b.count("polls"), b.store.counts.stored) == (2100, 2100)
 
 
 @pytest.mark.parametrize(

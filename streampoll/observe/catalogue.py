@@ -80,8 +80,16 @@ SPECS: tuple[Spec, ...] = (
     _gauge("queue_delayed", "Entries that wait for a retry or a countdown.", "class"),
     _gauge("queue_oldest_seconds", "Age of the oldest unfinished entry; 0 where there is none.", "class"),
     _gauge("dead_letters", "Dead letters that are kept.", "class"),
-    _counter("entries_read_total", "Entries delivered to workers for the first time.", ("class",)),
-    _counter("entries_done_total", "Entries settled: finished, handed back, retried or buried.", ("class",)),
+    _counter(
+        "entries_read_total",
+        "Entries delivered to workers for the first time; of results, one may have several rows.",
+        ("class",),
+    ),
+    _counter(
+        "entries_done_total",
+        "Entries settled: finished, handed back, retried or buried; of results, one may have several rows.",
+        ("class",),
+    ),
     _counter(
         "entries_claimed_total", "Entries taken over from workers that died, stalled or handed them back.", ("class",)
     ),

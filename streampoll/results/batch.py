@@ -8,7 +8,7 @@ Of the ledger a key comes twice only if Redis lost data in between: what was dis
 dispatched, with the cause of the skip, by which audit knows of the loss.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 
@@ -42,6 +42,10 @@ class Unreadable:
     """An entry that this release can't read, and why."""
 
     reason: str
+
+
+ReadEntry = tuple[Delivered, Sequence[Record] | Unreadable]
+"""An entry, and what it holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +135,19 @@ def clamp(value: float) -> int:
     return int(max(-_INT4, min(_INT4, value)))
 
 
-def portions(records: Sequence[Record]) -> Iterable[Sequence[Record]]:
-    """Split a batch into what is written at once: its entries may have many rows."""
-    return (records[first : first + _ROWS_AT_ONCE] for first in range(0, len(records), _ROWS_AT_ONCE))
+def portions(read: Iterable[ReadEntry]) -> Iterator[Sequence[ReadEntry]]:
+    """Split a batch between its entries into what is written at once: they may have many rows."""
+    portion: list[ReadEntry] = []
+    rows = 0
+    for each in read:
+        more = 0 if isinstance(each[1], Unreadable) else len(each[1])
+        if portion and rows + more > _ROWS_AT_ONCE:
+            yield portion
+            portion, rows = [], 0
+        portion.append(each)
+        rows += more
+    if portion:
+        yield portion
 
 
 def halves(records: Sequence[Record]) -> tuple[Sequence[Record], Sequence[Record]]:

@@ -250,7 +250,7 @@ def _ours(error: Exception) -> StreampollError:
     if state == _NO_PARTITION and "no partition" in str(error):
         return PartitionMissing(_line(error))
     if isinstance(error, asyncpg.DataError) or state[:2] in _REFUSALS:
-        return RowRefused(_line(error))
+        return RowRefused(_line(error).partition(" DETAIL: ")[0])  # which has the row in it, and so is never the same
     if state in _MIXED_UP:
         return PostgresUnavailable(
             f"PostgreSQL: {_line(error)}; behind pgbouncer set postgres.prepared_statements = false"

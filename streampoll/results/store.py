@@ -19,7 +19,7 @@ from streampoll.config.settings import PostgresSettings
 from streampoll.errors import PostgresUnavailable
 from streampoll.logs import about
 from streampoll.model import Event, LedgerEntry, Outcome, RatesRow, Result, Status, Trace
-from streampoll.results.batch import Record, Unreadable, halves, portions, read_entry
+from streampoll.results.batch import ReadEntry, Record, Unreadable, halves, portions, read_entry
 from streampoll.results.codec import encode_payload
 from streampoll.results.counts import StoreCounts
 from streampoll.results.figures import StoreFigures
@@ -68,18 +68,25 @@ class Store:
 
     async def handle(self, batch: Sequence[Delivered]) -> Sequence[Disposition]:
         """Store a batch; answers only after the commit."""
-        read = [read_entry(delivered) for delivered in batch]
-        records = [record for records in read if not isinstance(records, Unreadable) for record in records]
-        refused: dict[int, str] = {}
+        dispositions: list[Disposition] = []
         try:
-            for portion in portions(records):
-                written = self._written
-                refused |= await self._store(portion)
+            for portion in portions((delivered, read_entry(delivered)) for delivered in batch):
+                dispositions += await self._handle(portion)
+        except PostgresUnavailable as error:  # what came before it is stored
+            return [*dispositions, *[Release(str(error))] * (len(batch) - len(dispositions))]
+        return dispositions
+
+    async def _handle(self, read: Sequence[ReadEntry]) -> Sequence[Disposition]:
+        """Store what is written at once."""
+        records = [record for _, records in read if not isinstance(records, Unreadable) for record in records]
+        written = self._written
+        try:
+            refused = await self._store(records) if records else {}
         except PostgresUnavailable as error:
             if self._written == written:  # else others were stored meanwhile: it is the connection that was lost
                 self._report_away(error)
-            return [Release(str(error))] * len(batch)
-        return [_disposition(delivered, records, refused) for delivered, records in zip(batch, read, strict=True)]
+            raise
+        return [_disposition(delivered, records, refused) for delivered, records in read]
 
     def fail(self, delivered: Delivered, status: Status, cause: str) -> Disposition:
         """Bury what killed a process in quarantine; what a bug of ours stopped is tried again later."""
@@ -117,9 +124,9 @@ class Store:
         _LOG.error("results: PostgreSQL refuses a row of %s: %s", _target(record), refusal, extra=_about(record))
         if not isinstance(record, Result):
             return
-        now = self._now()
+        at = float(record.slot)  # and no clock's time: written again, it is to be the same row
         payload = encode_payload(
-            Outcome(Status.ERROR, f"PostgreSQL refused the row: {refusal}"), Trace(now, 0.0, 0.0, 0.0, now, 0, "")
+            Outcome(Status.ERROR, f"PostgreSQL refused the row: {refusal}"), Trace(at, 0.0, 0.0, 0.0, at, 0, "")
         )
         try:
             await self._writer.write([structs.replace(record, status=Status.ERROR, payload=payload)])

@@ -29,7 +29,7 @@ from streampoll.shards.port import (
     ShardFigures,
     Swept,
 )
-from streampoll.shards.rows import Joiner
+from streampoll.shards.rows import MOST_ROWS, Joiner
 
 ALONE = " alone"  # what the note of an entry ends with that runs so
 RELEASED = "released"  # the consumer that holds what was handed back
@@ -312,8 +312,9 @@ class MemoryStreams:
             del shard.open[ghost.queue, ghost.job, ghost.slot]
         for field in [field for field in shard.backlog if field[0] in empty]:
             del shard.backlog[field]
-        if QueueClass.RESULTS in empty:
-            shard.more_rows = 0
+        results = QueueClass.RESULTS
+        left = len(shard.streams[results].entries) + len(shard.delayed[results])
+        shard.more_rows = min(shard.more_rows, left * (MOST_ROWS - 1))
         return ghosts
 
     async def fill(self) -> float:

@@ -130,6 +130,7 @@ class DatagramSocket:
         """
         receive = self._socket.recvmsg
         on_datagram = self._on_datagram
+        unexplained = 0
         for read in range(most):
             try:
                 data, ancillary, _, source = receive(65535, _ANCILLARY_BYTES)
@@ -138,8 +139,14 @@ class DatagramSocket:
                     self._read_errors()
                 return True
             except OSError:
-                self._read_errors()
+                if (
+                    not self._read_errors()
+                ):  # then it was told but for want of room not kept, or is none of the network's
+                    unexplained += 1
+                    if unexplained > 1:
+                        return True
                 continue
+            unexplained = 0
             try:
                 on_datagram(data, source, _arrival(ancillary))
             except Exception as error:  # noqa: BLE001 - a bug costs the datagram that meets it, and not the socket

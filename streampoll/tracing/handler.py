@@ -62,7 +62,7 @@ class Traced:
         return [way for way in ways_of(delivered) if self._telemetry.samples(way)]
 
     def _whole(self, batch: Sequence[Delivered], ways: Iterable[Way], began: float) -> OpenSpan | None:
-        """Begin the span of a batch that goes to PostgreSQL in one transaction."""
+        """Begin the span of a batch that goes to PostgreSQL together."""
         if self._queue is not QueueClass.RESULTS:
             return None
         says = {"streampoll.entries": len(batch)}

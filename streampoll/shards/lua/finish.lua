@@ -135,9 +135,8 @@ local function later(e)
   return true
 end
 
--- In one entry are as many results as a msgpack array has whose first byte says how many; of so many bytes, since a store
--- holds entries by their number.
-local MOST_ROWS, MOST_BYTES, ARRAY = 15, 8192, 0x90
+-- Results are joined up to so many bytes, since a store holds entries by their number.
+local MOST_BYTES, ARRAY = 8192, 0x90
 local groups, newest = {}, {} -- results to be joined: {first of them, bytes, body, …}; the last of each job and slot
 
 local function join(e)
