@@ -23,7 +23,7 @@ from streampoll.results.batch import ReadEntry, Record, Unreadable, halves, port
 from streampoll.results.codec import encode_payload
 from streampoll.results.counts import StoreCounts
 from streampoll.results.figures import StoreFigures
-from streampoll.results.partitions import drop_old, make_ahead
+from streampoll.results.partitions import LAST_SLOT, drop_old, make_ahead
 from streampoll.results.postgres import Postgres, RowRefused
 from streampoll.results.queries import load_queries
 from streampoll.results.writer import Writer
@@ -124,7 +124,7 @@ class Store:
         _LOG.error("results: PostgreSQL refuses a row of %s: %s", _target(record), refusal, extra=_about(record))
         if not isinstance(record, Result):
             return
-        at = float(record.slot)  # and no clock's time: written again, it is to be the same row
+        at = float(max(0, min(record.slot, LAST_SLOT)))  # and no clock's time: written again, it is to be the same row
         payload = encode_payload(
             Outcome(Status.ERROR, f"PostgreSQL refused the row: {refusal}"), Trace(at, 0.0, 0.0, 0.0, at, 0, "")
         )
