@@ -13,13 +13,13 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from streampoll.errors import UnavailableError
-from streampoll.logs import about
 from streampoll.model import QueueClass, Status
 from streampoll.shards.entries import VERSION, Delivered, Kind
 from streampoll.shards.port import Swept
 from streampoll.shards.rows import rows_in
 from streampoll.tally import Counted, field
 from streampoll.worker.attempt import Attempt, Counts, Ended, Surroundings
+from streampoll.worker.guard import Guard, about_entry
 from streampoll.worker.leases import Leases
 from streampoll.worker.port import LONE_S, Bury, Disposition, Handler, Limits, Release
 from streampoll.worker.quarantine import QUARANTINE_FROM, Care, Suspects
@@ -43,6 +43,7 @@ class Consumer:
         self.queue = queue
         self.counts = Counts()
         self._handler = handler
+        self._guard = Guard(queue, handler, self.counts)
         self._limits = limits
         self._around = around
         self._settler = Settler(queue, around.consumer, around.streams, self._idle_ms, self._settled, limits.gather_s)
@@ -215,7 +216,7 @@ class Consumer:
     def _bury(self, delivered: Delivered, status: Status, cause: str) -> Bury:
         """Send to the dead letters, with what the class emits for an entry that failed so."""
         log.error("%s: burying %s of shard %d: %s", self.queue, delivered.id.decode(), delivered.shard, cause,
-                  extra=_about(delivered))  # fmt: skip
+                  extra=about_entry(delivered))  # fmt: skip
         if delivered.entry is None:
             return Bury(cause)
         return buried(cause, self._handler.fail(delivered, status, cause))
@@ -259,7 +260,7 @@ class Consumer:
             if attempt.ended:
                 raise asyncio.CancelledError
             unfit = await self._note(attempt) if attempt.care is not Care.NONE else None
-            dispositions = [unfit] if unfit else self._answered(batch, await self._handler.handle(batch))
+            dispositions = [unfit] if unfit else self._guard.answered(batch, await self._handler.handle(batch))
         except asyncio.CancelledError as cancelled:
             dispositions = self._interrupted(attempt, cancelled)
         except Exception as error:  # noqa: BLE001 - a bug of a handler costs the entry that meets it
@@ -282,45 +283,20 @@ class Consumer:
         if self._waiting or self._suspects.ready or not self._room_made.is_set():
             self._start()
 
-    def _answered(self, batch: Sequence[Delivered], dispositions: Sequence[Disposition]) -> Sequence[Disposition]:
-        """Return what a handler answered, if it is an answer for each entry."""
-        if len(dispositions) == len(batch):
-            return dispositions
-        return self._fail(batch, f"the handler answered {len(dispositions)} of {len(batch)} entries")
-
     async def _after_bug(self, attempt: Attempt, error: Exception) -> Sequence[Disposition]:
         try:
-            return await self._find_bug(attempt.batch, error)
+            return await self._guard.find_bug(attempt.batch, error)
         except asyncio.CancelledError as cancelled:
             return self._interrupted(attempt, cancelled)
-
-    async def _find_bug(self, batch: Sequence[Delivered], error: Exception) -> Sequence[Disposition]:
-        """Find the entry that meets a bug in the handler, by halves; it keeps none of the others waiting."""
-        if len(batch) == 1:
-            log.error("%s: a bug in the handler", self.queue, exc_info=error, extra=_about(batch[0]))
-            return self._fail(batch, f"{type(error).__name__}: {error}")
-        half = len(batch) // 2
-        return [*await self._handle_part(batch[:half]), *await self._handle_part(batch[half:])]
-
-    async def _handle_part(self, batch: Sequence[Delivered]) -> Sequence[Disposition]:
-        try:
-            return self._answered(batch, await self._handler.handle(batch))
-        except Exception as error:  # noqa: BLE001 - it is found again, in a smaller part
-            return await self._find_bug(batch, error)
-
-    def _fail(self, batch: Sequence[Delivered], cause: str) -> Sequence[Disposition]:
-        self.counts.failed += len(batch)
-        return [self._handler.fail(delivered, Status.ERROR, cause) for delivered in batch]
 
     def _interrupted(self, attempt: Attempt, cancelled: asyncio.CancelledError) -> Sequence[Disposition]:
         """Say what becomes of a batch that we cancelled ourselves; any other cancellation goes on."""
         if attempt.ended is None or attempt.task is None:
             raise cancelled
         attempt.task.uncancel()
-        self.counts.failed += len(attempt.batch)
         if attempt.ended is Ended.SOFT_LIMIT:
-            cause = f"soft limit of {self._limits.soft_limit_s:g} s"
-            return [self._handler.fail(delivered, Status.ERROR, cause) for delivered in attempt.batch]
+            return self._guard.fail(attempt.batch, f"soft limit of {self._limits.soft_limit_s:g} s")
+        self.counts.failed += len(attempt.batch)
         return [Release("draining")] * len(attempt.batch)
 
     async def _note(self, attempt: Attempt) -> Release | None:
@@ -337,7 +313,7 @@ class Consumer:
         if not ours:
             return Release("claimed by another")
         log.warning("%s: delivery %d of %s runs %s", self.queue, delivered.delivery, delivered.id.decode(),
-                    "alone" if alone else "in quarantine", extra=_about(delivered))  # fmt: skip
+                    "alone" if alone else "in quarantine", extra=about_entry(delivered))  # fmt: skip
         return None
 
     def _settled(self, delivered: Delivered, was_ours: bool) -> None:
@@ -406,9 +382,3 @@ class Consumer:
     async def close(self) -> None:
         """Close the handler."""
         await self._handler.close()
-
-
-def _about(delivered: Delivered) -> dict[str, str | int]:
-    """Return what a log line says of an entry besides its text; the device is the handler's to know."""
-    entry = delivered.entry
-    return about(entry.job, slot=entry.slot, shard=delivered.shard) if entry else about(shard=delivered.shard)
