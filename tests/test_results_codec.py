@@ -289,12 +289,12 @@ def test_whoever_compressed_it_is_gzip_to_everybody(packed_bytes: int) -> None:
     assert decode_payload(payload) == (outcome, TRACE)
 
 
-@pytest.mark.parametrize("packed_bytes", [767, 768])
+@pytest.mark.parametrize("packed_bytes", [1023, 1024])
 def test_small_payloads_are_compressed_by_one_and_larger_by_the_other(
     monkeypatch: pytest.MonkeyPatch, packed_bytes: int
 ) -> None:
     outcome = of_size(packed_bytes)
-    idle = "deflate" if packed_bytes < 768 else "quick"
+    idle = "deflate" if packed_bytes < 1024 else "quick"
     monkeypatch.setattr(codec, idle, SimpleNamespace(compress=None, decompressobj=zlib.decompressobj))
     assert decode_payload(encode_payload(outcome, TRACE)) == (outcome, TRACE)
 
@@ -308,10 +308,10 @@ def test_what_was_compressed_before_does_not_show(contents: list[bytes]) -> None
 
 
 def test_another_process_makes_the_same_bytes() -> None:
-    ours = "\n".join(encode_payload(of_size(size), TRACE).hex() for size in (350, 767, 768, 3_000))
+    ours = "\n".join(encode_payload(of_size(size), TRACE).hex() for size in (350, 1023, 1024, 3_000))
     program = (
         "from tests.test_results_codec import TRACE, encode_payload, of_size\n"
-        "for size in (350, 767, 768, 3_000): print(encode_payload(of_size(size), TRACE).hex())"
+        "for size in (350, 1023, 1024, 3_000): print(encode_payload(of_size(size), TRACE).hex())"
     )
     theirs = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert theirs.stdout.strip() == ours

@@ -4,12 +4,12 @@ The choices, measured on interface tables of 24 and 96 rows with 20 columns:
 
 - Tables are stored column by column: 4-8 % smaller after gzip than row by row, because like stands beside like, and the
   compressor wins back the time of the transposition. Analysis reads columns anyway.
-- isal at level 1 from 768 bytes on: 22 us for 24 rows against zlib's 58 us at its fastest, within 1 % of its size;
+- isal at level 1 from 1 KB on: 22 us for 24 rows against zlib's 58 us at its fastest, within 1 % of its size;
   higher levels gain 1 % for twice the time.
 - zlib-ng at level 1 below that, which is a GET or a short walk: its code tables are fixed, and isal spends nearly all
-  its time there on making some. 5 us for ten counters against 9, and 7 against 19 for ten rows, half a percent larger
-  at most; at 1,000 bytes it would be 2 %, at 1,400 4 %. A window of 1 KB, which is as far as such a payload reaches
-  back, takes a fifth off against one of 32.
+  its time there on making some. 5 us for ten counters against 9, half a percent larger; 12 against 27 for two tables
+  of ten rows (908 bytes), 1.6 % larger; at 1,400 bytes it would be 4 %. A window of 2 KB, which is as far as such a
+  payload reaches back, takes a fifth off against one of 32.
 - Times are whole microseconds, counted from the dispatch: 2-5 bytes each where a double, which doesn't compress, is 9.
 
 The bytes are a pure function of their input (gzip's time stamp is 0), so a redelivered result is recognised as such.
@@ -43,8 +43,8 @@ VERSION = b"\x01"
 MAX_BYTES = 64 << 20  # of msgpack: a bomb is refused before it fills memory
 _GZIP = 31  # zlib's wbits for a gzip header and trailer
 _LEVEL = 1
-_SMALL_BYTES = 768  # of msgpack: less than that is zlib-ng's
-_SMALL_GZIP = 26  # as _GZIP, with a window of 1 KB: 762 bytes back, since 262 are kept ahead
+_SMALL_BYTES = 1024  # of msgpack: less than that is zlib-ng's
+_SMALL_GZIP = 27  # as _GZIP, with a window of 2 KB: 1,786 bytes back, since 262 are kept ahead
 _EPOCH = 1e-9  # seconds, no whole microsecond: 0.0 would say that there is no time
 _BEYOND = "beyond 64 bits"
 _SCALARS = frozenset({int, float, str, bytes, type(None), bool})
