@@ -78,12 +78,16 @@ def _bars(axes: Any, plot: Bars) -> None:
         [plot.values[name] for name in names],
         color=[_OURS if name.startswith(plot.ours) else _THEIRS for name in names],
     )
-    axes.bar_label(drawn, [f" {plot.values[name]:,.4g}" for name in names])
+    axes.bar_label(drawn, [f" {_said(plot.values[name])}" for name in names])
     axes.set_xlabel(plot.unit)
     axes.margins(x=0.12)
     if plot.logarithmic:
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter("{x:,.0f}")
+
+
+def _said(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _stacked(axes: Any, plot: Stacked) -> None:
