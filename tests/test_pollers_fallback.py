@@ -299,7 +299,7 @@ async def test_a_secret_that_takes_too_long_does_not_hold_the_poll_up(tmp_path: 
     outcome = await bench.poll("a")
 
     assert (outcome.status, outcome.error) == (Status.CONFIG, "credential 'a': its secret was not read in time")
-    await eventually_async(lambda: bench.credentials.at_hand("a"))
+    await eventually_async(lambda: bench.credentials.held("a") is not None)
     assert (await bench.poll("a")).status is Status.OK
 
 

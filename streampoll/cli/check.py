@@ -66,7 +66,7 @@ def _read(where: Path, environ: Mapping[str, str], report: Report) -> Configurat
     _read_secrets(configuration.credentials, report)
     channels = configuration.notifications.channels
     _read_secrets(channels, report)
-    _check_addresses([channels[name] for name in channels if channels.at_hand(name)], report)
+    _check_addresses([each for name in channels if (each := channels.held(name)) is not None], report)
     return configuration
 
 

@@ -110,12 +110,8 @@ class Credentials(Mapping[str, Any]):
         """Return what a credential is for, without a look at its secrets. Raises KeyError if there is none."""
         return self._recipes[name or DEFAULT].protocol
 
-    def at_hand(self, name: str) -> bool:
-        """Tell whether `[name]` answers without reading anything."""
-        return (name or DEFAULT) in self._kept
-
     def held(self, name: str) -> Any:
-        """Return a credential that is at hand; None if it is not."""
+        """Return a credential whose secret needs no reading; None if it does, or there is none of that name."""
         kept = self._kept.get(name or DEFAULT)
         return None if kept is None else kept.credential
 

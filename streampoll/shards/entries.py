@@ -154,6 +154,9 @@ def encode_device(device: Device, profile: str) -> bytes:
     return packed
 
 
+_NOT_AS_USUAL = (msgspec.MsgspecError, ValueError, RecursionError)
+
+
 class _PollBody(msgspec.Struct, array_like=True, forbid_unknown_fields=True, gc=False):
     """A poll's body as it nearly always is: unpacked and checked at once."""
 
@@ -173,11 +176,7 @@ def decode_target(body: bytes) -> tuple[Target, int]:
     """Unpack a poll's body into (target, attempt)."""
     try:
         found = _poll_body(body)
-    except (
-        msgspec.MsgspecError,
-        ValueError,
-        RecursionError,
-    ):  # rare: fields of a newer version, odd overrides, nonsense
+    except _NOT_AS_USUAL:  # rare: fields of a newer version, odd overrides, nonsense
         return _decode_any_target(body)
     overrides = found.overrides or {}
     return Target(found.device, found.address, found.port, found.profile, found.credential, overrides), found.attempt
@@ -215,7 +214,7 @@ def decode_result(entry: Entry) -> Result:
     """Read back what `encode_result` made."""
     try:
         found = _result_body(entry.body)
-    except (msgspec.MsgspecError, ValueError, RecursionError):  # rare, as above
+    except _NOT_AS_USUAL:
         return _decode_any_result(entry)
     return Result(entry.job, found.device, entry.slot, found.status, found.duration_ms, found.payload)
 
@@ -224,8 +223,8 @@ def decode_results(entry: Entry) -> list[Result]:
     """Read an entry of several rows, as `rows.join` makes it: all of them or none."""
     try:
         found = _result_bodies(entry.body)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        return _decode_any_results(entry)
+    except _NOT_AS_USUAL:
+        found = []
     if not found:
         return _decode_any_results(entry)
     job, slot = entry.job, entry.slot

@@ -139,12 +139,10 @@ class DatagramSocket:
                     self._read_errors()
                 return True
             except OSError:
-                if (
-                    not self._read_errors()
-                ):  # then it was told but for want of room not kept, or is none of the network's
+                if not self._read_errors():  # for want of room it was not kept there, or is none of the network's
                     unexplained += 1
-                    if unexplained > 1:
-                        return True
+                if unexplained > 1:
+                    return True
                 continue
             unexplained = 0
             try:
@@ -185,7 +183,7 @@ class UdpSocket(DatagramSocket):
         receive_buffer_bytes: int,
         on_datagram: OnDatagram,
         on_unreachable: OnUnreachable,
-        expects_many: Callable[[], bool] = lambda: False,
+        expects_many: Callable[[], bool],
     ) -> None:
         opened = socket.socket(family, socket.SOCK_DGRAM)
         super().__init__(opened, receive_buffer_bytes, on_datagram, on_unreachable, expects_many)
