@@ -109,6 +109,39 @@ async def test_each_second_it_dispatches_what_is_due_with_a_ledger_entry() -> No
     assert ticks == sorted(set(ticks))
 
 
+@pytest.mark.parametrize(
+    ("looked_at", "then", "waits_s"),
+    [
+        (100.9995, 101.003, 0.0),  # the look was a moment early, and the second began meanwhile
+        (100.004, 100.010, 0.991),
+        (100.004, 103.5, 0.0),  # the loop was late
+        (110.004, 100.5, 0.501),  # the clock went back
+    ],
+)
+async def test_the_second_after_the_one_looked_at_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch, looked_at: float, then: float, waits_s: float
+) -> None:
+    clock, waited = [looked_at], []
+
+    async def pause(_: Coordinator, seconds: float) -> None:
+        waited.append(seconds)
+
+    async def publish(_: Mapping[str, object]) -> None:
+        pass
+
+    monkeypatch.setattr(Coordinator, "_pause", pause)
+    world = World()
+    lease = MemoryLease(world.server, "c1", SETTINGS.lease_s)
+    ports = Ports(
+        MemoryStreams(world.server), lease, world.plans, lambda: clock[0], lambda: None, world.load, NoLosses(), publish
+    )
+    coordinator = Coordinator(SETTINGS, 1, 0.8, ports)
+    await coordinator._look()
+    clock[0] = then
+    await coordinator._until_next_second()
+    assert waited == [pytest.approx(waits_s, abs=1e-6)]
+
+
 async def test_plans_are_dispatched_once_they_are_committed_and_not_a_second_later(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

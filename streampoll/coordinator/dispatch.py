@@ -74,6 +74,7 @@ class Coordinator:
         self._skipping = ""
         self._standing_by_for = ""
         self._away = ""
+        self._looked = 0  # the second that was looked at last
         self._lag_s = 0.0  # how late a second was looked at, the worst of late
 
     def stop(self) -> None:
@@ -242,8 +243,13 @@ class Coordinator:
         self._wake.set()
 
     async def _until_next_second(self) -> None:
+        """Wait for the second after the one that was looked at, which may have begun during the look.
+
+        A timer may fire, and a reading of the clock correct it, a moment before a second: then the look was at the one
+        before, and the slot of this one is not to wait for the next.
+        """
         now = self._ports.now()
-        wait_s = floor(now) + 1 - now + 0.001
+        wait_s = max(0.0, min(self._looked, floor(now)) + 1 - now + 0.001)
         await self._pause(wait_s)
         self._lag_s = max(0.0, self._ports.now() - now - wait_s, 0.9 * self._lag_s)
 
@@ -265,7 +271,7 @@ class Coordinator:
 
     async def _look(self) -> None:
         """Dispatch what is due now, every line for itself."""
-        now = floor(self._ports.now())
+        self._looked = now = floor(self._ports.now())
         pace = Pace(int(self._settings.grace_s), self._settings.batch_size, await self._cause())
         self._bring_back(now)
         work = [(line, sends) for line in self._lines.values() if (sends := line.wanted(now, pace))]
