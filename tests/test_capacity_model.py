@@ -144,7 +144,8 @@ def test_a_profile_is_counted_by_its_scalars_and_columns() -> None:
     made = Metric("made", (), source="c1")
     plan = CollectPlan("walk", scalars, (TableSpec("t", (*columns, made)),))
 
-    assert size_of(plan, rows=10) == (3, 90)
+    assert size_of(plan, rows=10) == (2, 90)  # the scalars are asked together with the first rows
+    assert size_of(CollectPlan("walks", (), (*plan.tables, *plan.tables)), rows=10) == (4, 160)
     assert size_of(CollectPlan("get", scalars), rows=10) == (1, 10)
 
 

@@ -24,8 +24,11 @@ def size_of(plan: CollectPlan, rows: int) -> tuple[int, int]:
     """Return about how many (requests, varbinds) a poll by a profile takes, of tables that have so many rows."""
     scalars = sum(1 for each in plan.scalars if each.oid)
     tables = [_columns(table) * min(rows, table.max_rows) for table in plan.tables]
-    requests = ceil(scalars / _VARBINDS_A_GET) + sum(1 + varbinds // _VARBINDS_A_REPLY for varbinds in tables)
-    return requests, scalars + sum(tables)
+    varbinds = scalars + sum(tables)
+    if tables and scalars and scalars + _columns(plan.tables[0]) < _VARBINDS_A_GET:  # asked at once (snmp/opening.py)
+        tables[0] += scalars
+        scalars = 0
+    return ceil(scalars / _VARBINDS_A_GET) + sum(1 + each // _VARBINDS_A_REPLY for each in tables), varbinds
 
 
 def _columns(table: TableSpec) -> int:

@@ -5,18 +5,18 @@ single probe first. What the device does not have is no trouble (the value is No
 garbles or breaks off makes the poll partial.
 """
 
-from dataclasses import replace
-
 from streampoll.model import ColumnRows, Outcome, Status, Table
 from streampoll.snmp.ber import index_text
-from streampoll.snmp.compiled import PROBE, CompiledPlan, CompiledTable
+from streampoll.snmp.compiled import CompiledPlan, CompiledTable
 from streampoll.snmp.conversation import Conversation
 from streampoll.snmp.convert import NO_FACTOR
-from streampoll.snmp.engine import Agent, Engine, Failure
+from streampoll.snmp.engine import Agent, Engine, Failure, Reply
 from streampoll.snmp.grid import Grid
 from streampoll.snmp.harvest import Harvest, sum_up
 from streampoll.snmp.join import make, walked_grid
 from streampoll.snmp.memory import PROBE_AFTER, Memory
+from streampoll.snmp.opening import Openings
+from streampoll.snmp.plain_rows import PlainRows
 from streampoll.snmp.plan import CollectPlan
 from streampoll.snmp.scalars import get, get_fallbacks
 from streampoll.snmp.shape import Shape
@@ -32,52 +32,64 @@ class Collector:
     def __init__(self, engine: Engine, memory: Memory) -> None:
         self._engine = engine
         self._memory = memory
-        self._compiled: dict[int, CompiledPlan] = {}  # by identity: hashing a plan costs more than collecting it
+        self._openings: dict[int, Openings] = {}  # by identity: hashing a plan costs more than collecting it
 
     async def collect(self, agent: Agent, plan: CollectPlan, deadline: float) -> Outcome:
         """Ask an agent for all of a plan, until `deadline` (of the loop's clock)."""
-        compiled = self._compile(plan)
+        openings = self._compile(plan)
+        compiled = openings.plan
         if not compiled.asks:
             return Outcome(Status.CONFIG, f"profile {plan.profile!r} asks for nothing")
         talk = Conversation(self._engine, self._memory, agent, deadline)
         if self._memory.back_off.failures(agent.address) >= PROBE_AFTER:
-            failure = await self._probe(agent, deadline, talk)
+            failure = await self._probe(talk)
             if failure is not None:
                 return failure
         harvest = Harvest()
+        rows: PlainRows | None = None  # the first of the first table
         if compiled.wants:
-            await _collect_scalars(talk, compiled, harvest)
+            opening = openings.first(talk)
+            if opening is None:
+                await _collect_scalars(talk, compiled, harvest)
+            else:
+                result = talk.note(await talk.send(opening.request))
+                if isinstance(result, Reply) and (parts := opening.parts(result)) is not None:
+                    values, rows = parts
+                    harvest.open(opening.chunk.keys, values, result.at)
+                else:
+                    first = await openings.apart(talk, result) if opening.both is not None else result
+                    await _collect_scalars(talk, compiled, harvest, first)
         if not compiled.only_scalars:
-            await _collect_rest(talk, compiled, harvest)
+            await _collect_rest(talk, compiled, harvest, rows)
         talk.finish()
         outcome = sum_up(talk, harvest, plan)
         if not talk.first_reply and outcome.status in (Status.TIMEOUT, Status.UNREACHABLE):
             self._memory.back_off.silent(agent.address)
         return outcome
 
-    def _compile(self, plan: CollectPlan) -> CompiledPlan:
-        compiled = self._compiled.get(id(plan))
-        if compiled is None:
-            if len(self._compiled) >= _MAX_PLANS:
-                self._compiled.clear()
-            compiled = self._compiled[id(plan)] = CompiledPlan(plan)
-        return compiled
+    def _compile(self, plan: CollectPlan) -> Openings:
+        openings = self._openings.get(id(plan))
+        if openings is None:
+            if len(self._openings) >= _MAX_PLANS:
+                self._openings.clear()
+            openings = self._openings[id(plan)] = Openings(CompiledPlan(plan))
+        return openings
 
-    async def _probe(self, agent: Agent, deadline: float, talk: Conversation) -> Outcome | None:
+    async def _probe(self, talk: Conversation) -> Outcome | None:
         """Ask a silent agent for one value, once; None if it answers."""
-        cheap = Agent(agent.address, agent.credential, replace(agent.limits, retries=0), agent.asked)
-        result = await self._engine.request(cheap, PROBE, deadline)
-        talk.requests += result.sent
-        if not isinstance(result, Failure):
-            talk.first_reply = agent.asked.last_reply = result.at
+        result = await talk.knock()
+        if isinstance(result, Reply):
             return None
-        self._memory.back_off.silent(agent.address)
-        failures = self._memory.back_off.failures(agent.address)
+        address = talk.agent.address
+        self._memory.back_off.silent(address)
+        failures = self._memory.back_off.failures(address)
         why = f"{result.reason} (a probe: silent for {failures} polls)"
-        return Outcome(result.status, why, requests=result.sent, asked=agent.asked)
+        return Outcome(result.status, why, requests=result.sent, asked=talk.agent.asked)
 
 
-async def _collect_rest(talk: Conversation, compiled: CompiledPlan, harvest: Harvest) -> None:
+async def _collect_rest(
+    talk: Conversation, compiled: CompiledPlan, harvest: Harvest, rows: PlainRows | None
+) -> None:  # fmt: skip
     """Collect what the scalars decide on, make of them what is stored, and walk the tables that are for the device."""
     if compiled.branches is not None:
         compiled = compiled.branch(None if harvest.failure else harvest.values)
@@ -93,6 +105,9 @@ async def _collect_rest(talk: Conversation, compiled: CompiledPlan, harvest: Har
         walk = await sift(talk, table, table.sieve) if table.sieve is not None else None
         if walk is None:
             walk = Walk(talk, table)
+            if rows is not None:
+                walk.begin(rows, harvest.at)
+                rows = None
             await walk.run()  # here, since each coroutine that a walk waits under costs it a microsecond
             if not walk.is_plain:
                 await fill_holes(talk, walk)
@@ -105,14 +120,16 @@ async def _collect_rest(talk: Conversation, compiled: CompiledPlan, harvest: Har
         harvest.order_tables(table.spec.name for table in compiled.tables_in_order)
 
 
-async def _collect_scalars(talk: Conversation, plan: CompiledPlan, harvest: Harvest) -> None:
-    """Get the scalars; those that don't exist are asked under their fallback OID."""
+async def _collect_scalars(
+    talk: Conversation, plan: CompiledPlan, harvest: Harvest, first: Reply | Failure | None = None
+) -> None:  # fmt: skip
+    """Get the scalars, of which the first may have been asked; those that don't exist, under their fallback OID."""
     if harvest.failure is not None:
         for want in plan.wants:
             harvest.values[want.key] = None
             harvest.miss(want.key, f"not asked after {harvest.failure.status.word}")
         return
-    answers = await get(talk, plan.chunks(talk.agent.limits, talk.limit))
+    answers = await get(talk, plan.chunks(talk.agent.limits, talk.limit), first)
     await get_fallbacks(talk, plan.wants, answers)
     harvest.at = harvest.at or answers.at
     harvest.failure = answers.failure

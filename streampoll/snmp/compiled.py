@@ -12,7 +12,8 @@ from streampoll.snmp.ber import encode_arcs, encode_oid
 from streampoll.snmp.branches import Branch, branches_of
 from streampoll.snmp.condition import test_of
 from streampoll.snmp.convert import PLAIN
-from streampoll.snmp.engine import Address, Limits
+from streampoll.snmp.engine import Limits
+from streampoll.snmp.memory import Skipped
 from streampoll.snmp.message import Form, PduType, Request
 from streampoll.snmp.plain_cells import SORTS, Sort
 from streampoll.snmp.plain_values import ValuesForm
@@ -85,7 +86,6 @@ class CompiledTable:
     sieve: "Sieve | None" = None  # for a table with a filter: the columns to walk first
 
 
-_MOST: Final = 10_000  # agents remembered a table
 _TRY_AGAIN: Final = 20  # polls for which a table is walked as a whole
 
 
@@ -95,22 +95,7 @@ class Sieve:
 
     first: CompiledTable  # the columns that are walked for it
     rest: tuple[int, ...]  # places of the other columns in the whole table
-    _skipped: dict[Address, int] = field(default_factory=dict)  # agents of which nearly all rows are kept
-
-    def skips(self, agent: Address) -> bool:
-        """Tell whether an agent's table is to be walked as a whole this time."""
-        left = self._skipped.get(agent, 0)
-        if left > 1:
-            self._skipped[agent] = left - 1
-        else:
-            self._skipped.pop(agent, None)
-        return left > 0
-
-    def skip(self, agent: Address) -> None:
-        """Walk this agent's table as a whole for a while."""
-        if len(self._skipped) >= _MOST:
-            self._skipped.clear()
-        self._skipped[agent] = _TRY_AGAIN
+    skipped: Skipped = field(default_factory=lambda: Skipped(_TRY_AGAIN))  # agents of which nearly all rows are kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,10 +188,10 @@ def cells_bytes(columns: Iterable[Column]) -> int:
     return sum(column.reply_bytes for column in columns)
 
 
-def rows_that_fit(row: int, reply_bytes: int) -> int:
-    """Estimate how many rows, of so many bytes with their indexes, a reply holds beside sysUpTime; at least one."""
+def rows_that_fit(row: int, reply_bytes: int, least: int = 1) -> int:
+    """Estimate how many rows, of so many bytes with their indexes, a reply holds beside sysUpTime."""
     uptime = len(SYS_UPTIME_0) + _VARBIND_BYTES + _VALUE_BYTES[Kind.TICKS]
-    return max(1, (reply_bytes - _MESSAGE_BYTES - uptime) // row)
+    return max(least, (reply_bytes - _MESSAGE_BYTES - uptime) // row)
 
 
 def _compile_tables(specs: Sequence[TableSpec]) -> tuple[CompiledTable, ...]:

@@ -1,9 +1,11 @@
 """One poll's talk with one agent: asks, counts, and knows how much the agent can answer at once."""
 
 from collections.abc import Awaitable
+from dataclasses import replace
 from typing import Final
 
 from streampoll.model import Status
+from streampoll.snmp.compiled import PROBE
 from streampoll.snmp.engine import Agent, Engine, Failure, Reply
 from streampoll.snmp.memory import Memory
 from streampoll.snmp.message import ErrorStatus, Request
@@ -40,6 +42,16 @@ class Conversation:
     def send(self, request: Request) -> Awaitable[Reply | Failure]:
         """Ask once; what comes of it is to be noted."""
         return self._engine.request(self.agent, request, self.deadline)
+
+    async def knock(self) -> Reply | Failure:
+        """Ask for one value, once, to see whether the agent answers at all; it does not count as a value."""
+        agent = self.agent
+        once = Agent(agent.address, agent.credential, replace(agent.limits, retries=0), agent.asked)
+        result = await self._engine.request(once, PROBE, self.deadline)
+        self.requests += result.sent
+        if isinstance(result, Reply):
+            self.first_reply = agent.asked.last_reply = result.at
+        return result
 
     def note(self, result: Reply | Failure) -> Reply | Failure:
         """Note what came of a request, and return it."""

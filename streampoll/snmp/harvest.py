@@ -10,7 +10,9 @@ from streampoll.snmp.conversation import Conversation
 from streampoll.snmp.convert import NONEXISTENT, NOT_FOR_DEVICE
 from streampoll.snmp.engine import Failure
 from streampoll.snmp.join import Known
+from streampoll.snmp.plain_values import PlainValues
 from streampoll.snmp.plan import CollectPlan
+from streampoll.snmp.scalars import narrow
 
 
 class Harvest(msgspec.Struct, gc=False):
@@ -26,6 +28,13 @@ class Harvest(msgspec.Struct, gc=False):
     counter32: tuple[str, ...] = ()
     half_wrap_s: float = 0.0
     _known: Known | None = None
+
+    def open(self, keys: tuple[str, ...], plain: PlainValues, at: float) -> None:
+        """Take the scalars of a first reply that has all of them."""
+        self.values = dict(zip(keys, plain.values, strict=True))
+        self.answered = len(keys)
+        self.counter32 = narrow(keys, plain)
+        self.at = at
 
     def miss(self, name: str, reason: str, holes: int = 0, rows: int = 0) -> None:
         """Note why a value is missing, and whether that is trouble; of a column, in how many of its rows."""

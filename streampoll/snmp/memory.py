@@ -87,6 +87,31 @@ class BackOff:
         self._silent.pop(agent, None)
 
 
+class Skipped:
+    """Agents for which something that most agents are asked is left out, for some polls each."""
+
+    def __init__(self, polls: int) -> None:
+        self._polls = polls
+        self._left: dict[Address, int] = {}
+
+    def skips(self, agent: Address) -> bool:
+        """Tell whether it is left out this time."""
+        left = self._left.get(agent)
+        if left is None:
+            return False
+        if left > 1:
+            self._left[agent] = left - 1
+        else:
+            del self._left[agent]
+        return True
+
+    def skip(self, agent: Address) -> None:
+        """Leave it out in this agent's next polls."""
+        if len(self._left) >= _MOST:
+            del self._left[next(iter(self._left))]
+        self._left[agent] = self._polls
+
+
 class Memory:
     """Both, for one process."""
 

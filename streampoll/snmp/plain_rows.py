@@ -54,27 +54,42 @@ class RowsForm:
     sorts: tuple[Sort, ...]  # of their values
     before: int  # varbinds before the rows
 
+    @property
+    def is_ready(self) -> bool:
+        """Tell whether a reply can be read by it, at least one with indexes of some length."""
+        lengths = range(1, _LONGEST_INDEX + 1)
+        return any(FORMS.known.get((self.prefixes, self.sorts, length), NEVER).pieces for length in lengths)
+
     def read(self, data: bytes, start: int) -> PlainRows | None:
         """Read the varbind list that starts at `start` and must end with the data; None if it is not plain."""
         try:
-            at = list_start(data, start)
-            first = at
-            for _ in range(self.before):
-                first += 2 + data[first + 1]
-            index_bytes = data[first + 3] - len(self.prefixes[0])
-            form = FORMS.known.get((self.prefixes, self.sorts, index_bytes)) or self._form(index_bytes)
-            pieces = form.pieces or FORMS.want(form)
-            if not pieces:
-                return None
-            ahead = read_plain(data[at:first], 0) if self.before else []
-            indexes, columns, rest = (_at_once if len(pieces) == 1 else _by_pieces)(pieces, data, first)
-            if len(ahead) != self.before or rest.startswith(self.prefixes[0], 4):
-                return None
-            values, tags = self._values(columns, index_bytes)
-            behind = read_plain(rest, 0) if rest else []
-            return PlainRows(data, start, self.prefixes, ahead, indexes, values, tags, behind)
+            return self.match(data, list_start(data, start), start)
         except (IndexError, ValueError, SnmpError):
             return None  # the complete decoder says what is wrong, if anything is
+
+    def match(self, data: bytes, at: int, start: int) -> PlainRows | None:
+        """Read what begins at `at`, in the varbind list that starts at `start`; None if it is not plain.
+
+        Raises:
+            IndexError: the data is cut off.
+            ValueError: there is no row, or a value's content is left to the complete decoder.
+            SnmpError: that is so, or what is before or behind the rows can't be read.
+        """
+        first = at
+        for _ in range(self.before):
+            first += 2 + data[first + 1]
+        index_bytes = data[first + 3] - len(self.prefixes[0])
+        form = FORMS.known.get((self.prefixes, self.sorts, index_bytes)) or self._form(index_bytes)
+        pieces = form.pieces or FORMS.want(form)
+        if not pieces:
+            return None
+        ahead = read_plain(data[at:first], 0) if self.before else []
+        indexes, columns, rest = (_at_once if len(pieces) == 1 else _by_pieces)(pieces, data, first)
+        if len(ahead) != self.before or rest.startswith(self.prefixes[0], 4):
+            return None
+        values, tags = self._values(columns, index_bytes)
+        behind = read_plain(rest, 0) if rest else []
+        return PlainRows(data, start, self.prefixes, ahead, indexes, values, tags, behind)
 
     def _form(self, index_bytes: int) -> Form:
         """Return the form of rows with indexes of a length."""

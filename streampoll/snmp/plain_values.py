@@ -58,22 +58,35 @@ class ValuesForm:
         plain = [sort for sort in sorts if sort is not None]
         return cls(oids, plain) if len(plain) == len(oids) and max(map(len, oids)) <= LONGEST_OID else None
 
+    @property
+    def is_ready(self) -> bool:
+        """Tell whether a reply can be read by it."""
+        return bool(self._form.pieces)
+
     def read(self, data: bytes, start: int) -> PlainValues | None:
         """Read the varbind list that starts at `start` and must end with the data; None if it is not plain."""
         try:
-            at = list_start(data, start)
-            groups: list[bytes] = []
-            pieces = self._form.pieces or FORMS.want(self._form)
-            for piece in pieces:
-                found = piece.match(data, at)
-                if found is None:
-                    return None
-                groups += found.groups()
-                at = found.end()
-            if not pieces or at != len(data):
-                return None
-            cells = zip(self._reads, groups[1::2], self._contents, strict=True)
-            values = [read(cell[content]) for read, cell, content in cells]
-            return PlainValues(data, start, values, b"".join(groups[::2]))
+            found = self.match(data, list_start(data, start))
         except (IndexError, ValueError, SnmpError):
             return None  # the complete decoder says what is wrong, if anything is
+        return None if found is None or found[2] != len(data) else PlainValues(data, start, *found[:2])
+
+    def match(self, data: bytes, at: int) -> tuple[list[Value], bytes, int] | None:
+        """Read the values that begin at `at`; returns them, their tags, and where they end. None: they are not plain.
+
+        Raises:
+            ValueError: a value's content is left to the complete decoder.
+            SnmpError: so it is.
+        """
+        groups: list[bytes] = []
+        pieces = self._form.pieces or FORMS.want(self._form)
+        for piece in pieces:
+            found = piece.match(data, at)
+            if found is None:
+                return None
+            groups += found.groups()
+            at = found.end()
+        if not pieces:
+            return None
+        cells = zip(self._reads, groups[1::2], self._contents, strict=True)
+        return [read(cell[content]) for read, cell, content in cells], b"".join(groups[::2]), at

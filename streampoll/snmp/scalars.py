@@ -30,8 +30,13 @@ class Answers(msgspec.Struct, Generic[Key], gc=False):
     failure: Failure | None = None  # what ended the talk early
 
 
-async def get(talk: Conversation, chunks: Sequence[Chunk[Key]]) -> Answers[Key]:
-    """Ask for all wants of `chunks`; each has a value or a reason when it returns."""
+async def get(
+    talk: Conversation, chunks: Sequence[Chunk[Key]], first: Reply | Failure | None = None
+) -> Answers[Key]:  # fmt: skip
+    """Ask for all wants of `chunks`; each has a value or a reason when it returns.
+
+    `first` is what came of the first chunk's request, if that was asked before.
+    """
     answers: Answers[Key] = Answers()
     line = [*reversed(chunks)]  # the next one last
     while line:
@@ -40,7 +45,7 @@ async def get(talk: Conversation, chunks: Sequence[Chunk[Key]]) -> Answers[Key]:
         if len(wants) > talk.limit:  # an earlier request showed what the agent can answer
             line.extend(map(make_chunk, reversed(split(wants, talk.limit, talk.agent.limits.max_reply_bytes))))
             continue
-        result = talk.note(await talk.send(chunk.request))
+        result, first = first or talk.note(await talk.send(chunk.request)), None
         if isinstance(result, Reply) and result.error_status == 0:
             _take(answers, chunk, result)
             continue
@@ -97,9 +102,13 @@ def _take(answers: Answers[Key], chunk: Chunk[Key], reply: Reply) -> None:
 def _take_plain(answers: Answers[Key], keys: Sequence[Key], plain: PlainValues) -> None:
     """Note values of the form that was expected: one for each key."""
     answers.values.update(zip(keys, plain.values, strict=True))
-    if COUNTER32 in plain.tags:
-        for place in _narrow(plain.tags):
-            answers.counter32[keys[place]] = None
+    for key in narrow(keys, plain):
+        answers.counter32[key] = None
+
+
+def narrow(keys: Sequence[Key], plain: PlainValues) -> tuple[Key, ...]:
+    """Return which values came as a Counter32."""
+    return tuple([keys[place] for place in _narrow(plain.tags)]) if COUNTER32 in plain.tags else ()
 
 
 @lru_cache(maxsize=1024)

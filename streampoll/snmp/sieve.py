@@ -32,7 +32,7 @@ _UPTIME: Final = Want.of((b"", 0), Metric("sysUpTime", (), Kind.TICKS), SYS_UPTI
 
 async def sift(talk: Conversation, table: CompiledTable, sieve: Sieve) -> Walk | None:
     """Walk what decides and ask for the rest of the rows that are kept; None if it is cheaper to walk everything."""
-    if not _can_sift(talk) or sieve.skips(talk.agent.address):
+    if not _can_sift(talk) or sieve.skipped.skips(talk.agent.address):
         return None
     first = Walk(talk, sieve.first)
     await first.run()
@@ -41,7 +41,7 @@ async def sift(talk: Conversation, table: CompiledTable, sieve: Sieve) -> Walk |
     grid = walked_grid(first, sieve.first.shape.kinds)
     make_locally(sieve.first.shape, grid)
     if not first.stopped and not _pays(talk, table, sieve, (len(first.rows), len(grid.indexes))):
-        sieve.skip(talk.agent.address)
+        sieve.skipped.skip(talk.agent.address)
         return None
     whole = _begun(talk, table, first, grid.indexes)
     whole.times = list(grid.times)
