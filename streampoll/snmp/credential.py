@@ -81,3 +81,8 @@ def _check_key(name: str, unused: bool, key: Secret) -> None:
 
 
 Credential = Community | UsmUser
+
+
+def has_bulk(credential: Credential) -> bool:
+    """Tell whether there is GETBULK in what is spoken: not in SNMPv1."""
+    return not (isinstance(credential, Community) and credential.version is Version.V1)

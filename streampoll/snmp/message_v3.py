@@ -25,7 +25,7 @@ from streampoll.snmp.ber import (
     expect,
     read_tlv,
 )
-from streampoll.snmp.message import PduType, Varbind, read_integer, read_varbinds, spans
+from streampoll.snmp.message import Form, PduType, Plain, Varbind, read_integer, read_varbinds, spans
 
 AUTH: Final = 0x01  # msgFlags
 PRIV: Final = 0x02
@@ -43,6 +43,7 @@ _VERSION: Final = b"\x02\x01\x03"
 _VERSION_AND_HEADER: Final = b"\x02\x01\x03\x30"
 _MODEL: Final = b"\x02\x01\x03"
 _FIRST_PDU: Final = int(PduType.GET)
+_RESPONSE: Final = int(PduType.RESPONSE)
 _LAST_PDU: Final = int(PduType.REPORT)
 _LENGTHS: Final = tuple(map(encode_length, range(2048)))
 
@@ -248,9 +249,10 @@ class Pdu(NamedTuple):
     error_status: int
     error_index: int
     varbinds: list[Varbind]
+    plain: Plain | None = None  # a response of the form that was expected; then there are no varbinds
 
 
-def read_scoped(data: bytes, start: int, padding: int = 0) -> Pdu:
+def read_scoped(data: bytes, start: int, padding: int = 0, form: Form | None = None) -> Pdu:
     """Read the scoped PDU at `start`, which ends with the data but for up to `padding` bytes of a cipher's padding.
 
     Raises:
@@ -267,4 +269,7 @@ def read_scoped(data: bytes, start: int, padding: int = 0) -> Pdu:
     request_id, at = read_integer(data, at, end)
     status, at = read_integer(data, at, end)
     index, at = read_integer(data, at, end)
-    return Pdu(kind, request_id, status, index, read_varbinds(data[:end] if end < len(data) else data, at))
+    if end < len(data):
+        data = data[:end]
+    plain = form.read(data, at) if form is not None and kind == _RESPONSE and not status else None
+    return Pdu(kind, request_id, status, index, read_varbinds(data, at) if plain is None else [], plain)

@@ -14,7 +14,7 @@ from streampoll.model import Status
 from streampoll.snmp.ber import decode_arcs, encode_arcs
 from streampoll.snmp.compiled import SYS_UPTIME, Chunk, CompiledPlan, CompiledTable, rows_that_fit
 from streampoll.snmp.conversation import Conversation
-from streampoll.snmp.credential import Community, Version
+from streampoll.snmp.credential import has_bulk
 from streampoll.snmp.engine import Failure, Limits, Reply
 from streampoll.snmp.memory import UNLIMITED, Skipped
 from streampoll.snmp.message import PduType, Request, Varbind, list_start, read_varbinds
@@ -103,9 +103,8 @@ class Openings:
             made, both = self._made[key]
         except KeyError:
             made, both = self._made[key] = self._make(limits, limit)
-        if both is None or limit != UNLIMITED or not _is_v2c(talk) or self.skipped.skips(talk.agent.address):
-            return made
-        return both if both.is_ready() else made
+        usual = both is not None and limit == UNLIMITED and both.is_ready() and has_bulk(talk.agent.credential)
+        return both if usual and not self.skipped.skips(talk.agent.address) else made
 
     async def apart(self, talk: Conversation, result: Reply | Failure) -> Failure | None:
         """Say what a request for both was worth that did not bring it: this failure, as a GET's; None: try a GET.
@@ -127,11 +126,6 @@ class Openings:
             return None, None
         both = _for_both(chunks[0], self.plan.tables[0], limits) if self.plan.tables else None
         return Opening(chunks[0].request, chunks[0]), both
-
-
-def _is_v2c(talk: Conversation) -> bool:
-    credential = talk.agent.credential
-    return isinstance(credential, Community) and credential.version is Version.V2C
 
 
 def _for_both(chunk: Chunk[str], table: CompiledTable, limits: Limits) -> Opening | None:

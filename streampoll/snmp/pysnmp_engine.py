@@ -22,7 +22,7 @@ from streampoll.config.settings import SnmpSettings
 from streampoll.errors import SnmpError
 from streampoll.model import Status
 from streampoll.snmp import ber
-from streampoll.snmp.credential import AuthProtocol, Community, Credential, PrivProtocol, UsmUser, Version
+from streampoll.snmp.credential import AuthProtocol, Community, Credential, PrivProtocol, UsmUser, has_bulk
 from streampoll.snmp.engine import Address, Agent, Failure, Reply
 from streampoll.snmp.message import PduType, Request, Varbind
 
@@ -99,7 +99,7 @@ class PysnmpEngine:
 
     async def _ask(self, agent: Agent, request: Request) -> Reply | Failure:
         """Send one request through pysnmp and wait for what its callback is given."""
-        if request.pdu is PduType.GETBULK and _is_v1(agent.credential):
+        if request.pdu is PduType.GETBULK and not has_bulk(agent.credential):
             return Failure(Status.CONFIG, "SNMPv1 has no GETBULK")
         engine, auth_data = self._engine(agent.credential)
         target = await (_Target6 if ":" in agent.address[0] else _Target).create(
@@ -128,10 +128,6 @@ class PysnmpEngine:
         if found is None:
             found = self._engines[id(credential)] = credential, SnmpEngine(), _auth_data(credential)
         return found[1], found[2]
-
-
-def _is_v1(credential: Credential) -> bool:
-    return isinstance(credential, Community) and credential.version is Version.V1
 
 
 def _auth_data(credential: Credential) -> Any:

@@ -16,7 +16,7 @@ from streampoll.snmp.authority import Learned, RemoteEngine
 from streampoll.snmp.credential import AuthProtocol, PrivProtocol, UsmUser
 from streampoll.snmp.engine import Failure, Reply
 from streampoll.snmp.exchange import Drop
-from streampoll.snmp.message import PduType, Request
+from streampoll.snmp.message import Form, PduType, Request
 from streampoll.snmp.message_v3 import (
     AUTH,
     LEVEL,
@@ -112,7 +112,7 @@ class Session:
         message, at = self._envelope.seal(request_id, self._moment, salt, scoped)
         return message[:at] + signer.sign(message) + message[at + signer.size :]
 
-    def read(self, data: bytes, head: HeadV3, _request: Request, sent: int, now: float, at: float) -> Reply | Failure:
+    def read(self, data: bytes, head: HeadV3, request: Request, sent: int, now: float, at: float) -> Reply | Failure:
         """Read an answer; see `Speech`."""
         if head[1] != 3:
             return Drop(Status.DECODE, "the reply can't be read: it is not SNMPv3")
@@ -120,7 +120,7 @@ class Session:
         if level & AUTH and not self._is_signed_by_agent(data, head):
             return Drop(Status.AUTH, "the reply's signature is wrong: it was damaged on the way, or is not the agent's")
         try:
-            pdu = self._open(data, head)
+            pdu = self._open(data, head, request.form)
         except SnmpError as error:
             kind = Failure if level == self.level else Drop
             return kind(Status.DECODE, f"the reply can't be read: {error}", sent)
@@ -132,7 +132,7 @@ class Session:
             return Drop(Status.AUTH, wrong)
         if level and self.engine.learn(head.boots, head.time_s, now) is Learned.BACK:
             return self._report(Cause.TIME_WENT_BACK, Cause.TIME_WENT_BACK.value, head, sent)
-        return Reply(pdu.varbinds, pdu.error_status, pdu.error_index, at, sent)
+        return Reply(pdu.plain or pdu.varbinds, pdu.error_status, pdu.error_index, at, sent)
 
     def _equip(self) -> Kit:
         self.kit = self._kits.lend(self, self.user, self._keys)
@@ -148,15 +148,15 @@ class Session:
         at, end = head.mac_at, head.mac_at + signer.size
         return compare_digest(signer.sign(data[:at] + bytes(signer.size) + data[end:]), data[at:end])
 
-    def _open(self, data: bytes, head: HeadV3) -> Pdu:
+    def _open(self, data: bytes, head: HeadV3, form: Form | None) -> Pdu:
         """Read a message's PDU, decrypted if it has to be."""
         if not head.flags & PRIV:
-            return read_scoped(data, head.data_at)
+            return read_scoped(data, head.data_at, form=form)
         _, cipher = self.kit or self._equip()
         if cipher is None:
             raise SnmpError("encrypted, though we don't encrypt")
         plain = cipher.decrypt(ciphertext(data, head.data_at), head.boots, head.time_s, head.salt)
-        return read_scoped(plain, 0, _PADDING)
+        return read_scoped(plain, 0, _PADDING, form)
 
     def _mismatch(self, pdu: Pdu, head: HeadV3) -> str:
         """Say why a message that is no report does not answer the request; "" if it does."""

@@ -20,7 +20,7 @@ from streampoll.snmp.compiled import (
     rows_that_fit,
 )
 from streampoll.snmp.conversation import Conversation
-from streampoll.snmp.credential import Community, Version
+from streampoll.snmp.credential import has_bulk
 from streampoll.snmp.join import make_locally, walked_grid
 from streampoll.snmp.plan import Kind, Metric
 from streampoll.snmp.scalars import get
@@ -31,8 +31,11 @@ _UPTIME: Final = Want.of((b"", 0), Metric("sysUpTime", (), Kind.TICKS), SYS_UPTI
 
 
 async def sift(talk: Conversation, table: CompiledTable, sieve: Sieve) -> Walk | None:
-    """Walk what decides and ask for the rest of the rows that are kept; None if it is cheaper to walk everything."""
-    if not _can_sift(talk) or sieve.skipped.skips(talk.agent.address):
+    """Walk what decides and ask for the rest of the rows that are kept; None if it is cheaper to walk everything.
+
+    Without GETBULK it is, since that asks as often for some columns as for all.
+    """
+    if not has_bulk(talk.agent.credential) or sieve.skipped.skips(talk.agent.address):
         return None
     first = Walk(talk, sieve.first)
     await first.run()
@@ -49,12 +52,6 @@ async def sift(talk: Conversation, table: CompiledTable, sieve: Sieve) -> Walk |
         await _ask_rows(talk, whole, sieve.rest)
         await fill_holes(talk, whole, [whole.lanes[place] for place in sieve.rest])
     return whole
-
-
-def _can_sift(talk: Conversation) -> bool:
-    """Tell whether an agent is walked by many rows a request: v1 is not, and would be asked as often."""
-    credential = talk.agent.credential
-    return not (isinstance(credential, Community) and credential.version is Version.V1)
 
 
 def _pays(talk: Conversation, table: CompiledTable, sieve: Sieve, rows: tuple[int, int]) -> bool:

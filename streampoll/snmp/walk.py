@@ -21,7 +21,7 @@ from streampoll.snmp.block import Block, is_block, read_block
 from streampoll.snmp.compiled import SYS_UPTIME, SYS_UPTIME_0, CompiledTable, Want, cells_bytes, rows_that_fit
 from streampoll.snmp.conversation import Conversation
 from streampoll.snmp.convert import are_counts
-from streampoll.snmp.credential import Community, Version
+from streampoll.snmp.credential import has_bulk
 from streampoll.snmp.engine import Failure, Reply
 from streampoll.snmp.lane import Lane
 from streampoll.snmp.message import ErrorStatus, PduType, Request, Varbind
@@ -36,8 +36,7 @@ class Walk:
     def __init__(self, talk: Conversation, table: CompiledTable) -> None:
         self._talk = talk
         self._table = table
-        credential = talk.agent.credential
-        self._bulk = not (isinstance(credential, Community) and credential.version is Version.V1)
+        self._bulk = has_bulk(talk.agent.credential)
         self._has_uptime = True
         self._frontier = b""
         self._ended = False  # the table has no row beyond the frontier
