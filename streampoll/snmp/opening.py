@@ -17,7 +17,7 @@ from streampoll.snmp.conversation import Conversation
 from streampoll.snmp.credential import has_bulk
 from streampoll.snmp.engine import Failure, Limits, Reply
 from streampoll.snmp.memory import UNLIMITED, Skipped
-from streampoll.snmp.message import PduType, Request, Varbind, list_start, read_varbinds
+from streampoll.snmp.message import PduType, Request, Varbind, list_start
 from streampoll.snmp.plain_rows import PlainRows, RowsForm
 from streampoll.snmp.plain_values import PlainValues, ValuesForm
 
@@ -27,12 +27,10 @@ _INDEX_BYTES: Final = 2  # an estimate
 
 @dataclass(slots=True, eq=False)
 class PlainBoth:
-    """Values and rows of one reply."""
+    """Values and rows of one reply, each of which knows all of it."""
 
     values: PlainValues
     rows: PlainRows
-    _data: bytes
-    _start: int  # of the varbind list
 
     @property
     def count(self) -> int:
@@ -41,7 +39,7 @@ class PlainBoth:
 
     def varbinds(self) -> list[Varbind]:
         """Return all that the reply holds, as any other's."""
-        return read_varbinds(self._data, self._start)
+        return self.rows.varbinds()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +59,7 @@ class BothForm:
             rows = self.rows.match(data, at, start)
         except (IndexError, ValueError, SnmpError):
             return None  # the complete decoder says what is wrong, if anything is
-        return None if rows is None else PlainBoth(PlainValues(data, start, values, tags), rows, data, start)
+        return None if rows is None else PlainBoth(PlainValues(data, start, values, tags), rows)
 
 
 @dataclass(slots=True, eq=False)
