@@ -8,7 +8,7 @@ from streampoll.snmp import ber, plain_forms
 from streampoll.snmp.compiled import CompiledPlan
 from streampoll.snmp.engine import Limits
 from streampoll.snmp.plain_cells import INTEGERS, SORTS, Sort
-from streampoll.snmp.plain_forms import FORMS, NEVER, Form, Forms
+from streampoll.snmp.plain_forms import FORMS, NEVER, Forms, PiecedForm
 from streampoll.snmp.plain_rows import RowsForm
 from streampoll.snmp.plan import CollectPlan, Kind, Metric
 from tests.snmp_model_support import forms_at_once
@@ -108,7 +108,7 @@ def test_a_large_form_is_not_compiled(compiler: Compiler) -> None:
 
 @pytest.mark.parametrize("sorts", [[TEXTS] * 20, [INTEGERS] * 60, [SORTS[Kind.OID], TEXTS, INTEGERS] * 6])
 def test_no_piece_takes_long_to_compile(sorts: list[Sort]) -> None:
-    form = Form(sorts, lambda start, stop: b"")
+    form = PiecedForm(sorts, lambda start, stop: b"")
 
     assert [place for start, stop in form.cuts for place in range(start, stop)] == [*range(len(sorts))]
     for start, stop in form.cuts:
@@ -131,16 +131,16 @@ def rows(table: int, index: bytes) -> tuple[RowsForm, bytes]:
 
 
 @pytest.fixture
-def compiled(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Form]]:
+def compiled(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[PiecedForm]]:
     """Have the forms of a new process; returns those of which a piece was compiled, as they are."""
-    found: list[Form] = []
-    compile_one = Form.compile_one
+    found: list[PiecedForm] = []
+    compile_one = PiecedForm.compile_one
 
-    def compile_noted(form: Form) -> None:
+    def compile_noted(form: PiecedForm) -> None:
         found.append(form)
         compile_one(form)
 
-    monkeypatch.setattr(Form, "compile_one", compile_noted)
+    monkeypatch.setattr(PiecedForm, "compile_one", compile_noted)
     with forms_at_once(plain_forms._PIECE):
         usual = Forms()
         for name in ("patience", "every", "left", "most"):
@@ -149,7 +149,7 @@ def compiled(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Form]]:
         yield found
 
 
-def test_a_fleet_of_many_tables_is_read_without_compiling_again_and_again(compiled: list[Form]) -> None:
+def test_a_fleet_of_many_tables_is_read_without_compiling_again_and_again(compiled: list[PiecedForm]) -> None:
     """540 forms shared 256 places: each reply compiled its own, in 7 ms, and drove another's out."""
     replies = [rows(table, bytes(size)) for table in range(180) for size in (1, 2, 3)]
     read = 0
@@ -165,7 +165,7 @@ def scalars(kind: Kind, count: int) -> CompiledPlan:
     return CompiledPlan(CollectPlan("p", tuple(metrics)))
 
 
-def test_making_requests_compiles_nothing(compiled: list[Form]) -> None:
+def test_making_requests_compiles_nothing(compiled: list[PiecedForm]) -> None:
     """The forms of all requests of a plan were compiled at once: 300 ms for 200 texts."""
     chunks = scalars(Kind.TEXT, 200).chunks(Limits(), 10_000)
 

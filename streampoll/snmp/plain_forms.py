@@ -24,7 +24,7 @@ Make = Callable[[int, int], bytes]
 """Makes the expression for the varbinds from one place to before another."""
 
 
-class Form:
+class PiecedForm:
     """A form of some varbinds, which its pieces match one after another."""
 
     __slots__ = ("_compiled", "_make", "admitted", "cuts", "pieces", "wanted")
@@ -78,19 +78,19 @@ class Forms:
         self.every = every
         self.left = pieces
         self.most = most
-        self.known: dict[Hashable, Form] = {}
+        self.known: dict[Hashable, PiecedForm] = {}
         self._since = 0  # replies without a form, since the last piece was compiled
 
-    def add(self, key: Hashable, sorts: Sequence[Sort], make: Make) -> Form:
+    def add(self, key: Hashable, sorts: Sequence[Sort], make: Make) -> PiecedForm:
         """Return the form that is known by a key, made if there is none: if there are too many, one never compiled."""
         form = self.known.get(key)
         if form is None:
             if len(self.known) >= self.most:
                 return NEVER
-            form = self.known[key] = Form(sorts, make)
+            form = self.known[key] = PiecedForm(sorts, make)
         return form
 
-    def want(self, form: Form) -> Sequence[Pattern]:
+    def want(self, form: PiecedForm) -> Sequence[Pattern]:
         """Take note that a form was wanted that has no pieces; returns them if it has them now."""
         self._since += 1
         form.wanted += 1
@@ -99,7 +99,7 @@ class Forms:
             form.compile_one()
         return form.pieces
 
-    def _admits(self, form: Form) -> bool:
+    def _admits(self, form: PiecedForm) -> bool:
         """Take the places for all pieces of a form, so that none is compiled in vain; False if there are too few."""
         if not form.admitted and self.left >= form.missing:
             form.admitted = True
@@ -107,5 +107,5 @@ class Forms:
         return form.admitted
 
 
-NEVER: Final = Form((), lambda start, stop: b"")
+NEVER: Final = PiecedForm((), lambda start, stop: b"")
 FORMS: Final = Forms()

@@ -16,7 +16,7 @@ from streampoll.errors import SnmpError
 from streampoll.model import Value
 from streampoll.snmp.message import Varbind, list_start, read_plain, read_varbinds
 from streampoll.snmp.plain_cells import LONGEST_OID, Sort, content_of, expression
-from streampoll.snmp.plain_forms import FORMS, NEVER, Form, Pattern
+from streampoll.snmp.plain_forms import FORMS, NEVER, Pattern, PiecedForm
 
 _LONGEST_INDEX: Final = 16  # bytes; each length that comes has its own expressions
 _Found = tuple[tuple[bytes, ...], list[tuple[bytes, ...]], bytes]
@@ -91,7 +91,7 @@ class RowsForm:
         behind = read_plain(rest, 0) if rest else []
         return PlainRows(data, start, self.prefixes, ahead, indexes, values, tags, behind)
 
-    def _form(self, index_bytes: int) -> Form:
+    def _form(self, index_bytes: int) -> PiecedForm:
         """Return the form of rows with indexes of a length."""
         if not 0 < index_bytes <= _LONGEST_INDEX or max(map(len, self.prefixes)) + index_bytes > LONGEST_OID:
             return NEVER
