@@ -29,6 +29,7 @@ class ModelAgent:
     cut: int = 10_000  # a GETBULK reply is cut short after this many varbinds
     deaf_over: int = 10_000  # requests for more varbinds than this get no answer
     answers: int = 10_000  # requests answered before it falls silent
+    repeats: int = 0  # non-repeaters that it knows of at the most: it repeats the others; 0: it knows of all
     poisoned: Mapping[Oid, ErrorStatus] = field(default_factory=dict)  # OIDs that make a request fail
     swapped: bool = False  # its GET answers come under OIDs that were not asked
     vague: bool = False  # its error-index is always 0
@@ -46,7 +47,8 @@ class ModelAgent:
         self.agents.append(agent)
         assert request.oids
         if len(self.asked) > self.answers or request.expected > self.deaf_over:
-            return Failure(Status.TIMEOUT, "no answer to 2 requests", 2)
+            sent = 1 if request.once else 2
+            return Failure(Status.TIMEOUT, f"no answer to {sent} requests", sent)
         is_v1 = isinstance(agent.credential, Community) and agent.credential.version is Version.V1
         oids = [ber.decode_oid(oid) for oid in request.oids]
         if request.pdu is PduType.GET:
@@ -76,7 +78,7 @@ class ModelAgent:
         for index, (oid, _, _) in enumerate(varbinds, 1):
             if ber.decode_oid(oid) in self.poisoned:
                 return self._refuse(self.poisoned[ber.decode_oid(oid)], index)
-        row = varbinds[request.non_repeaters :]
+        row = varbinds[min(request.non_repeaters, self.repeats or request.non_repeaters) :]
         for _ in range(request.max_repetitions - 1):
             row = row if self.stuck else [self._after(ber.decode_oid(oid)) for oid, _, _ in row]
             varbinds += row

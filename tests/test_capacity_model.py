@@ -11,7 +11,7 @@ from streampoll.capacity.model import Question, imbalance, ledger_entries, needs
 from streampoll.capacity.workload import estimate, mixed, size_of
 from streampoll.errors import ConfigError
 from streampoll.shards.ring import home_of
-from streampoll.snmp.plan import CollectPlan, Metric, TableSpec
+from streampoll.snmp.plan import CollectPlan, Condition, Kind, Metric, TableSpec
 from tests.capacity_support import CONSTANTS, load, question
 
 
@@ -139,12 +139,14 @@ def test_a_tick_with_nothing_due_has_no_ledger_entry_and_a_large_one_has_parts()
 
 
 def test_a_profile_is_counted_by_its_scalars_and_columns() -> None:
-    scalars = tuple(Metric(f"s{n}", (1, n, 0)) for n in range(10))
-    columns = tuple(Metric(f"c{n}", (2, n)) for n in range(8))
+    scalars = tuple(Metric(f"s{n}", (1, n, 0), Kind.COUNTER) for n in range(10))
+    columns = tuple(Metric(f"c{n}", (2, n), Kind.COUNTER) for n in range(8))
     made = Metric("made", (), source="c1")
     plan = CollectPlan("walk", scalars, (TableSpec("t", (*columns, made)),))
 
     assert size_of(plan, rows=10) == (2, 90)  # the scalars are asked together with the first rows
+    filtered = TableSpec("t", columns, where=(Condition("c1", exists=True),))
+    assert size_of(CollectPlan("walk", scalars, (filtered,)), rows=10) == (3, 90)
     assert size_of(CollectPlan("walks", (), (*plan.tables, *plan.tables)), rows=10) == (4, 160)
     assert size_of(CollectPlan("get", scalars), rows=10) == (1, 10)
 

@@ -163,6 +163,17 @@ async def test_each_retry_has_a_new_request_id_and_the_number_is_bounded(engine:
 
 
 @on_both_loops
+async def test_what_is_asked_once_is_not_sent_again(engine: WireEngine) -> None:
+    async with ScriptedPeer(silent) as peer:
+        result = await engine.request(
+            peer.agent(timeout_s=0.02, retries=3), Request(PduType.GET, GET.oids, once=True), soon()
+        )
+        await eventually_async(lambda: len(peer.asked) == 1)
+    assert isinstance(result, Failure)
+    assert (result.status, result.reason, result.sent) == (Status.TIMEOUT, "no answer to 1 requests", 1)
+
+
+@on_both_loops
 async def test_a_retry_is_answered(engine: WireEngine) -> None:
     async with ScriptedPeer(in_turn(silent, always(SEVEN))) as peer:
         agent = peer.agent(retries=1)

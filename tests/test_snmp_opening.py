@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -11,24 +12,25 @@ from hypothesis import strategies as st
 
 from streampoll.config.secret import Secret
 from streampoll.config.settings import SnmpSettings
-from streampoll.model import Outcome, Status, TableTime
-from streampoll.snmp import ber
+from streampoll.model import Asked, Outcome, Status, TableTime
+from streampoll.snmp import ber, opening
 from streampoll.snmp.client import WireEngine
 from streampoll.snmp.collect import Collector
 from streampoll.snmp.credential import AuthProtocol, Community, Credential, PrivProtocol, UsmUser, Version
-from streampoll.snmp.engine import Agent, Limits
-from streampoll.snmp.memory import PROBE_AFTER, Memory
-from streampoll.snmp.message import ErrorStatus, PduType, read_varbinds
-from streampoll.snmp.opening import BothForm
+from streampoll.snmp.engine import Agent, Failure, Limits, Reply
+from streampoll.snmp.memory import Memory
+from streampoll.snmp.message import ErrorStatus, PduType, Request, read_varbinds
+from streampoll.snmp.opening import BothForm, asks_at_once
 from streampoll.snmp.plain_cells import INTEGERS
 from streampoll.snmp.plain_rows import RowsForm
 from streampoll.snmp.plain_values import ValuesForm
 from streampoll.snmp.plan import CollectPlan, Condition, Kind, Metric, Oid, TableSpec
 from tests.snmp_model_support import ModelAgent, agent, forms_at_once
 from tests.snmp_support import COMMUNITY, V3_KEY, SnmpdAgent
-from tests.test_snmp_collect import SYSTEM, TABLE, Held, full_table, held, scalars, table
+from tests.test_snmp_collect import OTHER, SYSTEM, TABLE, Held, full_table, held, scalars, table
 from tests.test_snmp_plain_rows import IN, OUT, reply, row, varbind
 
+USUAL = agent()
 INSTANCE = (*TABLE, 2, 3)  # of a column, as a scalar
 PLAN = CollectPlan(
     "both",
@@ -36,7 +38,7 @@ PLAN = CollectPlan(
     table().tables,
 )
 SCALARS = (*SYSTEM, 7, 0), (*SYSTEM, 9, 0)
-AGAIN = 100  # polls, after which an agent is asked for both again
+AGAIN = 20  # polls, after which an agent is asked for both again
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -52,15 +54,20 @@ def device(rows: int = 5) -> Held:
 class Polled:
     """A model agent that is polled again and again; its forms are compiled when it is first polled."""
 
-    def __init__(self, model: ModelAgent, plan: CollectPlan = PLAN, version: Version = Version.V2C, **limits: float):
+    def __init__(
+        self, model: ModelAgent, plan: CollectPlan = PLAN, *, apart: bool = False, agent: Agent = USUAL
+    ) -> None:
         self.model = model
         self.memory = Memory()
-        self._plan, self._agent = plan, agent(version, **limits)
+        self.agent, self._plan = agent, plan
         self._collector = Collector(model, self.memory)
+        if apart:
+            self.memory.apart.skips = lambda agent: True  # type: ignore[method-assign]
 
-    async def poll(self) -> Outcome:
+    async def poll(self, deadline: float = 1e9) -> Outcome:
         self.model.asked.clear()
-        return await self._collector.collect(self._agent, self._plan, 1e9)
+        self.agent.asked = Asked()
+        return await self._collector.collect(self.agent, self._plan, deadline)
 
     @property
     def asked(self) -> list[PduType]:
@@ -69,6 +76,14 @@ class Polled:
     @property
     def asks_for_both(self) -> bool:
         return any(isinstance(request.form, BothForm) for request in self.model.asked)
+
+
+async def apart(model: ModelAgent, plan: CollectPlan = PLAN) -> Outcome:
+    """Poll an agent like this one by a GET and a walk."""
+    polled = Polled(replace(model, asked=[], agents=[]), plan, apart=True)
+    outcome = await polled.poll()
+    assert not polled.asks_for_both
+    return outcome
 
 
 async def compiled(plan: CollectPlan = PLAN) -> None:
@@ -108,47 +123,60 @@ async def test_the_rows_that_did_not_fit_are_walked_from_where_it_ended() -> Non
     polled = Polled(ModelAgent(device(40)))
     outcome = await polled.poll()
     assert polled.asks_for_both
-    polled.model.plain = False
-    await polled.poll()
-    apart = await polled.poll()
-    assert not polled.asks_for_both
-    assert content(outcome) == content(apart)
-    assert outcome.requests == apart.requests - 1
+    whole = await apart(polled.model)
+    assert content(outcome) == content(whole)
+    assert outcome.requests == whole.requests - 1
     table = outcome.tables["t"]
     assert sum(time.rows for time in table.times) == len(table.rows) == 40
     assert {time.uptime for time in table.times} == {500}
 
 
+CONDITION = (Condition("7", equals=(100,)),)
+
+
 @pytest.mark.parametrize(
-    ("plan", "version", "limits"),
+    ("plan", "credentials", "limits"),
     [
-        pytest.param(PLAN, Version.V1, {}, id="v1"),
-        pytest.param(PLAN, Version.V2C, {"max_varbinds": 5}, id="few varbinds"),
-        pytest.param(PLAN, Version.V2C, {"max_reply_bytes": 160}, id="small replies"),
-        pytest.param(CollectPlan("p", (), PLAN.tables), Version.V2C, {}, id="no scalars"),
-        pytest.param(CollectPlan("p", PLAN.scalars), Version.V2C, {}, id="no table"),
+        pytest.param(PLAN, agent(Version.V1).credential, {}, id="v1"),
+        pytest.param(PLAN, USUAL.credential, {"max_varbinds": 5}, id="few varbinds"),
+        pytest.param(PLAN, USUAL.credential, {"max_reply_bytes": 160}, id="small replies"),
+        pytest.param(CollectPlan("p", (), PLAN.tables), USUAL.credential, {}, id="no scalars"),
+        pytest.param(CollectPlan("p", PLAN.scalars), USUAL.credential, {}, id="no table"),
         pytest.param(
-            CollectPlan(
-                "p", PLAN.scalars, (TableSpec("t", PLAN.tables[0].columns, when=(Condition("7", equals=(100,)),)),)
-            ),
-            Version.V2C,
+            CollectPlan("p", PLAN.scalars, (replace(PLAN.tables[0], when=CONDITION),)),
+            USUAL.credential,
             {},
             id="scalars decide",
         ),
+        pytest.param(
+            CollectPlan("p", PLAN.scalars, (replace(PLAN.tables[0], where=(Condition("c1", exists=True),)),)),
+            USUAL.credential,
+            {},
+            id="rows are filtered",
+        ),
     ],
 )
-async def test_what_is_asked_apart(plan: CollectPlan, version: Version, limits: dict[str, float]) -> None:
+async def test_what_is_asked_apart(plan: CollectPlan, credentials: Credential, limits: dict[str, float]) -> None:
     await compiled()
-    polled = Polled(ModelAgent(device()), plan, version, **limits)
+    polled = Polled(ModelAgent(device()), plan, agent=Agent(USUAL.address, credentials, Limits(**limits)))  # type: ignore[arg-type]
     for _ in range(3):
         outcome = await polled.poll()
         assert (outcome.status, polled.asks_for_both) == (Status.OK, False)
+    assert limits or credentials is not USUAL.credential or not asks_at_once(plan)
+
+
+async def test_a_user_of_snmpv3_is_asked_for_both() -> None:
+    await compiled()
+    polled = Polled(ModelAgent(device()), agent=Agent(USUAL.address, UsmUser("plain"), Limits()))
+    await polled.poll()
+    assert polled.asks_for_both
+    assert asks_at_once(PLAN)
 
 
 async def test_an_agent_that_gets_smaller_requests_is_asked_apart() -> None:
     await compiled()
     polled = Polled(ModelAgent(device()))
-    polled.memory.sizes.recall(agent().address, 50)
+    polled.memory.sizes.recall(USUAL.address, 50)
     await polled.poll()
     assert not polled.asks_for_both
 
@@ -157,12 +185,11 @@ async def test_rows_are_those_of_the_first_table_alone() -> None:
     second = TableSpec("u", (Metric("c3", (*TABLE, 3), Kind.COUNTER),))
     plan = CollectPlan("p", PLAN.scalars, (*PLAN.tables, second))
     polled = Polled(ModelAgent(device() | {(*TABLE, 3, n): (ber.COUNTER64, 900 + n) for n in (1, 2)}), plan)
-    with forms_at_once(1_000):
-        apart = await polled.poll()
-        outcome = await polled.poll()
+    await compiled(plan)
+    outcome = await polled.poll()
     assert polled.asks_for_both
     assert outcome.tables["u"].rows == [["1", 901], ["2", 902]]
-    assert content(outcome) == content(apart)
+    assert content(outcome) == content(await apart(polled.model, plan))
 
 
 async def test_what_came_as_a_counter32_is_noted_and_when_it_came() -> None:
@@ -179,41 +206,49 @@ async def test_what_came_as_a_counter32_is_noted_and_when_it_came() -> None:
 # ---- agents that are not as usual
 
 
-@pytest.mark.parametrize(
-    "model",
-    [
-        pytest.param(ModelAgent(full_table(5) | held(SCALARS[0])), id="a scalar missing"),
-        pytest.param(ModelAgent(device() | {SCALARS[0]: (ber.INTEGER, -3)}), id="a negative scalar"),
-        pytest.param(ModelAgent(held(*SCALARS)), id="no table"),
-        pytest.param(ModelAgent(device(), poisoned={SCALARS[1]: ErrorStatus.genErr}), id="a scalar refused"),
-        pytest.param(ModelAgent(device() | held((*TABLE, 2, 2, 9))), id="something before an instance"),
-        pytest.param(ModelAgent({oid: v for oid, v in device().items() if oid != (*TABLE, 2, 2)}), id="a hole"),
-        pytest.param(ModelAgent(device(60), cut=17), id="cut replies"),
-        pytest.param(ModelAgent(device(60), most=12), id="too big"),
-        pytest.param(ModelAgent(device(60), deaf_over=12), id="deaf to large requests"),
-    ],
-)
+TABLE_OF_40 = device(40)
+ODD = [
+    pytest.param(ModelAgent(full_table(5) | held(SCALARS[0])), id="a scalar missing"),
+    pytest.param(ModelAgent(device() | {SCALARS[0]: (ber.INTEGER, -3)}), id="a negative scalar"),
+    pytest.param(ModelAgent(held(*SCALARS)), id="no table"),
+    pytest.param(ModelAgent(device(), poisoned={SCALARS[1]: ErrorStatus.genErr}), id="a scalar refused"),
+    pytest.param(ModelAgent(device() | held((*TABLE, 2, 2, 9))), id="something before an instance"),
+    pytest.param(ModelAgent({oid: v for oid, v in device().items() if oid != (*TABLE, 2, 2)}), id="a hole"),
+    pytest.param(ModelAgent(device() | held((*TABLE, 2, 6))), id="a hole at the end"),
+    pytest.param(ModelAgent(device() | held((*TABLE, 1, 200), (*TABLE, 2, 200))), id="indexes of two lengths"),
+    pytest.param(ModelAgent(device(60), cut=17), id="cut replies"),
+    pytest.param(ModelAgent(device(60), most=12), id="too big"),
+    pytest.param(ModelAgent(device(60), stuck=True), id="OIDs that do not increase"),
+    pytest.param(ModelAgent(TABLE_OF_40, repeats=1), id="one non-repeater"),
+    pytest.param(ModelAgent(TABLE_OF_40, repeats=2), id="two non-repeaters"),
+    pytest.param(ModelAgent(TABLE_OF_40 | held((*TABLE, 9, 0)), repeats=3), id="three non-repeaters"),
+    pytest.param(ModelAgent(device(60), deaf_over=12), id="deaf to large requests"),
+]
+
+
+@pytest.mark.parametrize("model", ODD)
 async def test_another_agent_is_polled_as_ever_and_asked_apart_for_a_while(model: ModelAgent) -> None:
-    apart = Polled(replace(model, plain=False, asked=[], agents=[]))
     await compiled()
     polled = Polled(model)
-    first = await polled.poll()
+    usual = content(await apart(model))
+    assert content(await polled.poll()) == usual
     assert polled.asks_for_both
-    assert content(first) == content(await apart.poll())
     for _ in range(AGAIN):
-        again = await polled.poll()
+        assert content(await polled.poll()) == usual
         assert not polled.asks_for_both
-    assert content(again) == content(await apart.poll())
+    assert content(await polled.poll()) == usual
+    assert polled.asks_for_both != bool(polled.memory.sizes.agents)
 
 
-async def test_rows_that_do_not_increase_are_asked_again() -> None:
-    await compiled()
-    polled = Polled(ModelAgent(device(60), stuck=True))
+async def test_scalars_behind_the_table_are_not_taken_for_its_end() -> None:
+    behind = [(*OTHER, n, 0) for n in (7, 8, 9)]
+    plan = CollectPlan("p", tuple(Metric(f"s{oid[-2]}", oid, Kind.COUNTER) for oid in behind), PLAN.tables)
+    model = ModelAgent(full_table(40) | held(*behind), repeats=1)
+    await compiled(plan)
+    polled = Polled(model, plan)
     outcome = await polled.poll()
     assert polled.asks_for_both
-    apart = await Polled(ModelAgent(device(60), stuck=True, plain=False)).poll()
-    assert (outcome.status, outcome.error) == (Status.PARTIAL, "table t: OIDs that do not increase")
-    assert content(outcome) == content(apart)
+    assert len(outcome.tables["t"].rows) == 40
 
 
 async def test_it_is_asked_for_both_again_after_a_while() -> None:
@@ -222,30 +257,106 @@ async def test_it_is_asked_for_both_again_after_a_while() -> None:
     await polled.poll()
     polled.model.values = device()
     polled.model.oids = sorted(polled.model.values)
-    polls = 1
-    while not polled.asks_for_both or polls == 1:
-        await polled.poll()
-        polls += 1
-    assert polls == AGAIN + 2
+    for _ in range(AGAIN):
+        assert (await polled.poll()).status is Status.OK
+        assert not polled.asks_for_both
+    await polled.poll()
+    assert polled.asked == [PduType.GETBULK]
 
 
-async def test_a_silent_agent_is_asked_for_one_value_more_and_then_as_ever() -> None:
+async def test_a_silent_agent_is_asked_once_for_both_and_then_as_ever() -> None:
     await compiled()
     polled = Polled(ModelAgent(device(), answers=0))
     outcome = await polled.poll()
-    assert (outcome.status, outcome.error, outcome.values) == (Status.TIMEOUT, "no answer to 2 requests", {})
-    assert [len(request.oids) for request in polled.model.asked] == [6, 1]
-    assert [each.limits.retries for each in polled.model.agents[-2:]] == [1, 0]
+    assert content(outcome) == content(await apart(polled.model))
+    assert (outcome.status, outcome.error, outcome.first_reply) == (Status.TIMEOUT, "no answer to 2 requests", 0.0)
+    assert [(len(request.oids), request.once) for request in polled.model.asked] == [(6, True), (3, False)]
+    assert outcome.requests == 3
     await polled.poll()
     assert polled.asked == [PduType.GET]
-    assert polled.memory.back_off.failures(agent().address) == PROBE_AFTER - 1
+    assert polled.memory.back_off.failures(USUAL.address) == 2
+    polled.model.answers = 1_000
+    for both in (False, True):  # it is known to answer again after the first of these
+        assert (await polled.poll()).status is Status.OK
+        assert polled.asks_for_both is both
+
+
+@pytest.mark.parametrize(
+    ("failure", "tries_a_get"),
+    [
+        (Failure(Status.TIMEOUT, "no answer to 1 requests", 1), True),
+        (Failure(Status.DECODE, "the reply can't be read: x", 1), True),
+        (Failure(Status.TIMEOUT, "not sent before the deadline", 0), False),
+        (Failure(Status.UNREACHABLE, "port unreachable (ICMP)", 1), False),
+        (Failure(Status.AUTH, "unknown user", 1), False),
+    ],
+)
+async def test_a_failure_that_a_get_would_meet_too_is_the_polls(failure: Failure, tries_a_get: bool) -> None:
+    class Failing(ModelAgent):
+        async def request(self, agent: Agent, request: Request, deadline: float) -> Reply | Failure:
+            reply = await super().request(agent, request, deadline)
+            return failure if request.once else reply
+
+    await compiled()
+    polled = Polled(Failing(device()))
+    outcome = await polled.poll()
+    assert polled.asks_for_both
+    if tries_a_get:
+        assert content(outcome) == content(await apart(ModelAgent(device())))
+    else:
+        assert (outcome.status, outcome.error, len(polled.asked)) == (failure.status, failure.reason, 1)
+    await polled.poll()
+    assert polled.asks_for_both is (failure.status is Status.AUTH or (not tries_a_get and not failure.sent and False))
+
+
+async def test_there_is_no_get_after_the_polls_end() -> None:
+    await compiled()
+    polled = Polled(ModelAgent(device(), answers=0))
+    outcome = await polled.poll(deadline=0.0)
+    assert (outcome.error, polled.asked) == ("no answer to 1 requests", [PduType.GETBULK])
+
+
+async def test_a_plan_that_loses_more_than_it_saves_opens_with_a_get(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opening, "_CLOSED", 30)
+    await compiled()
+    model, without, numbers = ModelAgent(device()), full_table(5) | held(SCALARS[0]), count(1)
+    collector = Collector(model, Memory())
+
+    async def polls(values: Held, times: int) -> list[bool]:
+        model.values, model.oids = values, sorted(values)
+        opened = []
+        for _ in range(times):
+            model.asked.clear()
+            each = Agent((f"192.0.2.{next(numbers)}", 161), USUAL.credential, Limits())
+            await collector.collect(each, PLAN, 1e9)
+            opened.append(any(isinstance(request.form, BothForm) for request in model.asked))
+        return opened
+
+    assert all(await polls(without, 49))
+    assert all(await polls(device(), 49))
+    assert await polls(without, 85) == [True] * 50 + [False] * 30 + [True] * 5
 
 
 # ---- the form
 
 
+@pytest.mark.parametrize(
+    ("oid", "before"),
+    [
+        ((1, 3, 7, 0), (1, 3, 7)),
+        ((1, 3, 7, 5), (1, 3, 7, 4)),
+        ((1, 3, 7, 128), (1, 3, 7, 127)),
+        ((1, 3, 7, 16384), (1, 3, 7, 16383)),
+        ((1, 3, 128, 0), (1, 3, 128)),
+        ((1, 3, 7, 4294967295), (1, 3, 7, 4294967294)),
+    ],
+)
+def test_the_oid_behind_which_an_instance_is_the_next(oid: Oid, before: Oid) -> None:
+    assert opening._before(ber.encode_oid(oid)) == ber.encode_oid(before)
+
+
 FORM = BothForm(
-    ValuesForm([b"\x2b\x06\x01\x07", b"\x2b\x06\x01\x09"], [INTEGERS] * 2), RowsForm((IN, OUT), (INTEGERS,) * 2, 1)
+    ValuesForm([b"\x2b\x06\x01\x07", b"\x2b\x06\x01\x09"], [INTEGERS] * 2), RowsForm((IN, OUT), (INTEGERS,) * 2, 1), 2
 )
 SEVEN, NINE = (varbind(b"\x2b\x06\x01" + last, 17) for last in (b"\x07", b"\x09"))
 UPTIME = varbind(b"\x2b\x06\x01\x02\x01\x01\x03\x00", 4711)
@@ -257,6 +368,27 @@ def test_both_are_read() -> None:
     assert found is not None
     assert (found.values.values, found.rows.columns, found.count) == ([17, 17], [[7, 7], [8, 8]], 7)
     assert found.varbinds() == read_varbinds(data, 0)
+
+
+END = [ber.encode_tlv(ber.SEQUENCE, ber.encode_tlv(ber.OBJECT_IDENTIFIER, last) + b"\x82\x00") for last in (IN, OUT)]
+
+
+@pytest.mark.parametrize(
+    ("behind", "is_taken"),
+    [
+        pytest.param([], True, id="nothing"),
+        pytest.param([varbind(IN[:-1] + b"\x0b\x01", 1), varbind(OUT[:-1] + b"\x02\x01", 1)], True, id="what follows"),
+        pytest.param([varbind(IN[:-1] + b"\x0b\x01", 1), END[1]], True, id="what follows, and the end of all"),
+        pytest.param(END, False, id="the end of all, under the first column's OID"),
+        pytest.param([varbind(b"\x2b\x05", 1), varbind(b"\x2b\x05", 1)], False, id="what is before the columns"),
+        pytest.param([varbind(b"\x2b\x07", 1)] * 2 * 2, False, id="more than was asked"),
+        pytest.param([varbind(b"\x2b\x07", 1)], False, id="half a row"),
+        pytest.param([varbind(OUT + b"\x02", 1), varbind(b"\x2b\x07", 1)], True, id="a row of another column"),
+    ],
+)
+def test_what_is_behind_the_rows_shows_whether_the_table_ends(behind: list[bytes], is_taken: bool) -> None:
+    found = FORM.read(reply(SEVEN, NINE, UPTIME, row(b"\x01"), *behind, uptime=False), 0)
+    assert (found is not None) is is_taken
 
 
 @given(
@@ -289,15 +421,22 @@ def test_what_is_read_agrees_with_the_complete_decoder(
 CELLS = st.sets(st.tuples(st.integers(1, 2), st.integers(1, 12)), max_size=24)
 
 
-@given(CELLS, st.sets(st.sampled_from(SCALARS)), st.sampled_from([10_000, 17, 9]), st.sampled_from([10_000, 12]))
+@given(
+    CELLS,
+    st.sets(st.sampled_from(SCALARS)),
+    st.sampled_from([10_000, 17, 9]),
+    st.sampled_from([10_000, 12]),
+    st.integers(0, 3),
+)
 async def test_the_outcome_is_that_of_asking_apart(
-    cells: set[tuple[int, int]], some: set[Oid], cut: int, most: int
+    cells: set[tuple[int, int]], some: set[Oid], cut: int, most: int, repeats: int
 ) -> None:
     values = held(*some, *((*TABLE, *cell) for cell in cells))
-    apart = await Polled(ModelAgent(values, cut=cut, most=most, plain=False)).poll()
-    polled = Polled(ModelAgent(values, cut=cut, most=most))
+    model = ModelAgent(values, cut=cut, most=most, repeats=repeats)
+    polled = Polled(model)
+    usual = content(await apart(model))
     for _ in range(2):
-        assert content(await polled.poll()) == content(apart)
+        assert content(await polled.poll()) == usual
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,9 @@ from streampoll.errors import SnmpError
 from streampoll.snmp import ber, message_v3
 from streampoll.snmp.message import FIRST_ID, LAST_ID, PduType, Request
 from streampoll.snmp.message_v3 import AUTH, MAX_TIME, PRIV, Envelope, HeadV3
+from streampoll.snmp.plain_cells import INTEGERS
+from streampoll.snmp.plain_values import ValuesForm
+from tests.snmp_model_support import forms_at_once
 from tests.test_snmp_codec import OID, OIDS, VALUES
 
 with warnings.catch_warnings():
@@ -122,6 +125,17 @@ def test_scoped_pdus_of_pysnmp_are_read_as_they_were_meant(
     assert [(ber.decode_oid(oid), value) for oid, _, value in pdu.varbinds] == [
         (oid, meant) for oid, (_, meant) in varbinds
     ]
+
+
+@pytest.mark.parametrize(("status", "kind", "is_plain"), [(0, 0xA2, True), (5, 0xA2, False), (0, 0xA8, False)])
+def test_a_form_reads_responses_and_neither_errors_nor_reports(status: int, kind: int, is_plain: bool) -> None:
+    data = bytearray(scoped([(OID, rfc1902.TimeTicks(1))], 7, ENGINE_ID, b""))
+    pdu = data.index(b"\xa2")
+    data[pdu] = kind
+    data[data.index(b"\x02\x01\x00", pdu) + 2] = status
+    with forms_at_once(140):
+        read = message_v3.read_scoped(bytes(data) + bytes(3), 0, 15, ValuesForm([ber.encode_oid(OID)], [INTEGERS]))
+    assert (read.error_status, read.plain is not None, len(read.varbinds)) == (status, is_plain, not is_plain)
 
 
 def test_long_form_lengths_are_accepted_everywhere() -> None:

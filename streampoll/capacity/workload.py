@@ -10,6 +10,7 @@ from math import ceil
 from typing import Any
 
 from streampoll.capacity.constants import ROLES, Constants, Load
+from streampoll.snmp.opening import asks_at_once
 from streampoll.snmp.plan import CollectPlan, TableSpec
 
 _VARBINDS_A_GET = 40  # snmp.max_varbinds
@@ -25,7 +26,7 @@ def size_of(plan: CollectPlan, rows: int) -> tuple[int, int]:
     scalars = sum(1 for each in plan.scalars if each.oid)
     tables = [_columns(table) * min(rows, table.max_rows) for table in plan.tables]
     varbinds = scalars + sum(tables)
-    if tables and scalars and scalars + _columns(plan.tables[0]) < _VARBINDS_A_GET:  # asked at once (snmp/opening.py)
+    if asks_at_once(plan):
         tables[0] += scalars
         scalars = 0
     return ceil(scalars / _VARBINDS_A_GET) + sum(1 + each // _VARBINDS_A_REPLY for each in tables), varbinds

@@ -1,13 +1,13 @@
 """Collecting a plan from one agent: scalars, then tables; what became of it is an `Outcome`, whatever happens.
 
-An agent that does not answer the first request is not asked the rest. One that kept silent for several polls gets a
-single probe first. What the device does not have is no trouble (the value is None, with the reason); what it refuses,
-garbles or breaks off makes the poll partial.
+An agent that answers neither a request for several things at once nor a GET is not asked the rest. One that kept silent
+for several polls gets a single probe first. What the device does not have is no trouble (the value is None, with the
+reason); what it refuses, garbles or breaks off makes the poll partial.
 """
 
 from streampoll.model import ColumnRows, Outcome, Status, Table
 from streampoll.snmp.ber import index_text
-from streampoll.snmp.compiled import CompiledPlan, CompiledTable
+from streampoll.snmp.compiled import PROBE, CompiledPlan, CompiledTable
 from streampoll.snmp.conversation import Conversation
 from streampoll.snmp.convert import NO_FACTOR
 from streampoll.snmp.engine import Agent, Engine, Failure, Reply
@@ -47,18 +47,22 @@ class Collector:
                 return failure
         harvest = Harvest()
         rows: PlainRows | None = None  # the first of the first table
-        if compiled.wants:
-            opening = openings.first(talk)
-            if opening is None:
-                await _collect_scalars(talk, compiled, harvest)
+        opening = openings.first(talk) if compiled.wants else None
+        if opening is not None:
+            result = talk.note(await talk.send(opening.request))
+            if isinstance(result, Reply) and (parts := opening.parts(result)) is not None:
+                values, rows = parts
+                harvest.open(opening.chunk.keys, values, result.at)
+                if rows is not None:
+                    openings.met()
+            elif opening.form is None or openings.is_final(talk, result):
+                await _collect_scalars(talk, compiled, harvest, result)
             else:
-                result = talk.note(await talk.send(opening.request))
-                if isinstance(result, Reply) and (parts := opening.parts(result)) is not None:
-                    values, rows = parts
-                    harvest.open(opening.chunk.keys, values, result.at)
-                else:
-                    first = await openings.apart(talk, result) if opening.both is not None else result
-                    await _collect_scalars(talk, compiled, harvest, first)
+                await _collect_scalars(talk, compiled, harvest)
+                if harvest.failure is None:
+                    openings.missed(talk)
+        elif compiled.wants:
+            await _collect_scalars(talk, compiled, harvest)
         if not compiled.only_scalars:
             await _collect_rest(talk, compiled, harvest, rows)
         talk.finish()
@@ -72,19 +76,21 @@ class Collector:
         if openings is None:
             if len(self._openings) >= _MAX_PLANS:
                 self._openings.clear()
-            openings = self._openings[id(plan)] = Openings(CompiledPlan(plan))
+            openings = self._openings[id(plan)] = Openings(CompiledPlan(plan), self._memory)
         return openings
 
     async def _probe(self, talk: Conversation) -> Outcome | None:
         """Ask a silent agent for one value, once; None if it answers."""
-        result = await talk.knock()
+        result = await talk.send(PROBE)
+        talk.requests += result.sent
+        address, asked = talk.agent.address, talk.agent.asked
         if isinstance(result, Reply):
+            talk.first_reply = asked.last_reply = result.at
             return None
-        address = talk.agent.address
         self._memory.back_off.silent(address)
         failures = self._memory.back_off.failures(address)
         why = f"{result.reason} (a probe: silent for {failures} polls)"
-        return Outcome(result.status, why, requests=result.sent, asked=talk.agent.asked)
+        return Outcome(result.status, why, requests=result.sent, asked=asked)
 
 
 async def _collect_rest(
@@ -106,7 +112,7 @@ async def _collect_rest(
         if walk is None:
             walk = Walk(talk, table)
             if rows is not None:
-                walk.begin(rows, harvest.at)
+                walk.take(rows, harvest.at)
                 rows = None
             await walk.run()  # here, since each coroutine that a walk waits under costs it a microsecond
             if not walk.is_plain:

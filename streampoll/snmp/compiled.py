@@ -12,7 +12,7 @@ from streampoll.snmp.ber import encode_arcs, encode_oid
 from streampoll.snmp.branches import Branch, branches_of
 from streampoll.snmp.condition import test_of
 from streampoll.snmp.convert import PLAIN
-from streampoll.snmp.engine import Limits
+from streampoll.snmp.engine import Address, Limits
 from streampoll.snmp.memory import Skipped
 from streampoll.snmp.message import Form, PduType, Request
 from streampoll.snmp.plain_cells import SORTS, Sort
@@ -24,7 +24,7 @@ from streampoll.snmp.wrap import Octets, octets_of
 
 SYS_UPTIME: Final = encode_oid((1, 3, 6, 1, 2, 1, 1, 3))
 SYS_UPTIME_0: Final = SYS_UPTIME + encode_arcs((0,))
-PROBE: Final = Request(PduType.GET, (SYS_UPTIME_0,))
+PROBE: Final = Request(PduType.GET, (SYS_UPTIME_0,), once=True)
 
 _MESSAGE_BYTES: Final = 60  # head of a reply, with a community of twenty characters
 _VARBIND_BYTES: Final = 6  # two tags with lengths around an OID, one of the value
@@ -86,7 +86,8 @@ class CompiledTable:
     sieve: "Sieve | None" = None  # for a table with a filter: the columns to walk first
 
 
-_TRY_AGAIN: Final = 20  # polls for which a table is walked as a whole
+_WHOLE: Final = 20  # polls for which a table is walked as a whole
+_MOST_WHOLE: Final = 10_000  # agents remembered a table
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ class Sieve:
 
     first: CompiledTable  # the columns that are walked for it
     rest: tuple[int, ...]  # places of the other columns in the whole table
-    skipped: Skipped = field(default_factory=lambda: Skipped(_TRY_AGAIN))  # agents of which nearly all rows are kept
+    skipped: Skipped[Address] = field(default_factory=lambda: Skipped(_WHOLE, _MOST_WHOLE))  # nearly all rows are kept
 
 
 @dataclass(frozen=True, slots=True)

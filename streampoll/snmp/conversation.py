@@ -1,11 +1,10 @@
 """One poll's talk with one agent: asks, counts, and knows how much the agent can answer at once."""
 
+import asyncio
 from collections.abc import Awaitable
-from dataclasses import replace
 from typing import Final
 
 from streampoll.model import Status
-from streampoll.snmp.compiled import PROBE
 from streampoll.snmp.engine import Agent, Engine, Failure, Reply
 from streampoll.snmp.memory import Memory
 from streampoll.snmp.message import ErrorStatus, Request
@@ -43,16 +42,6 @@ class Conversation:
         """Ask once; what comes of it is to be noted."""
         return self._engine.request(self.agent, request, self.deadline)
 
-    async def knock(self) -> Reply | Failure:
-        """Ask for one value, once, to see whether the agent answers at all; it does not count as a value."""
-        agent = self.agent
-        once = Agent(agent.address, agent.credential, replace(agent.limits, retries=0), agent.asked)
-        result = await self._engine.request(once, PROBE, self.deadline)
-        self.requests += result.sent
-        if isinstance(result, Reply):
-            self.first_reply = agent.asked.last_reply = result.at
-        return result
-
     def note(self, result: Reply | Failure) -> Reply | Failure:
         """Note what came of a request, and return it."""
         self.requests += result.sent
@@ -62,6 +51,10 @@ class Conversation:
             if not self.first_reply:
                 self.first_reply = result.at
         return result
+
+    def is_over(self) -> bool:
+        """Tell whether the deadline has passed."""
+        return asyncio.get_running_loop().time() >= self.deadline
 
     def too_large(self, asked: int, result: Reply | Failure) -> bool:
         """Tell whether a request of `asked` varbinds failed by its size and may be asked again smaller.

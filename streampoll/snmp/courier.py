@@ -264,7 +264,8 @@ class Courier:
             exchange = self._pending.get(token)
             if exchange is None:
                 continue
-            if exchange.future.done() or now >= exchange.deadline or exchange.sendings > exchange.agent.limits.retries:
+            retries = 0 if exchange.request.once else exchange.agent.limits.retries
+            if exchange.future.done() or now >= exchange.deadline or exchange.sendings > retries:
                 self._give_up(exchange)
             else:
                 del self._pending[token]

@@ -2,11 +2,12 @@
 
 `RequestSizes`: an agent that could not answer a large request gets smaller ones, and slowly larger ones again.
 `BackOff`: an agent that keeps silent gets one cheap probe a poll until it answers.
+`Skipped`: an agent of which something is not to be had in the way that saves requests is asked in another for a while.
 """
 
-from collections.abc import KeysView, Mapping
+from collections.abc import Hashable, KeysView, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 from streampoll.snmp.engine import Address
 
@@ -14,7 +15,12 @@ UNLIMITED: Final = 10_000  # varbinds; more than any reply holds
 _GROW_AFTER: Final = 10  # clean polls before a limit is raised by a tenth
 _MOST: Final = 200_000  # agents remembered; the oldest is forgotten
 PROBE_AFTER: Final = 3  # polls without an answer
+_APART: Final = 20  # polls in which scalars and rows are not asked at once
+_MOST_APART: Final = 50_000  # agents, 10 MB
 _NOTHING: Final[Mapping[str, int]] = {}
+
+
+Key = TypeVar("Key", bound=Hashable)
 
 
 @dataclass(slots=True)
@@ -87,14 +93,16 @@ class BackOff:
         self._silent.pop(agent, None)
 
 
-class Skipped:
-    """Agents for which something that most agents are asked is left out, for some polls each."""
+class Skipped(Generic[Key]):
+    """What most agents are asked and some are not, for some polls each."""
 
-    def __init__(self, polls: int) -> None:
+    def __init__(self, polls: int, most: int) -> None:
+        """Leave it out `polls` times; at most so many agents are remembered, of which the oldest is forgotten."""
         self._polls = polls
-        self._left: dict[Address, int] = {}
+        self._most = most
+        self._left: dict[Key, int] = {}
 
-    def skips(self, agent: Address) -> bool:
+    def skips(self, agent: Key) -> bool:
         """Tell whether it is left out this time."""
         left = self._left.get(agent)
         if left is None:
@@ -105,21 +113,22 @@ class Skipped:
             del self._left[agent]
         return True
 
-    def skip(self, agent: Address) -> None:
+    def skip(self, agent: Key) -> None:
         """Leave it out in this agent's next polls."""
-        if len(self._left) >= _MOST:
+        if agent not in self._left and len(self._left) >= self._most:
             del self._left[next(iter(self._left))]
         self._left[agent] = self._polls
 
 
 class Memory:
-    """Both, for one process."""
+    """All of it, for one process."""
 
-    __slots__ = ("back_off", "sizes")
+    __slots__ = ("apart", "back_off", "sizes")
 
     def __init__(self) -> None:
         self.sizes = RequestSizes()
         self.back_off = BackOff()
+        self.apart: Skipped[tuple[str, Address]] = Skipped(_APART, _MOST_APART)  # by profile, too
 
     def learned(self, agent: Address) -> Mapping[str, int]:
         """Return what is not as usual with an agent: "varbinds" in one reply, "silent" polls once they matter."""

@@ -95,7 +95,7 @@ class Form(Protocol):
 class Request:
     """What is asked: immutable, encoded once, shared by all polls that ask it."""
 
-    __slots__ = ("form", "max_repetitions", "non_repeaters", "oids", "pdu", "tail")
+    __slots__ = ("form", "max_repetitions", "non_repeaters", "oids", "once", "pdu", "tail")
 
     def __init__(
         self,
@@ -105,11 +105,13 @@ class Request:
         non_repeaters: int = 0,
         max_repetitions: int = 0,
         form: Form | None = None,
+        once: bool = False,
     ) -> None:
         self.pdu = pdu
         self.oids = oids  # content bytes
         self.non_repeaters = non_repeaters  # of GETBULK, 0 for others
         self.max_repetitions = max_repetitions
+        self.once = once  # it is not sent again: silence says enough
         self.form = form  # where one is expected: an engine may give the reply as such
         self.tail = _encode_tail(oids, non_repeaters, max_repetitions)
 

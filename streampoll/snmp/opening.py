@@ -1,9 +1,9 @@
 """How a poll opens: with a GET of its scalars, or with one request for them and the first rows of its first table.
 
-A GETBULK's non-repeaters (RFC 3416 4.2.3) answer what a GET would, if asked for the object before it: `sysUpTime` for
-`sysUpTime.0`. So a poll of scalars and a table takes a request less. Its reply counts if it has each scalar's value
-and whole rows, all in plain form. Any other counts as if nothing had been asked, whether the agent lacks a scalar,
-refuses one or can't answer so much: a GET and a walk find out what it is, and that agent is polled so for a while.
+A GETBULK's non-repeaters (RFC 3416 4.2.3) answer what a GET would, if asked for the OID before it: `sysUpTime` for
+`sysUpTime.0`. So a poll of scalars and a table takes a request less. Its reply counts if it has each scalar's value and
+whole rows, all in plain form. Any other, and silence, count as if nothing had been asked: a GET and a walk find out
+what it is, and that agent is polled so for a while. So is a whole plan that loses more requests than it saves.
 """
 
 from dataclasses import dataclass
@@ -11,18 +11,23 @@ from typing import Final
 
 from streampoll.errors import SnmpError
 from streampoll.model import Status
-from streampoll.snmp.ber import decode_arcs, encode_arcs
+from streampoll.snmp.ber import END_OF_MIB_VIEW, decode_arcs, encode_arcs
+from streampoll.snmp.block import is_block
 from streampoll.snmp.compiled import SYS_UPTIME, Chunk, CompiledPlan, CompiledTable, rows_that_fit
 from streampoll.snmp.conversation import Conversation
 from streampoll.snmp.credential import has_bulk
 from streampoll.snmp.engine import Failure, Limits, Reply
-from streampoll.snmp.memory import UNLIMITED, Skipped
+from streampoll.snmp.memory import UNLIMITED, Memory
 from streampoll.snmp.message import PduType, Request, Varbind, list_start
+from streampoll.snmp.plain_forms import FORMS
 from streampoll.snmp.plain_rows import PlainRows, RowsForm
 from streampoll.snmp.plain_values import PlainValues, ValuesForm
+from streampoll.snmp.plan import CollectPlan
 
-_FOR: Final = 100  # polls in which an agent is not asked for both at once
 _INDEX_BYTES: Final = 2  # an estimate
+_CREDIT: Final = 50  # requests that a plan may lose before it opens with a GET again
+_CLOSED: Final = 5_000  # polls for which it does then
+_UNCERTAIN: Final = frozenset({Status.TIMEOUT, Status.DECODE})  # it may have been too much for the agent
 
 
 @dataclass(slots=True, eq=False)
@@ -48,6 +53,12 @@ class BothForm:
 
     values: ValuesForm
     rows: RowsForm
+    repetitions: int  # rows that were asked for
+
+    @property
+    def is_compiled(self) -> bool:
+        """Tell whether a reply can be read by it."""
+        return self.values.is_compiled and self.rows.is_compiled
 
     def read(self, data: bytes, start: int) -> PlainBoth | None:
         """Read the varbind list that starts at `start` and must end with the data; None if it is not plain."""
@@ -57,25 +68,32 @@ class BothForm:
                 return None
             values, tags, at = found
             rows = self.rows.match(data, at, start)
+            if rows is None or not is_block(rows, b"") or (rows.rest and not self._is_end(rows)):
+                return None
         except (IndexError, ValueError, SnmpError):
             return None  # the complete decoder says what is wrong, if anything is
-        return None if rows is None else PlainBoth(PlainValues(data, start, values, tags), rows)
+        return PlainBoth(PlainValues(data, start, values, tags), rows)
+
+    def _is_end(self, rows: PlainRows) -> bool:
+        """Tell whether what is behind the rows shows that the table ends there.
+
+        It does if as much came as was asked, each OID from behind its column. From an agent that knows of one
+        non-repeater only, as walks need, come the scalars' successors again and again instead.
+        """
+        width, rest, last = len(rows.prefixes), rows.rest, rows.indexes[-1]
+        return len(rows.indexes) * width + len(rest) == self.repetitions * width and all(
+            tag == END_OF_MIB_VIEW or decode_arcs(oid) > decode_arcs(prefix + last)
+            for prefix, (oid, tag, _) in zip(rows.prefixes, rest, strict=False)
+        )
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class Opening:
     """A poll's first request, which asks for all scalars."""
 
     request: Request
     chunk: Chunk[str]  # the scalars, as a GET asks for them
-    both: BothForm | None = None  # where it asks for rows too
-    _is_ready: bool = False
-
-    def is_ready(self) -> bool:
-        """Tell whether the form is compiled: without it no reply to both would be taken."""
-        if not self._is_ready and self.both is not None:
-            self._is_ready = self.both.values.is_ready and self.both.rows.is_ready
-        return self._is_ready
+    form: BothForm | None = None  # where it asks for rows too
 
     def parts(self, reply: Reply) -> tuple[PlainValues, PlainRows | None] | None:
         """Return the scalars, and the rows if any were asked, of a reply that brought it all; None for another."""
@@ -88,34 +106,62 @@ class Opening:
 class Openings:
     """How the polls of one plan open."""
 
-    def __init__(self, plan: CompiledPlan) -> None:
+    def __init__(self, plan: CompiledPlan, memory: Memory) -> None:
         self.plan = plan
-        self.skipped = Skipped(_FOR)  # agents that are not asked for both at once
+        self._profile = plan.plan.profile
+        self._memory = memory
         self._made: dict[tuple[int, int, int], tuple[Opening | None, Opening | None]] = {}
+        self._is_compiled = False  # the form of its reply
+        self._looked_at = -1  # how many forms the process had when it was found that it is not
+        self._credit = _CREDIT
+        self._closed = 0  # polls still to open with a GET
 
     def first(self, talk: Conversation) -> Opening | None:
         """Return what to ask first; None if the scalars, if there are any, take several requests."""
         limits, limit = talk.agent.limits, talk.limit
         key = (min(limit, limits.max_varbinds), limits.max_reply_bytes, limits.max_repetitions)
         try:
-            made, both = self._made[key]
+            get, both = self._made[key]
         except KeyError:
-            made, both = self._made[key] = self._make(limits, limit)
-        usual = both is not None and limit == UNLIMITED and both.is_ready() and has_bulk(talk.agent.credential)
-        return both if usual and not self.skipped.skips(talk.agent.address) else made
+            get, both = self._made[key] = self._make(limits, limit)
+        return both if both is not None and limit == UNLIMITED and self._opens(both, talk) else get
 
-    async def apart(self, talk: Conversation, result: Reply | Failure) -> Failure | None:
-        """Say what a request for both was worth that did not bring it: this failure, as a GET's; None: try a GET.
+    def met(self) -> None:
+        """Take note that scalars and rows came at once."""
+        if self._credit < _CREDIT:
+            self._credit += 1
 
-        Silence may be that of an agent to which such a request is too much, so it is asked for one value then.
-        """
-        silent = isinstance(result, Failure) and result.status is Status.TIMEOUT
-        if isinstance(result, Failure) and not silent and result.status is not Status.DECODE:
-            return result
-        self.skipped.skip(talk.agent.address)
-        if isinstance(result, Failure) and silent and isinstance(await talk.knock(), Failure):
-            return result
-        return None
+    def is_final(self, talk: Conversation, result: Reply | Failure) -> bool:
+        """Tell whether a GET would end as a request for both did, which did not bring it."""
+        return isinstance(result, Failure) and (result.status not in _UNCERTAIN or not result.sent or talk.is_over())
+
+    def missed(self, talk: Conversation) -> None:
+        """Take note of an agent that answered a GET after it had not brought scalars and rows at once."""
+        self._memory.apart.skip((self._profile, talk.agent.address))
+        self._credit -= 1
+        if self._credit <= 0:
+            self._closed, self._credit = _CLOSED, _CREDIT
+
+    def _opens(self, both: Opening, talk: Conversation) -> bool:
+        """Tell whether scalars and rows are to be asked at once."""
+        if self._closed:
+            self._closed -= 1
+            return False
+        if not self._is_compiled and not self._look(both):
+            return False
+        agent = talk.agent
+        return (
+            has_bulk(agent.credential)
+            and not self._memory.back_off.failures(agent.address)
+            and not self._memory.apart.skips((self._profile, agent.address))
+        )
+
+    def _look(self, both: Opening) -> bool:
+        """Look whether the form is compiled, without which no reply would be taken, if any was since the last look."""
+        if self._looked_at != FORMS.compiled:
+            self._looked_at = FORMS.compiled
+            self._is_compiled = both.form is not None and both.form.is_compiled
+        return self._is_compiled
 
     def _make(self, limits: Limits, limit: int) -> tuple[Opening | None, Opening | None]:
         """Return the GET for all scalars, and the request for rows too; None for what there is not."""
@@ -126,10 +172,17 @@ class Openings:
         return Opening(chunks[0].request, chunks[0]), both
 
 
+def asks_at_once(plan: CollectPlan) -> bool:
+    """Tell whether a plan's scalars are asked together with rows, of agents that answer as most do."""
+    compiled, limits = CompiledPlan(plan), Limits()
+    chunks = compiled.chunks(limits, UNLIMITED)
+    return len(chunks) == 1 and bool(compiled.tables) and _for_both(chunks[0], compiled.tables[0], limits) is not None
+
+
 def _for_both(chunk: Chunk[str], table: CompiledTable, limits: Limits) -> Opening | None:
     """Make the request for scalars and rows; None if there is none, or if no row fits beside the scalars."""
     form, before = chunk.request.form, [_before(want.oid) for want in chunk.wants]
-    if not isinstance(form, ValuesForm) or not table.sorts or table.sieve is not None:
+    if not isinstance(form, ValuesForm) or not all(before) or not table.sorts or table.sieve is not None:
         return None
     width = len(table.prefixes)
     left = limits.max_reply_bytes - sum(want.reply_bytes for want in chunk.wants)
@@ -137,9 +190,11 @@ def _for_both(chunk: Chunk[str], table: CompiledTable, limits: Limits) -> Openin
     rows = min(rows, limits.max_repetitions, table.spec.max_rows + 1)
     if rows < 1 or len(before) + 1 + width > limits.max_varbinds:
         return None
-    both = BothForm(form, RowsForm(table.prefixes, table.sorts, 1))
+    both = BothForm(form, RowsForm(table.prefixes, table.sorts, 1), rows)
     oids = (*before, SYS_UPTIME, *table.prefixes)
-    request = Request(PduType.GETBULK, oids, non_repeaters=len(before) + 1, max_repetitions=rows, form=both)
+    request = Request(
+        PduType.GETBULK, oids, non_repeaters=len(before) + 1, max_repetitions=rows, form=both, once=True
+    )  # fmt: skip
     return Opening(request, chunk, both)
 
 
@@ -149,7 +204,7 @@ def _before(oid: bytes) -> bytes:
     Something may be in between, an instance with a longer index: that is another OID in answer, and not taken.
     """
     start = len(oid) - 1
-    while oid[start - 1] >= 0x80:  # an arc is as many bytes as go on, and the one behind them
+    while start and oid[start - 1] >= 0x80:  # an arc is as many bytes as go on, and the one behind them
         start -= 1
     [arc] = decode_arcs(oid[start:])
     return oid[:start] + (encode_arcs((arc - 1,)) if arc else b"")

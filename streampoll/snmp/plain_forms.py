@@ -79,6 +79,7 @@ class Forms:
         self.left = pieces
         self.most = most
         self.known: dict[Hashable, PiecedForm] = {}
+        self.compiled = 0  # forms
         self._since = 0  # replies without a form, since the last piece was compiled
 
     def add(self, key: Hashable, sorts: Sequence[Sort], make: Make) -> PiecedForm:
@@ -97,6 +98,7 @@ class Forms:
         while form.wanted > self.patience and self._since >= self.every and form.missing and self._admits(form):
             self._since = 0
             form.compile_one()
+            self.compiled += not form.missing
         return form.pieces
 
     def _admits(self, form: PiecedForm) -> bool:

@@ -55,7 +55,7 @@ class RowsForm:
     before: int  # varbinds before the rows
 
     @property
-    def is_ready(self) -> bool:
+    def is_compiled(self) -> bool:
         """Tell whether a reply can be read by it, at least one with indexes of some length."""
         lengths = range(1, _LONGEST_INDEX + 1)
         return any(FORMS.known.get((self.prefixes, self.sorts, length), NEVER).pieces for length in lengths)

@@ -59,7 +59,7 @@ class ValuesForm:
         return cls(oids, plain) if len(plain) == len(oids) and max(map(len, oids)) <= LONGEST_OID else None
 
     @property
-    def is_ready(self) -> bool:
+    def is_compiled(self) -> bool:
         """Tell whether a reply can be read by it."""
         return bool(self._form.pieces)
 

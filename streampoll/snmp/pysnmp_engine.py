@@ -102,8 +102,9 @@ class PysnmpEngine:
         if request.pdu is PduType.GETBULK and not has_bulk(agent.credential):
             return Failure(Status.CONFIG, "SNMPv1 has no GETBULK")
         engine, auth_data = self._engine(agent.credential)
+        retries = 0 if request.once else agent.limits.retries
         target = await (_Target6 if ":" in agent.address[0] else _Target).create(
-            agent.address, timeout=agent.limits.timeout_s, retries=agent.limits.retries
+            agent.address, timeout=agent.limits.timeout_s, retries=retries
         )
         context = agent.credential.context if isinstance(agent.credential, UsmUser) else ""
         name, _ = CommandGeneratorLcdConfigurator().configure(engine, auth_data, target, context)
@@ -111,7 +112,7 @@ class PysnmpEngine:
 
         def answer(_engine: Any, _handle: Any, indication: Any, status: Any, index: Any, varbinds: Any, _: Any) -> None:
             if not future.done():
-                future.set_result(_answer(indication, int(status), int(index), varbinds, agent.limits.retries))
+                future.set_result(_answer(indication, int(status), int(index), varbinds, retries))
 
         agent.asked.first = agent.asked.first or time.time()
         generator, counts = _generator(request)

@@ -89,10 +89,14 @@ class Walk:
         rows = self.rows
         return [*rows], [*zip(*rows.values(), strict=True)] or [()] * len(self._table.columns)
 
-    def begin(self, rows: PlainRows, at: float) -> None:
-        """Take rows from the table's beginning that came before the walk; none if they are not whole."""
-        if is_block(rows, b""):
-            self._take_rows(rows, at)
+    def take(self, rows: PlainRows, at: float) -> None:
+        """Take rows that are a block, and go on behind them; before the walk, those from the table's beginning."""
+        if COUNTER32 in rows.tags:
+            narrow = [place for place, tag in enumerate(rows.tags) if tag == COUNTER32]
+            self._narrow.update(narrow)
+            for lane in self._lanes:
+                lane.is32 = lane.is32 or lane.place in narrow
+        self._append(rows.indexes, rows.columns, bool(rows.rest), at, _uptime(rows.before))
 
     async def run(self) -> None:
         """Walk until the table's end, its row cap, an error or the deadline."""
@@ -122,16 +126,8 @@ class Walk:
         rows = reply.plain
         if not isinstance(rows, PlainRows) or not is_block(rows, self._frontier):
             return False
-        self._take_rows(rows, reply.at)
+        self.take(rows, reply.at)
         return True
-
-    def _take_rows(self, rows: PlainRows, at: float) -> None:
-        if COUNTER32 in rows.tags:
-            narrow = [place for place, tag in enumerate(rows.tags) if tag == COUNTER32]
-            self._narrow.update(narrow)
-            for lane in self._lanes:
-                lane.is32 = lane.is32 or lane.place in narrow
-        self._append(rows.indexes, rows.columns, bool(rows.rest), at, _uptime(rows.before))
 
     def _take_whole(self, request: Request, result: Reply | Failure) -> None:
         """Take what came of a request for all columns."""
