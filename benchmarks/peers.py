@@ -44,7 +44,7 @@ from streampoll.embedded.fleet import FleetSettings
 INTERFACES = 10
 FLEET = FleetSettings(interfaces=(INTERFACES, INTERFACES), latency_ms=(1, 5))
 RATES = {"get10": 2_000, "walk90": 1_000}  # devices a second that streampoll polls, by what is asked
-ASKS = {"get10": "ten values, one GET", "walk90": "ten values and a table of 80, three requests"}
+ASKS = {"get10": "ten values, one GET", "walk90": "ten values and a table of 80"}
 OURS = "streampoll"
 OWN = ("coordinator", "worker")
 PEERS: dict[str, Contender] = {
