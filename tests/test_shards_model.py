@@ -19,7 +19,7 @@ LIMITS = settings(
     database=None,
     suppress_health_check=list(HealthCheck),
 )
-UNSHRUNK = settings(LIMITS, max_examples=200, phases=[Phase.generate])
+UNSHRUNK = settings(LIMITS, max_examples=400, phases=[Phase.generate], derandomize=True)
 
 
 def run_side_by_side(url: str, limits: settings) -> None:
