@@ -56,6 +56,10 @@ class ModelAgent:
         assert not (is_v1 and request.pdu is PduType.GETBULK)
         return self._next(oids, request, is_v1)
 
+    def knows(self, agent: Agent) -> bool:
+        """Say yes: whoever asks is known."""
+        return True
+
     async def close(self) -> None:
         """Nothing to close."""
 

@@ -435,7 +435,7 @@ async def test_after_repeated_silence_one_cheap_probe_is_all_until_it_answers() 
         await collect(model, scalars("7", "8"), memory=memory)
     probed = await collect(model, scalars("7", "8"), memory=memory)
     assert (probed.status, "probe" in probed.error) == (Status.TIMEOUT, True)
-    assert (len(model.asked[-1].oids), model.asked[-1].once) == (1, True)
+    assert (len(model.asked[-1].oids), model.agents[-1].limits.retries) == (1, 0)
     model.answers = 10_000
     outcome = await collect(model, scalars("7", "8"), memory=memory)
     assert (outcome.status, outcome.requests, memory.back_off.failures(("192.0.2.1", 161))) == (Status.OK, 2, 0)

@@ -16,6 +16,7 @@ from streampoll.model import Asked, Outcome, Status, TableTime
 from streampoll.snmp import ber, opening
 from streampoll.snmp.client import WireEngine
 from streampoll.snmp.collect import Collector
+from streampoll.snmp.conversation import Conversation
 from streampoll.snmp.credential import AuthProtocol, Community, Credential, PrivProtocol, UsmUser, Version
 from streampoll.snmp.engine import Agent, Failure, Limits, Reply
 from streampoll.snmp.memory import Memory
@@ -25,6 +26,7 @@ from streampoll.snmp.plain_cells import INTEGERS
 from streampoll.snmp.plain_rows import RowsForm
 from streampoll.snmp.plain_values import ValuesForm
 from streampoll.snmp.plan import CollectPlan, Condition, Kind, Metric, Oid, TableSpec
+from streampoll.snmp.reports import Report
 from tests.snmp_model_support import ModelAgent, agent, forms_at_once
 from tests.snmp_support import COMMUNITY, V3_KEY, SnmpdAgent
 from tests.test_snmp_collect import OTHER, SYSTEM, TABLE, Held, full_table, held, scalars, table
@@ -276,9 +278,12 @@ async def test_a_silent_agent_is_asked_once_for_both_and_then_as_ever() -> None:
     assert polled.asked == [PduType.GET]
     assert polled.memory.back_off.failures(USUAL.address) == 2
     polled.model.answers = 1_000
-    for both in (False, True):  # it is known to answer again after the first of these
+    assert (await polled.poll()).status is Status.OK
+    for _ in range(AGAIN):
+        assert not polled.asks_for_both
         assert (await polled.poll()).status is Status.OK
-        assert polled.asks_for_both is both
+    await polled.poll()
+    assert polled.asks_for_both
 
 
 @pytest.mark.parametrize(
@@ -288,7 +293,8 @@ async def test_a_silent_agent_is_asked_once_for_both_and_then_as_ever() -> None:
         (Failure(Status.DECODE, "the reply can't be read: x", 1), True),
         (Failure(Status.TIMEOUT, "not sent before the deadline", 0), False),
         (Failure(Status.UNREACHABLE, "port unreachable (ICMP)", 1), False),
-        (Failure(Status.AUTH, "unknown user", 1), False),
+        (Failure(Status.AUTH, "the reply's signature is wrong", 1), True),
+        (Report(Status.AUTH, "unknown user", 1), False),
     ],
 )
 async def test_a_failure_that_a_get_would_meet_too_is_the_polls(failure: Failure, tries_a_get: bool) -> None:
@@ -306,14 +312,45 @@ async def test_a_failure_that_a_get_would_meet_too_is_the_polls(failure: Failure
     else:
         assert (outcome.status, outcome.error, len(polled.asked)) == (failure.status, failure.reason, 1)
     await polled.poll()
-    assert polled.asks_for_both is (failure.status is Status.AUTH or (not tries_a_get and not failure.sent and False))
+    assert polled.asks_for_both is isinstance(failure, Report)  # it did not look down, nor did it answer
 
 
-async def test_there_is_no_get_after_the_polls_end() -> None:
+async def test_there_is_no_get_after_the_polls_end(monkeypatch: pytest.MonkeyPatch) -> None:
     await compiled()
     polled = Polled(ModelAgent(device(), answers=0))
-    outcome = await polled.poll(deadline=0.0)
+    monkeypatch.setattr(Conversation, "has_time", lambda _, seconds: seconds > 0.0)  # at first, and then no more
+    outcome = await polled.poll()
     assert (outcome.error, polled.asked) == ("no answer to 1 requests", [PduType.GETBULK])
+
+
+@pytest.mark.parametrize(("within_s", "both"), [(3.9, False), (4.5, True)])
+async def test_a_poll_without_time_for_a_get_after_it_begins_with_the_get(within_s: float, both: bool) -> None:
+    await compiled()
+    polled = Polled(ModelAgent(device()), agent=agent(timeout_s=2.0))
+    await polled.poll(asyncio.get_running_loop().time() + within_s)
+    assert polled.asks_for_both is both
+
+
+async def test_an_agent_that_has_to_be_asked_who_it_is_is_asked_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    await compiled()
+    polled = Polled(ModelAgent(device()))
+    monkeypatch.setattr(polled.model, "knows", lambda _: False)
+    await polled.poll()
+    assert not polled.asks_for_both
+
+
+async def test_an_agent_whose_get_fails_too_is_asked_apart_for_a_while() -> None:
+    class Garbling(ModelAgent):
+        async def request(self, agent: Agent, request: Request, deadline: float) -> Reply | Failure:
+            await super().request(agent, request, deadline)
+            return Failure(Status.DECODE, "the reply can't be read: x", 1)
+
+    await compiled()
+    polled = Polled(Garbling(device()))
+    await polled.poll()
+    assert polled.asked == [PduType.GETBULK, PduType.GET]
+    await polled.poll()
+    assert polled.asked == [PduType.GET]
 
 
 async def test_a_plan_that_loses_more_than_it_saves_opens_with_a_get(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -334,6 +371,13 @@ async def test_a_plan_that_loses_more_than_it_saves_opens_with_a_get(monkeypatch
 
     assert all(await polls(without, 49))
     assert all(await polls(device(), 49))
+    model.answers = 0
+    assert all(await polls(device(), 60))  # silence is no matter of the plan
+    model.answers = 10_000
+    model.deaf_over = 5
+    assert await polls(device(), 85) == [True] * 50 + [False] * 30 + [True] * 5
+    model.deaf_over = 10_000
+    assert all(await polls(device(), 5))
     assert await polls(without, 85) == [True] * 50 + [False] * 30 + [True] * 5
 
 
@@ -383,7 +427,8 @@ END = [ber.encode_tlv(ber.SEQUENCE, ber.encode_tlv(ber.OBJECT_IDENTIFIER, last) 
         pytest.param([varbind(b"\x2b\x05", 1), varbind(b"\x2b\x05", 1)], False, id="what is before the columns"),
         pytest.param([varbind(b"\x2b\x07", 1)] * 2 * 2, False, id="more than was asked"),
         pytest.param([varbind(b"\x2b\x07", 1)], False, id="half a row"),
-        pytest.param([varbind(OUT + b"\x02", 1), varbind(b"\x2b\x07", 1)], True, id="a row of another column"),
+        pytest.param([varbind(OUT + b"\x01", 1), varbind(b"\x2b\x07", 1)], True, id="the column behind this"),
+        pytest.param([varbind(OUT + b"\x02", 1), varbind(b"\x2b\x07", 1)], False, id="a row more of another column"),
     ],
 )
 def test_what_is_behind_the_rows_shows_whether_the_table_ends(behind: list[bytes], is_taken: bool) -> None:

@@ -456,6 +456,18 @@ async def test_an_agent_that_answered_before_and_is_silent_now_is_a_time_out(eng
         assert failed(await ask(engine, peer.agent())).status is Status.TIMEOUT
 
 
+async def test_an_agent_is_known_once_it_has_answered_and_until_it_keeps_silent(
+    engine: WireEngine, peer: V3Peer
+) -> None:
+    asked = peer.agent(timeout_s=0.02, retries=0)
+    assert not engine.knows(asked)
+    await ask(engine, asked)
+    assert engine.knows(asked)
+    peer.script = silent
+    await ask(engine, asked)
+    assert not engine.knows(asked)
+
+
 async def test_a_silent_agent_is_asked_who_it_is_before_the_next_request(engine: WireEngine, peer: V3Peer) -> None:
     assert is_seven(await ask(engine, peer.agent()))
     peer.script = silent

@@ -50,6 +50,10 @@ class WireEngine:
             return self._courier.refuse(Failure(Status.CONFIG, str(error)))
         return self._courier.ask(speech, agent, request, deadline)
 
+    def knows(self, agent: Agent) -> bool:
+        """Tell whether an agent is known already; see `Engine`."""
+        return isinstance(agent.credential, Community) or self._v3.knows(agent)
+
     async def close(self) -> None:
         """Fail what is in flight, close the sockets."""
         await self._courier.close()

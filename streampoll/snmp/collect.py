@@ -5,6 +5,8 @@ for several polls gets a single probe first. What the device does not have is no
 reason); what it refuses, garbles or breaks off makes the poll partial.
 """
 
+from dataclasses import replace
+
 from streampoll.model import ColumnRows, Outcome, Status, Table
 from streampoll.snmp.ber import index_text
 from streampoll.snmp.compiled import PROBE, CompiledPlan, CompiledTable
@@ -59,8 +61,7 @@ class Collector:
                 await _collect_scalars(talk, compiled, harvest, result)
             else:
                 await _collect_scalars(talk, compiled, harvest)
-                if harvest.failure is None:
-                    openings.missed(talk)
+                openings.missed(talk, is_heard=harvest.failure is None)
         elif compiled.wants:
             await _collect_scalars(talk, compiled, harvest)
         if not compiled.only_scalars:
@@ -81,9 +82,10 @@ class Collector:
 
     async def _probe(self, talk: Conversation) -> Outcome | None:
         """Ask a silent agent for one value, once; None if it answers."""
-        result = await talk.send(PROBE)
+        agent, address, asked = talk.agent, talk.agent.address, talk.agent.asked
+        cheap = Agent(address, agent.credential, replace(agent.limits, retries=0), asked)  # who it is: asked once, too
+        result = await self._engine.request(cheap, PROBE, talk.deadline)
         talk.requests += result.sent
-        address, asked = talk.agent.address, talk.agent.asked
         if isinstance(result, Reply):
             talk.first_reply = asked.last_reply = result.at
             return None

@@ -24,7 +24,7 @@ from streampoll.snmp.wrap import Octets, octets_of
 
 SYS_UPTIME: Final = encode_oid((1, 3, 6, 1, 2, 1, 1, 3))
 SYS_UPTIME_0: Final = SYS_UPTIME + encode_arcs((0,))
-PROBE: Final = Request(PduType.GET, (SYS_UPTIME_0,), once=True)
+PROBE: Final = Request(PduType.GET, (SYS_UPTIME_0,))
 
 _MESSAGE_BYTES: Final = 60  # head of a reply, with a community of twenty characters
 _VARBIND_BYTES: Final = 6  # two tags with lengths around an OID, one of the value

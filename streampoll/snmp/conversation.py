@@ -52,9 +52,14 @@ class Conversation:
                 self.first_reply = result.at
         return result
 
-    def is_over(self) -> bool:
-        """Tell whether the deadline has passed."""
-        return asyncio.get_running_loop().time() >= self.deadline
+    @property
+    def is_acquainted(self) -> bool:
+        """Tell whether what is asked next is all that is sent: nobody has to find out first who the agent is."""
+        return self._engine.knows(self.agent)
+
+    def has_time(self, seconds: float) -> bool:
+        """Tell whether so much time is left until the deadline."""
+        return self.deadline - asyncio.get_running_loop().time() > seconds
 
     def too_large(self, asked: int, result: Reply | Failure) -> bool:
         """Tell whether a request of `asked` varbinds failed by its size and may be asked again smaller.

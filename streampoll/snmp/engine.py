@@ -85,5 +85,11 @@ class Engine(Protocol):
     def request(self, agent: Agent, request: Request, deadline: float) -> Awaitable[Reply | Failure]:
         """Ask an agent, with retries, until `deadline` (the loop's clock) at the latest. Raises for no device."""
 
+    def knows(self, agent: Agent) -> bool:
+        """Tell whether what is asked next is all that is sent.
+
+        In SNMPv3 an agent that did not answer this user before, or not lately, is asked first who it is.
+        """
+
     async def close(self) -> None:
         """Fail what is in flight and give the sockets back."""

@@ -23,11 +23,13 @@ from streampoll.snmp.plain_forms import FORMS
 from streampoll.snmp.plain_rows import PlainRows, RowsForm
 from streampoll.snmp.plain_values import PlainValues, ValuesForm
 from streampoll.snmp.plan import CollectPlan
+from streampoll.snmp.reports import Report
 
 _INDEX_BYTES: Final = 2  # an estimate
+_ASKINGS: Final = 2  # time-outs that a poll must have time for: that of this request, and a GET's after it
 _CREDIT: Final = 50  # requests that a plan may lose before it opens with a GET again
 _CLOSED: Final = 5_000  # polls for which it does then
-_UNCERTAIN: Final = frozenset({Status.TIMEOUT, Status.DECODE})  # it may have been too much for the agent
+_UNCERTAIN: Final = frozenset({Status.TIMEOUT, Status.DECODE, Status.AUTH})  # too much for the agent, or lost
 
 
 @dataclass(slots=True, eq=False)
@@ -77,13 +79,19 @@ class BothForm:
     def _is_end(self, rows: PlainRows) -> bool:
         """Tell whether what is behind the rows shows that the table ends there.
 
-        It does if as much came as was asked, each OID from behind its column. From an agent that knows of one
-        non-repeater only, as walks need, come the scalars' successors again and again instead.
+        It does if as much came as was asked, each OID from behind its column and none of a further row. From an agent
+        that knows of one non-repeater only, as walks need, come the scalars' successors between the rows.
         """
         width, rest, last = len(rows.prefixes), rows.rest, rows.indexes[-1]
-        return len(rows.indexes) * width + len(rest) == self.repetitions * width and all(
-            tag == END_OF_MIB_VIEW or decode_arcs(oid) > decode_arcs(prefix + last)
-            for prefix, (oid, tag, _) in zip(rows.prefixes, rest, strict=False)
+        if len(rows.indexes) * width + len(rest) != self.repetitions * width:
+            return False
+        ends = [decode_arcs(prefix + last) for prefix in rows.prefixes]
+        return all(
+            tag == END_OF_MIB_VIEW or decode_arcs(oid) > end for end, (oid, tag, _) in zip(ends, rest, strict=False)
+        ) and not any(
+            oid.startswith(prefix) and decode_arcs(oid) > end
+            for oid, _, _ in rest
+            for prefix, end in zip(rows.prefixes, ends, strict=True)
         )
 
 
@@ -132,15 +140,23 @@ class Openings:
             self._credit += 1
 
     def is_final(self, talk: Conversation, result: Reply | Failure) -> bool:
-        """Tell whether a GET would end as a request for both did, which did not bring it."""
-        return isinstance(result, Failure) and (result.status not in _UNCERTAIN or not result.sent or talk.is_over())
+        """Tell whether a GET would end as a request for both did, which did not bring it.
 
-    def missed(self, talk: Conversation) -> None:
-        """Take note of an agent that answered a GET after it had not brought scalars and rows at once."""
+        An agent's own report is certain, and so is what the network says. Silence, or something that can't be read or
+        is not the agent's, would have been followed by another sending, had it been a GET.
+        """
+        if isinstance(result, Reply):
+            return False
+        certain = isinstance(result, Report) or result.status not in _UNCERTAIN
+        return certain or not result.sent or not talk.has_time(0.0)
+
+    def missed(self, talk: Conversation, *, is_heard: bool) -> None:
+        """Take note that an agent did not bring scalars and rows at once, though it was heard, or was not."""
         self._memory.apart.skip((self._profile, talk.agent.address))
-        self._credit -= 1
-        if self._credit <= 0:
-            self._closed, self._credit = _CLOSED, _CREDIT
+        if is_heard:  # else it is no matter of the plan
+            self._credit -= 1
+            if self._credit <= 0:
+                self._closed, self._credit = _CLOSED, _CREDIT
 
     def _opens(self, both: Opening, talk: Conversation) -> bool:
         """Tell whether scalars and rows are to be asked at once."""
@@ -154,6 +170,8 @@ class Openings:
             has_bulk(agent.credential)
             and not self._memory.back_off.failures(agent.address)
             and not self._memory.apart.skips((self._profile, agent.address))
+            and talk.has_time(_ASKINGS * agent.limits.timeout_s)
+            and talk.is_acquainted
         )
 
     def _look(self, both: Opening) -> bool:

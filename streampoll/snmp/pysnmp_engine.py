@@ -91,6 +91,10 @@ class PysnmpEngine:
             if users > 1:
                 self._windows[agent.address] = window, users - 1
 
+    def knows(self, _agent: Agent) -> bool:
+        """Say no: pysnmp does not tell."""
+        return False
+
     async def close(self) -> None:
         """Close the engines and their sockets."""
         for _, engine, _ in self._engines.values():

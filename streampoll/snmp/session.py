@@ -120,7 +120,7 @@ class Session:
         if level & AUTH and not self._is_signed_by_agent(data, head):
             return Drop(Status.AUTH, "the reply's signature is wrong: it was damaged on the way, or is not the agent's")
         try:
-            pdu = self._open(data, head, request.form)
+            pdu = self._open(data, head, request.form if level == self.level else None)
         except SnmpError as error:
             kind = Failure if level == self.level else Drop
             return kind(Status.DECODE, f"the reply can't be read: {error}", sent)

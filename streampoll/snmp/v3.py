@@ -53,6 +53,11 @@ class V3Asker:
         self._discovery = Discovery()
         self._salt = random.getrandbits(64)  # counted up, so that none comes twice within an engine's second
 
+    def knows(self, agent: Agent) -> bool:
+        """Tell whether an agent has answered this user, and need not be asked who it is."""
+        session = self._sessions.get((agent.address, id(agent.credential)))
+        return session is not None and session.has_answered and not session.engine.is_doubtful
+
     async def ask(self, agent: Agent, request: Request, deadline: float) -> Reply | Failure:
         """Ask an agent; see `Engine`."""
         session = self._sessions.get((agent.address, id(agent.credential)))
