@@ -1,9 +1,9 @@
 """End to end: inventory, coordinator, Redis, workers, Redis, PostgreSQL, and the fleet too, on this machine's cores.
 
 A fleet of one interval's devices, spread evenly, is polled with one GET of ten varbinds (get10) or with a table too,
-about ninety in two requests (walk90). A rate is sustained if audit is clean (nothing missing, doubled, skipped, expired,
-lost or failed) and p99 of lateness, over polls that got an answer, is below 5 s. Everything is on: acknowledgement,
-ledger, append-only file, fsync. Start-up and warm-up are in no figure.
+about ninety in two requests (walk90). A rate is sustained if audit is clean (nothing missing, doubled, skipped,
+expired, lost or failed) and p99 of lateness, over polls that got an answer, is below 5 s. Everything is on:
+acknowledgement, ledger, append-only file, fsync. Start-up and warm-up are in no figure.
 
     bin/bench endtoend                              a fixed load that any machine carries: CPU a device, by role
     bin/bench endtoend --search --seconds 90        the largest fleet that holds the interval, to within 5 %
