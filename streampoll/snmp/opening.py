@@ -131,7 +131,7 @@ class Openings:
         try:
             get, both = self._made[key]
         except KeyError:
-            get, both = self._made[key] = self._make(limits, limit)
+            get, both = self._made[key] = _openings(self.plan, limits, limit)
         return both if both is not None and limit == UNLIMITED and self._opens(both, talk) else get
 
     def met(self) -> None:
@@ -181,20 +181,20 @@ class Openings:
             self._is_compiled = both.form is not None and both.form.is_compiled
         return self._is_compiled
 
-    def _make(self, limits: Limits, limit: int) -> tuple[Opening | None, Opening | None]:
-        """Return the GET for all scalars, and the request for rows too; None for what there is not."""
-        chunks = self.plan.chunks(limits, limit)
-        if len(chunks) != 1:
-            return None, None
-        both = _for_both(chunks[0], self.plan.tables[0], limits) if self.plan.tables else None
-        return Opening(chunks[0].request, chunks[0]), both
-
 
 def asks_at_once(plan: CollectPlan) -> bool:
     """Tell whether a plan's scalars are asked together with rows, of agents that answer as most do."""
-    compiled, limits = CompiledPlan(plan), Limits()
-    chunks = compiled.chunks(limits, UNLIMITED)
-    return len(chunks) == 1 and bool(compiled.tables) and _for_both(chunks[0], compiled.tables[0], limits) is not None
+    _, both = _openings(CompiledPlan(plan), Limits(), UNLIMITED)
+    return both is not None
+
+
+def _openings(plan: CompiledPlan, limits: Limits, limit: int) -> tuple[Opening | None, Opening | None]:
+    """Return the GET for all scalars, and the request for rows too; None for what there is not."""
+    chunks = plan.chunks(limits, limit)
+    if len(chunks) != 1:
+        return None, None
+    [get] = chunks
+    return Opening(get.request, get), _for_both(get, plan.tables[0], limits) if plan.tables else None
 
 
 def _for_both(chunk: Chunk[str], table: CompiledTable, limits: Limits) -> Opening | None:
