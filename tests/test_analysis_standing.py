@@ -1,7 +1,7 @@
 """The state of a device, poll by poll."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from streampoll.analysis.port import Above
@@ -50,6 +50,7 @@ def behind(polls: str, parents: str) -> list[Standing]:
         ("ottto", Standing.UP),
         ("otttx", Standing.DOWN),
         ("ottxct", Standing.DOWN),
+        ("ttxxxxxt", Standing.DOWN),  # polls that say nothing of it neither end a run of others
         ("ttt", Standing.DOWN),
         ("xxx", Standing.UNKNOWN),
         ("oa", Standing.DEGRADED),
@@ -123,6 +124,7 @@ def test_a_device_that_comes_and_goes_flaps_until_it_has_been_quiet() -> None:
 
 
 @given(st.text("optuxac", max_size=40))
+@example("ttxxxt")
 def test_a_device_that_answers_is_never_down_and_one_that_never_does_is(polls: str) -> None:
     state = after(polls)
     said = [letter for letter in polls if letter in "optua"]

@@ -110,9 +110,9 @@ def stand(before: DeviceState, look: Look, rules: StateRules) -> DeviceState:
 
 
 def _counted(failures: Mapping[str, tuple[int, int, int]], look: Look, silent: bool) -> dict[str, tuple[int, int, int]]:
-    """Count a poll to its job; jobs that have not polled for some intervals are forgotten."""
+    """Count a poll to its job, however long that had nothing to say; other jobs that polled no more are forgotten."""
     kept = {job: of for job, of in failures.items() if not of[2] or look.slot - of[1] <= _KEPT * max(of[2], 60)}
-    before = kept.get(look.job, (0, 0, 0))[0]
+    before = failures.get(look.job, (0, 0, 0))[0]
     kept[look.job] = (before + 1 if silent else 0, look.slot, look.interval_s)
     return kept
 
