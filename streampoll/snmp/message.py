@@ -31,7 +31,7 @@ from streampoll.snmp.ber import (
     expect,
     read_tlv,
 )
-from streampoll.snmp.credential import Community, Version
+from streampoll.snmp.credential import Community, Version, has_bulk
 
 FIRST_ID: Final = 0x01000000  # request-ids are four bytes: 0x01000000 … 0x7fffffff
 LAST_ID: Final = 0x7FFFFFFF
@@ -135,7 +135,7 @@ def encode_prefix(credential: Community, pdu: PduType, tail_bytes: int) -> bytes
     Raises:
         SnmpError: v1 has no GETBULK.
     """
-    if credential.version is Version.V1 and pdu is PduType.GETBULK:
+    if pdu is PduType.GETBULK and not has_bulk(credential):
         raise SnmpError("SNMPv1 has no GETBULK")
     community = credential.community.reveal().encode()
     pdu_bytes = 2 + 4 + tail_bytes
