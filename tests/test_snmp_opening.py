@@ -253,6 +253,21 @@ async def test_scalars_behind_the_table_are_not_taken_for_its_end() -> None:
     assert len(outcome.tables["t"].rows) == 40
 
 
+@pytest.mark.parametrize(("scalars_behind", "repetitions", "cut"), [(11, 5, 22), (12, 2, 17), (12, 3, 19)])
+@pytest.mark.parametrize("repeats", [1, 2, 3])
+async def test_nor_are_they_where_the_reply_is_cut_at_what_was_asked(
+    scalars_behind: int, repetitions: int, cut: int, repeats: int
+) -> None:
+    behind = [(*OTHER, n, 0) for n in range(7, 7 + scalars_behind)]
+    plan = CollectPlan("p", tuple(Metric(f"s{oid[-2]}", oid, Kind.COUNTER) for oid in behind), PLAN.tables)
+    await compiled(plan)
+    model = ModelAgent(full_table(40) | held(*behind), repeats=repeats, cut=cut)
+    polled = Polled(model, plan, agent=agent(max_repetitions=repetitions))
+    outcome = await polled.poll()
+    assert polled.asks_for_both
+    assert len(outcome.tables["t"].rows) == 40
+
+
 async def test_it_is_asked_for_both_again_after_a_while() -> None:
     await compiled()
     polled = Polled(ModelAgent(full_table(5) | held(SCALARS[0])))
@@ -433,6 +448,15 @@ END = [ber.encode_tlv(ber.SEQUENCE, ber.encode_tlv(ber.OBJECT_IDENTIFIER, last) 
 )
 def test_what_is_behind_the_rows_shows_whether_the_table_ends(behind: list[bytes], is_taken: bool) -> None:
     found = FORM.read(reply(SEVEN, NINE, UPTIME, row(b"\x01"), *behind, uptime=False), 0)
+    assert (found is not None) is is_taken
+
+
+@pytest.mark.parametrize(("scalar", "is_taken"), [(b"\x2b\x01", True), (b"\x2b\x08", False)], ids=["before", "behind"])
+def test_all_does_not_end_before_a_scalar(scalar: bytes, is_taken: bool) -> None:
+    form = replace(FORM, values=ValuesForm([scalar], [INTEGERS]))
+    found = form.read(
+        reply(varbind(scalar, 1), UPTIME, row(b"\x01"), varbind(IN[:-1] + b"\x0b\x01", 1), END[1], uptime=False), 0
+    )
     assert (found is not None) is is_taken
 
 

@@ -6,6 +6,7 @@ whole rows, all in plain form. Any other, and silence, count as if nothing had b
 what it is, and that agent is polled so for a while. So is a whole plan that loses more requests than it saves.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,7 +23,7 @@ from streampoll.snmp.message import PduType, Request, Varbind, list_start
 from streampoll.snmp.plain_forms import FORMS
 from streampoll.snmp.plain_rows import PlainRows, RowsForm
 from streampoll.snmp.plain_values import PlainValues, ValuesForm
-from streampoll.snmp.plan import CollectPlan
+from streampoll.snmp.plan import CollectPlan, Oid
 from streampoll.snmp.reports import Report
 
 _INDEX_BYTES: Final = 2  # an estimate
@@ -79,16 +80,15 @@ class BothForm:
     def _is_end(self, rows: PlainRows) -> bool:
         """Tell whether what is behind the rows shows that the table ends there.
 
-        It does if as much came as was asked, each OID from behind its column and none of a further row. From an agent
-        that knows of one non-repeater only, as walks need, come the scalars' successors between the rows.
+        It does if as much came as was asked, each OID the next behind its column and none of a further row. From an
+        agent that knows of one non-repeater only, as walks need, come the scalars' successors between the rows.
         """
         width, rest, last = len(rows.prefixes), rows.rest, rows.indexes[-1]
         if len(rows.indexes) * width + len(rest) != self.repetitions * width:
             return False
         ends = [decode_arcs(prefix + last) for prefix in rows.prefixes]
-        return all(
-            tag == END_OF_MIB_VIEW or decode_arcs(oid) > end for end, (oid, tag, _) in zip(ends, rest, strict=False)
-        ) and not any(
+        held = [decode_arcs(oid) for oid in self.values.oids]
+        return all(_is_next(varbind, end, held) for varbind, end in zip(rest, ends, strict=False)) and not any(
             oid.startswith(prefix) and decode_arcs(oid) > end
             for oid, _, _ in rest
             for prefix, end in zip(rows.prefixes, ends, strict=True)
@@ -226,3 +226,12 @@ def _before(oid: bytes) -> bytes:
         start -= 1
     [arc] = decode_arcs(oid[start:])
     return oid[:start] + (encode_arcs((arc - 1,)) if arc else b"")
+
+
+def _is_next(varbind: Varbind, end: Oid, held: Sequence[Oid]) -> bool:
+    """Tell whether a varbind can be the next behind a column's end: nothing that the agent holds is known nearer."""
+    oid, tag, _ = varbind
+    if tag == END_OF_MIB_VIEW:
+        return max(held) <= end
+    arcs = decode_arcs(oid)
+    return arcs > end and not any(end < each < arcs for each in held)

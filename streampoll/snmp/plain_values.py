@@ -38,18 +38,18 @@ class PlainValues:
 class ValuesForm:
     """The form of a reply to one GET."""
 
-    __slots__ = ("_contents", "_form", "_oids", "_reads", "_sorts")
+    __slots__ = ("_contents", "_form", "_reads", "_sorts", "oids")
 
     def __init__(self, oids: Sequence[bytes], sorts: Sequence[Sort]) -> None:
-        self._oids = tuple(oids)
+        self.oids = tuple(oids)
         self._sorts = tuple(sorts)
         self._contents = [content_of(len(oid)) for oid in oids]
         self._reads = [sort.read for sort in sorts]
-        self._form = FORMS.add((self._oids, self._sorts), sorts, self._expression)
+        self._form = FORMS.add((self.oids, self._sorts), sorts, self._expression)
 
     def _expression(self, start: int, stop: int) -> bytes:
         """Make the expression for some of the values: each one's tag, and its varbind from its length on."""
-        some = zip(self._oids[start:stop], self._sorts[start:stop], strict=True)
+        some = zip(self.oids[start:stop], self._sorts[start:stop], strict=True)
         return b"".join([expression(sort, re.escape(oid), len(oid), tagged=True) for oid, sort in some])
 
     @classmethod
