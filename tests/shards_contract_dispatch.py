@@ -25,6 +25,7 @@ from tests.shards_support import (
     queue_figures,
     read,
     settled,
+    sweep_one,
     wall_ms,
 )
 
@@ -353,6 +354,6 @@ async def an_entry_of_another_version_keeps_its_envelope(bench: Bench) -> None:
 
 
 async def a_sweep_without_a_group_finds_nothing(bench: Bench) -> None:
-    swept = await bench.streams.sweep(POLLING, "a", SHARD, 0, START, 10)
+    swept = await sweep_one(bench.streams, POLLING, "a", SHARD, 0, START, 10)
 
     assert (swept.cursor, list(swept.entries), swept.payloads_lost) == (START, [], 0)

@@ -30,6 +30,7 @@ from tests.shards_support import (
     result_of,
     rows_of,
     settled,
+    sweep_one,
 )
 
 
@@ -95,7 +96,7 @@ async def a_full_redis_lets_work_be_put_off_and_taken_up(bench: Bench) -> None:
         assert await bench.streams.retry(POLLING, "a", SHARD, [postponed(taken[0].id, 0)]) == []
         assert await bench.streams.promote(POLLING, [SHARD], 10) == 1
         assert await release(bench, taken[1:2]) == []
-        assert len((await bench.streams.sweep(POLLING, "b", SHARD, 0, START, 10)).entries) == 2
+        assert len((await sweep_one(bench.streams, POLLING, "b", SHARD, 0, START, 10)).entries) == 2
         assert len(await bench.streams.read(POLLING, [SHARD], "b", 10, 0)) == 1
 
 

@@ -1,7 +1,7 @@
 """The contract of sweep, mark and delivery counts: each function is a sentence that every bench must make true."""
 
 from streampoll.shards.entries import Entry, Kind
-from streampoll.shards.port import Ghost, Postponed
+from streampoll.shards.port import Ghost, Portion, Postponed
 from tests.shards_support import (
     IDLE_MS,
     JOB,
@@ -22,6 +22,7 @@ from tests.shards_support import (
     queue_figures,
     release,
     settled,
+    sweep_one,
     swept,
 )
 
@@ -42,7 +43,7 @@ async def what_a_deleted_consumer_held_is_found_and_claimed(bench: Bench) -> Non
     await dispatch(bench, part_of(2, previous=await previous_mark(bench), tick=await next_tick(bench)))
     await bench.delete_consumer(POLLING, SHARD, "a")
 
-    first = await bench.streams.sweep(POLLING, "b", SHARD, 0, START, 1_000)
+    first = await sweep_one(bench.streams, POLLING, "b", SHARD, 0, START, 1_000)
     claimed = await swept(bench, "b")
 
     assert (len(first.entries), first.adopted) == (1, 3)
@@ -61,11 +62,29 @@ async def a_sweep_goes_on_at_its_cursor(bench: Bench) -> None:
     await held(bench, 5)
     found, cursor, calls = [], START, 0
     while calls == 0 or cursor != START:
-        one = await bench.streams.sweep(POLLING, "b", SHARD, 0, cursor, 2)
+        one = await sweep_one(bench.streams, POLLING, "b", SHARD, 0, cursor, 2)
         found += contents(one.entries)
         cursor, calls = one.cursor, calls + 1
 
     assert (found, calls) == (bodies(5), 3)
+
+
+async def a_sweep_claims_a_portion_of_each_shard(bench: Bench) -> None:
+    other, without_group = 8, 9
+    await held(bench, 3)
+    await bench.streams.make_groups(POLLING, [other])
+    await bench.streams.add(POLLING, other, [Entry(Kind.POLL, JOB, 0, 0, body) for body in bodies(2)])
+    await bench.streams.read(POLLING, [other], "a", 2, 0)
+    portions = [Portion(SHARD, 2), Portion(other, 5), Portion(without_group, 5)]
+
+    swept = await bench.streams.sweep(POLLING, "b", 0, portions)
+
+    assert {shard: contents(one.entries) for shard, one in swept.items()} == {
+        SHARD: bodies(3)[:2], other: bodies(2), without_group: []
+    }  # fmt: skip
+    assert {each.shard for each in swept[other].entries} == {other}
+    assert swept[SHARD].cursor != START
+    assert swept[other].cursor == START
 
 
 async def an_idle_entry_behind_many_fresh_ones_is_reached(bench: Bench) -> None:
@@ -73,7 +92,7 @@ async def an_idle_entry_behind_many_fresh_ones_is_reached(bench: Bench) -> None:
     await bench.make_idle(POLLING, SHARD, "a", taken[-1].id)
     found, cursor, calls = [], START, 0
     while calls == 0 or cursor != START:
-        one = await bench.streams.sweep(POLLING, "b", SHARD, IDLE_MS, cursor, 10)
+        one = await sweep_one(bench.streams, POLLING, "b", SHARD, IDLE_MS, cursor, 10)
         found += ids(one.entries)
         cursor, calls = one.cursor, calls + 1
 
@@ -105,8 +124,8 @@ async def a_lost_payload_is_counted_and_forgotten(bench: Bench) -> None:
     taken = await held(bench, 3)
     await bench.delete_payload(POLLING, SHARD, taken[1].id)
 
-    first = await bench.streams.sweep(POLLING, "b", SHARD, 0, START, 10)
-    second = await bench.streams.sweep(POLLING, "b", SHARD, 0, START, 10)
+    first = await sweep_one(bench.streams, POLLING, "b", SHARD, 0, START, 10)
+    second = await sweep_one(bench.streams, POLLING, "b", SHARD, 0, START, 10)
 
     assert (ids(first.entries), first.payloads_lost) == ([taken[0].id, taken[2].id], 1)
     assert (ids(second.entries), second.payloads_lost) == ([taken[0].id, taken[2].id], 0)
@@ -119,7 +138,7 @@ async def a_sweep_clears_no_work_of_its_own_consumer(bench: Bench) -> None:
     await bench.make_idle(POLLING, SHARD, "a", theirs[0].id)
     await bench.delete_payload(POLLING, SHARD, theirs[0].id)
 
-    assert (await bench.streams.sweep(POLLING, "b", SHARD, IDLE_MS, START, 10)).payloads_lost == 1
+    assert (await sweep_one(bench.streams, POLLING, "b", SHARD, IDLE_MS, START, 10)).payloads_lost == 1
 
     assert await bench.streams.renew(POLLING, "b", {SHARD: ids(mine)}) == frozenset()
 
@@ -131,7 +150,7 @@ async def who_died_in_quarantine_is_known(bench: Bench) -> None:
     assert await bench.streams.mark(POLLING, "a", SHARD, taken[0].id)
 
     for consumer in ("b", "c"):
-        claimed = await bench.streams.sweep(POLLING, consumer, SHARD, 0, START, 10)
+        claimed = await sweep_one(bench.streams, POLLING, consumer, SHARD, 0, START, 10)
         assert (claimed.suspected, claimed.crashed) == ({taken[0].id}, frozenset())
 
 
@@ -142,7 +161,7 @@ async def who_died_alone_is_known(bench: Bench) -> None:
     assert await bench.streams.mark(POLLING, "a", SHARD, taken[0].id, alone=True)
 
     for consumer in ("b", "c"):
-        claimed = await bench.streams.sweep(POLLING, consumer, SHARD, 0, START, 10)
+        claimed = await sweep_one(bench.streams, POLLING, consumer, SHARD, 0, START, 10)
         assert (claimed.suspected, claimed.crashed) == (frozenset(), {taken[0].id})
 
 
@@ -153,7 +172,7 @@ async def a_stale_worker_starts_nothing_in_quarantine(bench: Bench) -> None:
     assert not await bench.streams.mark(POLLING, "a", SHARD, taken[0].id)
     assert not await bench.streams.mark(POLLING, "a", 8, taken[0].id)
 
-    assert (await bench.streams.sweep(POLLING, "c", SHARD, 0, START, 10)).suspected == frozenset()
+    assert (await sweep_one(bench.streams, POLLING, "c", SHARD, 0, START, 10)).suspected == frozenset()
 
 
 async def who_survives_quarantine_is_not_remembered(bench: Bench) -> None:
@@ -166,7 +185,7 @@ async def who_survives_quarantine_is_not_remembered(bench: Bench) -> None:
         POLLING, "a", SHARD, [Postponed(taken[2].id, Entry(Kind.POLL, JOB, TICK, 0, b"again"), 0)]
     )
 
-    claimed = await bench.streams.sweep(POLLING, "b", SHARD, 0, START, 10)
+    claimed = await sweep_one(bench.streams, POLLING, "b", SHARD, 0, START, 10)
 
     assert (ids(claimed.entries), claimed.suspected) == ([taken[1].id], frozenset())
     assert await bench.in_quarantine(POLLING, SHARD) == set()

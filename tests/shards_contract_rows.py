@@ -31,6 +31,7 @@ from tests.shards_support import (
     part_of,
     queue_figures,
     read,
+    sweep_one,
 )
 
 
@@ -127,7 +128,7 @@ async def what_is_not_ours_is_in_nobodys_entry(bench: Bench) -> None:
     taken = await held(bench, 2)
     stale = await held(bench, 1)
     await bench.make_idle(POLLING, SHARD, "a", stale[0].id)
-    await bench.streams.sweep(POLLING, "b", SHARD, 3_600_000, START, 10)
+    await sweep_one(bench.streams, POLLING, "b", SHARD, 3_600_000, START, 10)
     rows = [row("a"), row("stale"), row("b"), row("twice")]
 
     gone = await finish(bench, with_rows([taken[0], *stale, taken[1], taken[0]], *rows))
@@ -223,7 +224,7 @@ async def rows_that_are_put_off_come_back(bench: Bench) -> None:
 
 async def rows_of_lost_entries_are_forgotten(bench: Bench) -> None:
     await two_entries(bench)
-    for one in (await bench.streams.sweep(RESULTS, "b", SHARD, 0, START, 10)).entries:
+    for one in (await sweep_one(bench.streams, RESULTS, "b", SHARD, 0, START, 10)).entries:
         await bench.delete_payload(RESULTS, SHARD, one.id)
 
     assert sum(ghost.count for ghost in await bench.streams.reconcile([SHARD])) == 4
@@ -234,7 +235,7 @@ async def rows_of_lost_entries_are_forgotten(bench: Bench) -> None:
 async def rows_that_an_older_release_ended_are_forgotten_when_nothing_is_left(bench: Bench) -> None:
     """It knows of no rows: it takes one entry away, and the slot is final."""
     await two_entries(bench)
-    taken = list((await bench.streams.sweep(RESULTS, "old", SHARD, 0, START, 10)).entries)
+    taken = list((await sweep_one(bench.streams, RESULTS, "old", SHARD, 0, START, 10)).entries)
     await bench.streams.finish(
         RESULTS, "old", {SHARD: [structs.replace(one, rows=1) for one in done(taken, "unknown")]}
     )

@@ -41,6 +41,7 @@ from tests.shards_support import (
     Bench,
     MemoryBench,
     RedisBench,
+    sweep_one,
     wall_ms,
 )
 
@@ -343,7 +344,7 @@ class StreamsMachine(RuleBasedStateMachine):
     def sweep(self, queue: QueueClass, shard: int, consumer: str, on: bool, idle: bool, count: int) -> None:
         cursors = self.cursors.get((queue, shard), (START, START)) if on else (START, START)
         model, redis = self.both(
-            lambda bench, side: bench.streams.sweep(queue, consumer, shard, idle * IDLE_MS, cursors[side], count)
+            lambda bench, side: sweep_one(bench.streams, queue, consumer, shard, idle * IDLE_MS, cursors[side], count)
         )
         self.remember([model.entries, redis.entries])
         self.cursors[queue, shard] = model.cursor, redis.cursor

@@ -32,6 +32,7 @@ from streampoll.shards.port import Settled
 from streampoll.snmp.plan import CollectPlan, Metric
 from streampoll.snmp.plan import Kind as ValueKind
 from streampoll.worker.port import Bury, Finish, Release
+from tests.shards_support import sweep_one
 
 ANALYSIS, RESULTS = QueueClass.ANALYSIS, QueueClass.RESULTS
 SHARD, START = 0, 1_700_000_000
@@ -84,7 +85,7 @@ class Bench:
 
     async def take(self, consumer: str = "a", most: int = 100) -> list[Delivered]:
         await self.streams.make_groups(ANALYSIS, [SHARD])
-        swept = await self.streams.sweep(ANALYSIS, consumer, SHARD, 3_600_000, b"0-0", most)
+        swept = await sweep_one(self.streams, ANALYSIS, consumer, SHARD, 3_600_000, b"0-0", most)
         return [*swept.entries, *await self.streams.read(ANALYSIS, [SHARD], consumer, most, 0)]
 
     async def serve(self, process: AnalysisHandler, taken: Sequence[Delivered], consumer: str = "a") -> int:

@@ -47,6 +47,7 @@ from tests.shards_support import (
     read,
     release,
     settled,
+    sweep_one,
     swept,
 )
 
@@ -287,7 +288,7 @@ async def test_two_deployments_share_a_redis_and_never_meet(fresh_redis: str) ->
 
 async def bench_round(bench: RedisBench) -> None:
     """Whatever else touches keys."""
-    await bench.streams.sweep(POLLING, "w", SHARD, 0, START, 100)
+    await sweep_one(bench.streams, POLLING, "w", SHARD, 0, START, 100)
     await bench.streams.promote(POLLING, SHARDS, 100)
     await bench.streams.retire(POLLING, SHARD, [])
     await bench.streams.dispatch(10**13, HIGH_WATER, [part_of(1, shard=8)])

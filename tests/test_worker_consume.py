@@ -2,17 +2,22 @@
 
 import asyncio
 import time
+from types import SimpleNamespace
+from typing import ClassVar
 
 import pytest
 
-from streampoll.errors import RedisPartlyUnavailable, RedisUnavailable
+from streampoll.errors import RedisPartlyUnavailable
 from streampoll.model import QueueClass
 from streampoll.shards.entries import Delivered
 from streampoll.shards.memory import MemoryStreams
 from streampoll.shards.port import Released
 from streampoll.shards.rows import join
+from streampoll.worker.attempt import Counts
 from streampoll.worker.port import Release, Retry
 from streampoll.worker.quarantine import Solitude
+from streampoll.worker.sweep import Sweeper
+from tests.shards_support import sweep_one
 from tests.waiting import eventually_async
 from tests.worker_support import (
     POLLING,
@@ -148,7 +153,7 @@ async def test_a_lost_lease_cancels_the_attempt_and_drops_its_outcome():
     server = await filled()
     async with consuming(server, FakeHandler(wait)) as consumer:
         await eventually_async(lambda: consumer.in_flight == 1)
-        await MemoryStreams(server).sweep(POLLING, "thief", 0, 0, b"0-0", 10)
+        await sweep_one(MemoryStreams(server), POLLING, "thief", 0, 0, b"0-0", 10)
         await asyncio.wait_for(cancelled.wait(), 10)
         await eventually_async(lambda: consumer.in_flight == 0)
     assert await rows(server) == []
@@ -165,7 +170,7 @@ async def test_what_waited_when_its_lease_was_lost_is_never_served():
     server = await filled(6)
     async with consuming(server, FakeHandler(wait)) as consumer:
         await eventually_async(lambda: consumer.in_flight == 4 and consumer.held == 6)
-        await MemoryStreams(server).sweep(POLLING, "thief", 0, 0, b"0-0", 10)
+        await sweep_one(MemoryStreams(server), POLLING, "thief", 0, 0, b"0-0", 10)
         await eventually_async(lambda: consumer.held == 0 and consumer.in_flight == 0)
         release.set()
         await asyncio.sleep(0)
@@ -258,7 +263,7 @@ async def test_a_drain_hands_back_what_has_not_started_without_counting_the_deli
         consumer.stop_reading()
         consumer.cut()
         await eventually_async(lambda: consumer.drained)
-    swept = await MemoryStreams(server).sweep(POLLING, "w2", 0, 2000, b"0-0", 10)
+    swept = await sweep_one(MemoryStreams(server), POLLING, "w2", 0, 2000, b"0-0", 10)
     assert [delivered.delivery for delivered in swept.entries] == [1] * 6
 
 
@@ -417,16 +422,14 @@ async def test_a_drain_waits_for_the_read_under_way_and_hands_back_what_it_bring
         assert not consumer.drained
         answer.set()
         await eventually_async(lambda: consumer.drained)
-    swept = await MemoryStreams(server).sweep(POLLING, "w2", 0, 2000, b"0-0", 10)
+    swept = await sweep_one(MemoryStreams(server), POLLING, "w2", 0, 2000, b"0-0", 10)
     assert [delivered.delivery for delivered in swept.entries] == [1] * 3
 
 
 async def test_a_shard_that_is_away_alone_does_not_keep_the_others_from_being_swept():
     class Partial(MemoryStreams):
-        async def sweep(self, queue, consumer, shard, *more):
-            if shard == 0:
-                raise RedisUnavailable("its node is down")
-            return await super().sweep(queue, consumer, shard, *more)
+        async def sweep(self, queue, consumer, idle_ms, portions):
+            return await super().sweep(queue, consumer, idle_ms, [each for each in portions if each.shard != 0])
 
     server = new_server()
     streams = MemoryStreams(server)
@@ -456,3 +459,43 @@ async def test_what_an_outage_left_behind_is_taken_over_in_one_sweep_as_far_as_t
         await eventually_async(lambda: is_done(server))
 
     assert streams.sweeps == 1
+
+
+async def test_a_sweep_claims_no_more_than_there_is_room_for_and_leaves_no_shard_out():
+    """Two places and four shards: whoever is first in line must not be the only one that is ever claimed of."""
+
+    class Asked(MemoryStreams):
+        portions: ClassVar[list[list[tuple[int, int]]]] = []
+
+        async def sweep(self, queue, consumer, idle_ms, portions):
+            self.portions.append([(portion.shard, portion.count) for portion in portions])
+            return await super().sweep(queue, consumer, idle_ms, portions)
+
+    server = new_server()
+    around = SimpleNamespace(homes=lambda _: range(4), monotonic=lambda: 0.0, streams=Asked(server), consumer="w1")
+    room = iter([2, 2, 0, 11])
+    sweeper = Sweeper(POLLING, 2.0, around, lambda: next(room), lambda _: None)
+    for _ in range(4):
+        await sweeper._sweep(Counts())
+    first, second, last = Asked.portions
+    assert {shard for shard, _ in first + second} == {0, 1, 2, 3}
+    assert all(count == 1 for _, count in first + second)
+    assert last == [(0, 2), (1, 2), (2, 2), (3, 2)]
+
+
+async def test_a_shard_that_was_away_waits_for_its_owners_to_renew_what_they_hold():
+    class Partial(MemoryStreams):
+        asked: ClassVar[list[list[int]]] = []
+
+        async def sweep(self, queue, consumer, idle_ms, portions):
+            self.asked.append([portion.shard for portion in portions])
+            return await super().sweep(queue, consumer, idle_ms, [each for each in portions if each.shard != 0])
+
+    now = 100.0
+    around = SimpleNamespace(
+        homes=lambda _: range(2), monotonic=lambda: now, streams=Partial(new_server()), consumer="w1"
+    )
+    sweeper = Sweeper(POLLING, 30.0, around, lambda: 10, lambda _: None)
+    for now in (100.0, 101.0, 109.9, 110.0):  # noqa: B007 - `around` reads it
+        await sweeper._sweep(Counts())
+    assert Partial.asked == [[0, 1], [1], [1], [0, 1]]

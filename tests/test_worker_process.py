@@ -18,6 +18,7 @@ from streampoll.worker.consume import Consumer
 from streampoll.worker.membership import Membership
 from streampoll.worker.process import ProcessParts, Rates, WorkerProcess, resident_bytes
 from streampoll.worker.slots import Slots
+from tests.shards_support import sweep_one
 from tests.test_worker_consume import filled, is_done, new_server
 from tests.waiting import eventually_async
 from tests.worker_support import LIMITS, POLLING, FakeHandler, finished
@@ -105,7 +106,7 @@ async def test_what_does_not_end_within_the_drain_is_cut_and_handed_back() -> No
     async with working(server, FakeHandler(hang), drain_s=0.05) as bench:
         await eventually_async(lambda: bench.consumer.in_flight == 4)
         await bench.end()
-    swept = await MemoryStreams(server).sweep(POLLING, "w2", 0, 2000, b"0-0", 10)
+    swept = await sweep_one(MemoryStreams(server), POLLING, "w2", 0, 2000, b"0-0", 10)
     assert [delivered.delivery for delivered in swept.entries] == [1] * 4
 
 

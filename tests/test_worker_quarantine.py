@@ -8,6 +8,7 @@ from streampoll.shards.memory import MemoryStreams
 from streampoll.shards.memory_server import MemoryServer
 from streampoll.worker.port import Disposition
 from streampoll.worker.quarantine import AT_A_TIME, Solitude
+from tests.shards_support import sweep_one
 from tests.waiting import eventually_async
 from tests.worker_support import POLLING, FakeHandler, consuming, entry, filled, finished, is_done, rows
 
@@ -17,7 +18,7 @@ async def dead_twice_with(server: MemoryServer, count: int) -> list[bytes]:
     streams = MemoryStreams(server)
     await streams.make_groups(POLLING, [0])
     taken = await streams.read(POLLING, [0], "first", count, 0)
-    await streams.sweep(POLLING, "second", 0, 0, b"0-0", count)
+    await sweep_one(streams, POLLING, "second", 0, 0, b"0-0", count)
     idle_long(server)
     return [delivered.id for delivered in taken]
 
@@ -25,7 +26,7 @@ async def dead_twice_with(server: MemoryServer, count: int) -> list[bytes]:
 async def dead_in_quarantine_with(server: MemoryServer, entry_id: bytes, alone: bool = False) -> None:
     """Have a third process die as it ran an entry in quarantine."""
     streams = MemoryStreams(server)
-    await streams.sweep(POLLING, "third", 0, 0, b"0-0", 1)
+    await sweep_one(streams, POLLING, "third", 0, 0, b"0-0", 1)
     await streams.mark(POLLING, "third", 0, entry_id, alone)
     idle_long(server)
 

@@ -12,6 +12,7 @@ from streampoll.shards.memory import MemoryStreams
 from streampoll.shards.memory_server import MemoryServer
 from streampoll.worker.port import LONE_S, Bury, Disposition, Emit, Finish, Release, Retry, Write
 from streampoll.worker.settle import FULL, Settler
+from tests.shards_support import sweep_one
 from tests.waiting import eventually_async
 from tests.worker_support import POLLING, entry, row
 
@@ -105,7 +106,7 @@ async def test_each_disposition_does_what_it_says() -> None:
 
 async def test_what_went_to_another_meanwhile_is_reported_and_emits_nothing() -> None:
     async with holding(2) as bench:
-        thief = await MemoryStreams(bench.server).sweep(POLLING, "thief", 0, 0, b"0-0", 1)
+        thief = await sweep_one(MemoryStreams(bench.server), POLLING, "thief", 0, 0, b"0-0", 1)
         await bench.say(ROW, ROW)
         taken = thief.entries[0].id
         assert sorted(bench.settled) == sorted((each.id, each.id != taken) for each in bench.held)

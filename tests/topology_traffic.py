@@ -11,7 +11,7 @@ import msgpack
 from streampoll.errors import UnavailableError
 from streampoll.model import QueueClass
 from streampoll.shards.entries import Delivered, Entry, Kind
-from streampoll.shards.port import Answer, Dispatch, Settled
+from streampoll.shards.port import Answer, Dispatch, Portion, Settled
 from streampoll.shards.rows import rows_in
 from streampoll.shards.streams import RedisStreams
 from tests.shards_support import EPOCH, HIGH_WATER, POLLING, RESULTS, TICK, rows_of
@@ -169,13 +169,14 @@ class Traffic:
     async def _sweep(self, queue: QueueClass) -> None:
         while True:
             await asyncio.sleep(0.5)
-            for shard in SHARDS:
-                try:
-                    swept = await self.streams.sweep(queue, f"s-{queue}", shard, IDLE_MS, b"0-0", 100)
-                except UnavailableError:
-                    self.away += 1
-                    continue
-                await self._finish(queue, f"s-{queue}", list(swept.entries))
+            try:
+                swept = await self.streams.sweep(queue, f"s-{queue}", IDLE_MS, [Portion(n, 100) for n in SHARDS])
+            except UnavailableError:
+                self.away += 1
+                continue
+            self.away += len(SHARDS) - len(swept)
+            for brought in swept.values():
+                await self._finish(queue, f"s-{queue}", list(brought.entries))
 
 
 def _settled(queue: QueueClass, one: Delivered) -> Settled:

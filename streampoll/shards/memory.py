@@ -21,6 +21,7 @@ from streampoll.shards.port import (
     Dispatched,
     Ghost,
     Later,
+    Portion,
     Postponed,
     Progress,
     QueueFigures,
@@ -181,17 +182,20 @@ class MemoryStreams:
         return gone
 
     async def sweep(
-        self, queue: QueueClass, consumer: str, shard: int, idle_ms: int, cursor: bytes, count: int
-    ) -> Swept:
-        """Claim up to `count` entries idle for at least `idle_ms`, going on at `cursor`."""
-        state = self._server.shard(shard)
+        self, queue: QueueClass, consumer: str, idle_ms: int, portions: Sequence[Portion]
+    ) -> dict[int, Swept]:
+        """Claim entries idle for at least `idle_ms`, a portion of each shard."""
+        return {portion.shard: self._sweep(queue, consumer, idle_ms, portion) for portion in portions}
+
+    def _sweep(self, queue: QueueClass, consumer: str, idle_ms: int, portion: Portion) -> Swept:
+        state = self._server.shard(portion.shard)
         stream = state.streams[queue]
         if not stream.grouped:
             return Swept(text_of(START))
         leased = self._server.monotonic()
-        claimed = stream.claim(consumer, idle_ms, id_of(cursor), count)
+        claimed = stream.claim(consumer, idle_ms, id_of(portion.cursor), portion.count)
         entries = [
-            deliver(queue, shard, text_of(n), stream.entries[n], stream.pending[n].deliveries, leased)
+            deliver(queue, portion.shard, text_of(n), stream.entries[n], stream.pending[n].deliveries, leased)
             for n in claimed.ids
         ]
         notes = {entry.id: note for entry in entries if (note := state.crashes[queue].get(entry.id))}

@@ -150,6 +150,15 @@ class Swept:
 
 
 @dataclass(frozen=True, slots=True)
+class Portion:
+    """What a sweep is to claim of one shard."""
+
+    shard: int
+    count: int  # entries at the most
+    cursor: bytes = b"0-0"  # where the last one left off
+
+
+@dataclass(frozen=True, slots=True)
 class Ghost:
     """Entries that were counted as open in a class of which nothing was left: their payload was lost."""
 
@@ -258,9 +267,9 @@ class WorkStreams(Protocol):
         """Hand entries back to the group, claimable by a sweep for `idle_ms`; return the ids not ours any more."""
 
     async def sweep(
-        self, queue: QueueClass, consumer: str, shard: int, idle_ms: int, cursor: bytes, count: int
-    ) -> Swept:
-        """Claim up to `count` entries idle for at least `idle_ms`, going on at `cursor`."""
+        self, queue: QueueClass, consumer: str, idle_ms: int, portions: Sequence[Portion]
+    ) -> dict[int, Swept]:
+        """Claim entries idle for at least `idle_ms`, a portion of each shard; a shard that is away is left out."""
 
     async def mark(self, queue: QueueClass, consumer: str, shard: int, entry_id: bytes, alone: bool = False) -> bool:
         """Note that an entry starts in quarantine, `alone` or beside others; False if it is not ours any more."""

@@ -32,6 +32,7 @@ from streampoll.shards.port import (
     Dispatch,
     Dispatched,
     Ghost,
+    Portion,
     Postponed,
     Progress,
     QueueFigures,
@@ -168,29 +169,22 @@ class RedisStreams:
         return gone
 
     async def sweep(
-        self, queue: QueueClass, consumer: str, shard: int, idle_ms: int, cursor: bytes, count: int
-    ) -> Swept:
-        """Claim up to `count` entries idle for at least `idle_ms`, going on at `cursor`."""
-        keys = self._shard(shard)
+        self, queue: QueueClass, consumer: str, idle_ms: int, portions: Sequence[Portion]
+    ) -> dict[int, Swept]:
+        """Claim entries idle for at least `idle_ms`, a portion of each shard; a shard that is away is left out."""
         leased = time.monotonic()
-        calls: list[Call] = [
-            ("sweep", [keys.stream(queue), keys.crashes(queue)], [queue.value, consumer, idle_ms, cursor, count]),
-            ("adopt", [keys.stream(queue)], [queue.value, idle_ms, _LOOKED_AT]),
-        ]
-        try:
-            (cursor, claimed, lost), adopted = raise_errors(await self._scripts.run(calls))
-        except exceptions.ResponseError as error:
-            if "NOGROUP" not in str(error):
-                raise
-            return Swept(b"0-0")
-        return Swept(
-            cursor,
-            [deliver(queue, shard, entry[0], entry[3], entry[1], leased) for entry in claimed],
-            frozenset(entry[0] for entry in claimed if entry[2] == 2),
-            lost,
-            adopted,
-            frozenset(entry[0] for entry in claimed if entry[2] == 1),
-        )
+        calls: list[Call] = []
+        for portion in portions:
+            keys = self._shard(portion.shard)
+            claim = [queue.value, consumer, idle_ms, portion.cursor, portion.count]
+            calls.append(("sweep", [keys.stream(queue), keys.crashes(queue)], claim))
+            calls.append(("adopt", [keys.stream(queue)], [queue.value, idle_ms, _LOOKED_AT]))
+        replies = [_said(reply) for reply in await self._scripts.run(calls)]
+        return {
+            portion.shard: _swept(queue, portion.shard, pair, leased)
+            for portion, *pair in zip(portions, replies[::2], replies[1::2], strict=True)
+            if not any(isinstance(reply, UnavailableError) for reply in pair)
+        }
 
     async def mark(self, queue: QueueClass, consumer: str, shard: int, entry_id: bytes, alone: bool = False) -> bool:
         """Note that an entry starts in quarantine, `alone` or beside others; False if it is not ours any more."""
@@ -273,6 +267,21 @@ class RedisStreams:
     async def fill(self) -> float:
         """Return the share of maxmemory that is used, on the fullest server; 0.0 without a bound."""
         return max(facts_of(info).fill for info in await self._topology.everywhere("INFO", "memory"))
+
+
+def _swept(queue: QueueClass, shard: int, replies: Sequence[Any], leased: float) -> Swept:
+    """Read what the two scripts of a sweep answered; a group that is not there has nothing to claim."""
+    if any(isinstance(reply, exceptions.ResponseError) and "NOGROUP" in str(reply) for reply in replies):
+        return Swept(b"0-0")
+    (cursor, claimed, lost), adopted = raise_errors(replies)
+    return Swept(
+        cursor,
+        [deliver(queue, shard, entry_id, fields, deliveries, leased) for entry_id, deliveries, _, fields in claimed],
+        frozenset(entry_id for entry_id, _, died, _ in claimed if died == 2),
+        lost,
+        adopted,
+        frozenset(entry_id for entry_id, _, died, _ in claimed if died == 1),
+    )
 
 
 def _said(reply: Any) -> Any:

@@ -2,12 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from streampoll.errors import UnavailableError
 from streampoll.logs import about
 from streampoll.model import QueueClass
-from streampoll.shards.port import Swept
+from streampoll.shards.port import Portion, Swept
 from streampoll.worker.attempt import Counts, Surroundings
 
 log = logging.getLogger(__name__)
@@ -39,6 +39,7 @@ class Sweeper:
         self._after = 0.0
         self._shard_after: dict[int, float] = {}  # shards that were away by themselves are swept again from then on
         self._cursors: dict[int, bytes] = {}
+        self._rotation = 0
 
     def hold_off(self, shards: Iterable[int] | None = None) -> None:
         """Redis, or that of some shards, was away: its idle clocks ran on, so others must have time to renew first."""
@@ -69,37 +70,43 @@ class Sweeper:
             await self._around.streams.retire(self._queue, shard, self._around.live())
 
     async def _sweep(self, counts: Counts) -> None:
-        homes = list(self._around.homes(self._queue))
-        await self._around.streams.promote(self._queue, homes, _AT_ONCE)
-        for shard in homes:
-            for _ in range(_CLAIMS_AT_ONCE):
-                if not (room := self._room_in(shard)) or not await self._claim(shard, room, counts):
-                    break
+        """Claim of all home shards in one round trip, and again of those that had all that was asked for."""
+        left = list(self._around.homes(self._queue))
+        await self._around.streams.promote(self._queue, left, _AT_ONCE)
+        for _ in range(_CLAIMS_AT_ONCE):
+            portions = self._portions(left)
+            if not portions:
+                return
+            left = await self._claim(portions, counts)
 
-    def _room_in(self, shard: int) -> int:
-        """Return how many entries of a shard may be claimed now."""
-        if self._around.monotonic() < max(self._after, self._shard_after.get(shard, 0.0)):
-            return 0
-        return max(0, min(self._room(), _AT_ONCE))
+    def _portions(self, shards: Sequence[int]) -> list[Portion]:
+        """Share out the room there is now; where it is less than an entry a shard, the next sweep has the others."""
+        now = self._around.monotonic()
+        shards = [shard for shard in shards if now >= max(self._after, self._shard_after.get(shard, 0.0))]
+        if not shards or (room := self._room()) <= 0:
+            return []
+        if room < len(shards):
+            self._rotation += room
+            first = self._rotation % len(shards)
+            shards = [*shards, *shards][first : first + room]
+        count = min(room // len(shards), _AT_ONCE)
+        return [Portion(shard, count, self._cursors.get(shard, b"0-0")) for shard in shards]
 
-    async def _claim(self, shard: int, room: int, counts: Counts) -> bool:
-        """Claim of one shard; in a Cluster it may be the only one that is away, and then waits by itself.
+    async def _claim(self, portions: Sequence[Portion], counts: Counts) -> list[int]:
+        """Claim portions; return the shards that brought all that was asked for, so that there may be more.
 
-        True if it brought all that was asked for, so that there may be more.
+        In a Cluster some may be away by themselves; they wait by themselves then.
         """
-        try:
-            swept = await self._around.streams.sweep(
-                self._queue, self._around.consumer, shard, int(self._claim_idle_s * 1000),
-                self._cursors.get(shard, b"0-0"), room,
-            )  # fmt: skip
-        except UnavailableError as error:
-            log.debug("%s: shard %d: %s", self._queue, shard, error, extra=about(shard=shard))
-            self.hold_off([shard])
-            return False
-        self._cursors[shard] = swept.cursor
-        self._note(shard, swept, counts)
-        self._admit(swept)
-        return len(swept.entries) == room
+        idle_ms = int(self._claim_idle_s * 1000)
+        swept = await self._around.streams.sweep(self._queue, self._around.consumer, idle_ms, portions)
+        for shard, brought in swept.items():
+            self._cursors[shard] = brought.cursor
+            self._note(shard, brought, counts)
+            self._admit(brought)
+        if away := [portion.shard for portion in portions if portion.shard not in swept]:
+            log.debug("%s: shards %s were away", self._queue, away)
+            self.hold_off(away)
+        return [each.shard for each in portions if each.shard in swept and len(swept[each.shard].entries) == each.count]
 
     def _note(self, shard: int, swept: Swept, counts: Counts) -> None:
         claimed, payloads_lost = len(swept.entries), swept.payloads_lost
