@@ -135,7 +135,7 @@ async def test_the_rows_are_those_of_a_filter_after_the_walk(held: Held, most: i
 async def filtered_after_the_walk(model: ModelAgent, made: CollectPlan) -> Outcome:
     """Collect a plan with the sieve taken out."""
     collector = Collector(model, Memory())
-    compiled = collector._compile(made).plan
+    compiled = collector._openings_of(made).plan
     compiled.tables = compiled.tables_in_order = tuple(replace(table, sieve=None) for table in compiled.tables)
     return await collector.collect(agent(), made, 1e9)
 

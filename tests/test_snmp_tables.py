@@ -401,8 +401,8 @@ async def test_where_conditions_could_not_be_asked_everything_is_listed_as_not_a
 async def test_a_condition_is_compiled_once_for_all_devices_that_answer_it_alike(tmp_path: Path) -> None:
     made, collector = plan(tmp_path, CONDITIONAL), Collector(device("1.3.6.1.4.1.9.1.10", 2), Memory())
     await collector.collect(agent(), made, 1e9)
-    first = collector._compile(made).plan.branch({"sysObjectID": "1.3.6.1.4.1.9.1.10", "slots": 2})
-    assert collector._compile(made).plan.branch({"sysObjectID": "1.3.6.1.4.1.9.7.10", "slots": 3}) is first
+    first = collector._openings_of(made).plan.branch({"sysObjectID": "1.3.6.1.4.1.9.1.10", "slots": 2})
+    assert collector._openings_of(made).plan.branch({"sysObjectID": "1.3.6.1.4.1.9.7.10", "slots": 3}) is first
 
 
 # ---- 32-bit counters

@@ -38,7 +38,7 @@ class Collector:
 
     async def collect(self, agent: Agent, plan: CollectPlan, deadline: float) -> Outcome:
         """Ask an agent for all of a plan, until `deadline` (of the loop's clock)."""
-        openings = self._compile(plan)
+        openings = self._openings_of(plan)
         compiled = openings.plan
         if not compiled.asks:
             return Outcome(Status.CONFIG, f"profile {plan.profile!r} asks for nothing")
@@ -72,7 +72,7 @@ class Collector:
             self._memory.back_off.silent(agent.address)
         return outcome
 
-    def _compile(self, plan: CollectPlan) -> Openings:
+    def _openings_of(self, plan: CollectPlan) -> Openings:
         openings = self._openings.get(id(plan))
         if openings is None:
             if len(self._openings) >= _MAX_PLANS:
