@@ -93,6 +93,19 @@ async def test_a_lone_decision_is_told_at_once_and_those_that_follow_it_together
         assert bench.calls == [1, FULL]
 
 
+async def test_what_comes_last_is_told_as_soon_as_a_lone_one() -> None:
+    """Said before its time is waited for, and said while it is."""
+    async with holding(3, gather_s=3600.0) as bench:
+        loop = asyncio.get_running_loop()
+        for delivered, pause_s in zip(bench.held, (0.0, 4 * LONE_S, 0.0), strict=True):
+            bench.settler.add(delivered, ROW)
+            later = loop.time() + pause_s
+            await eventually_async(lambda later=later: loop.time() >= later)
+            bench.settler.hurry()
+            await eventually_async(lambda: not bench.settler.unsettled)
+        assert bench.calls == [1, 1, 1]
+
+
 async def test_each_disposition_does_what_it_says() -> None:
     async with holding(4) as bench:
         await bench.say(ROW, Bury("why not", ROW.emits), Retry(entry(), 60.0), Release("not now"))

@@ -2,7 +2,7 @@
 
 It answers what arithmetic can't: how late polls are when processes share cores, devices are silent, or a process dies.
 The path is the product's: each second the coordinator dispatches what is due, shard by shard; Redis serves one call at
-a time; a shard's home reads it, polls, gathers what is done for a few milliseconds; a store writes rows in batches.
+a time; a shard's home reads it, polls, gathers what is done for a moment; a store writes rows in batches.
 One CPU figure a role is taken apart by fixed shares (below). The seed decides phases, latencies and homes.
 
 It is part of the product, not of the tests: `streampoll capacity --simulate` shows the lateness to expect.
@@ -17,7 +17,9 @@ from streampoll.capacity.engine import Clock, Cores, Process
 from streampoll.capacity.scenario import Observed, Scenario, Trouble
 from streampoll.shards.ring import home_of
 
-GATHER_S = 0.005  # worker/settle.py: what is done is gathered for so long
+GATHER_S = 0.2  # worker/settle.py: what is done is gathered for so long where others were just now, or till no more can come
+LONE_S = 0.005  # and where none were
+FULL = 256
 BATCH = 1_000  # rows in one transaction (results/batch.py)
 COMMIT_S = 0.004  # of a transaction: its round trips, and the log on the disk
 START_SHARE = 0.3  # of a poll's CPU in the worker: what comes before the first reply (by traces of polls)
@@ -42,10 +44,13 @@ class _Home:
     name: str
     process: Process
     waiting: "deque[_Poll]" = field(default_factory=deque)
-    held: dict[int, _Poll] = field(default_factory=dict)  # in flight
+    held: dict[int, _Poll] = field(default_factory=dict)  # in flight, or done and Redis does not know yet
+    in_flight: int = 0
     done: list[_Poll] = field(default_factory=list)
-    gathering: bool = False
+    told_at: float = -1.0  # when Redis was last told of what was done
     rows: "deque[_Poll]" = field(default_factory=deque)
+    read_at: float = -1.0  # when rows were last read
+    reading: bool = False  # or waiting to, or writing
     writing: Sequence[_Poll] = ()  # rows in a transaction
 
 
@@ -121,14 +126,15 @@ class _World:
 
     def start(self, home: _Home) -> None:
         """Begin as many polls as there is room for."""
-        while home.waiting and len(home.held) < self.scenario.concurrency and home.process.alive:
+        while home.waiting and home.in_flight < self.scenario.concurrency and home.process.alive:
             poll = home.waiting.popleft()
             if self.clock.now >= poll.slot + self.scenario.interval_s:
                 self.counts["expired"] += self.counted(poll.slot)
                 continue
             home.held[id(poll)] = poll
+            home.in_flight += 1
             poll.requests = 1 if poll.silent else self.requests
-            self.counts["in_flight"] = max(self.counts["in_flight"], sum(len(each.held) for each in self.homes))
+            self.counts["in_flight"] = max(self.counts["in_flight"], sum(each.in_flight for each in self.homes))
             home.process.do(self.us["worker"] * START_SHARE, lambda poll=poll: self.ask(home, poll))  # type: ignore[misc]
 
     def ask(self, home: _Home, poll: _Poll) -> None:
@@ -151,18 +157,22 @@ class _World:
             self.ask(home, poll)
             return
         home.done.append(poll)
-        if not home.gathering:
-            home.gathering = True
-            self.clock.after(GATHER_S, lambda: self.finish(home))
+        home.in_flight -= 1
+        self.start(home)
+        if len(home.done) == 1:
+            gather_s = GATHER_S if self.clock.now - home.told_at < GATHER_S else LONE_S
+            self.clock.after(gather_s, lambda first=poll: self.finish(home, first))  # type: ignore[misc]
+        if len(home.done) >= FULL or not home.in_flight:
+            self.finish(home, home.done[0])
 
-    def finish(self, home: _Home) -> None:
-        """Tell Redis of what was gathered, in one call; then these are results."""
-        done, home.done, home.gathering = home.done, [], False
+    def finish(self, home: _Home, first: _Poll) -> None:
+        """Tell Redis of what was gathered since the first of it, in one call; then these are results."""
+        if not home.done or home.done[0] is not first:
+            return  # they were so many that they were told before
+        done, home.done, home.told_at = home.done, [], self.clock.now
 
         def finished() -> None:
-            ours = [poll for poll in done if home.held.pop(id(poll), None) is not None]
-            self.start(home)
-            self.results(ours)
+            self.results([poll for poll in done if home.held.pop(id(poll), None) is not None])
 
         self.redis(len(done) * POLL_SHARE, finished)
 
@@ -176,23 +186,31 @@ class _World:
             self.store(home)
 
     def store(self, home: _Home) -> None:
-        """Write a batch, one at a time."""
-        if home.writing or not home.rows or not home.process.alive:
+        """Read what there is and write it, a batch at a time; soon after the last read more is waited for."""
+        if home.reading or not home.rows or not home.process.alive:
             return
-        home.writing = rows = [home.rows.popleft() for _ in range(min(BATCH, len(home.rows)))]
+        home.reading = True
+        self.clock.after(max(LONE_S, home.read_at + GATHER_S - self.clock.now), lambda: self.write(home))
+
+    def write(self, home: _Home) -> None:
+        """Write a batch."""
         process, postgres = home.process, self.roles["postgres"]
+        if not process.alive:
+            return
+        home.read_at = self.clock.now
+        home.writing = rows = [home.rows.popleft() for _ in range(min(BATCH, len(home.rows)))]
 
         def stored() -> None:
             if not process.alive:
                 return
-            home.writing = ()
+            home.writing, home.reading = (), False
             self.note(rows)
             self.redis(len(rows) * STORE_SHARE, lambda: self.store(home))
 
         def insert() -> None:
             postgres.do(len(rows) * self.us["postgres"], lambda: self.clock.after(COMMIT_S, stored))
 
-        self.clock.after(GATHER_S, lambda: process.do(len(rows) * self.us["store"], insert))
+        process.do(len(rows) * self.us["store"], insert)
 
     def note(self, rows: "Sequence[_Poll]") -> None:
         """Count rows."""

@@ -282,6 +282,8 @@ class Consumer:
                 self._settler.add(delivered, disposition)
         if self._waiting or self._suspects.ready or not self._room_made.is_set():
             self._start()
+        if not self._serving and not self._waiting:
+            self._settler.hurry()
 
     async def _after_bug(self, attempt: Attempt, error: Exception) -> Sequence[Disposition]:
         try:
