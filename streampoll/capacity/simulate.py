@@ -17,9 +17,9 @@ from streampoll.capacity.engine import Clock, Cores, Process
 from streampoll.capacity.scenario import Observed, Scenario, Trouble
 from streampoll.shards.ring import home_of
 
-GATHER_S = 0.2  # worker/settle.py: what is done is gathered for so long where others were just now, or till no more can come
-LONE_S = 0.005  # and where none were
-FULL = 256
+# worker/settle.py: what is done is gathered for so long, or up to so many, where others were just now and more may come
+GATHER_S, FULL = 0.2, 256
+LONE_S = 0.005  # and elsewhere
 BATCH = 1_000  # rows in one transaction (results/batch.py)
 COMMIT_S = 0.004  # of a transaction: its round trips, and the log on the disk
 START_SHARE = 0.3  # of a poll's CPU in the worker: what comes before the first reply (by traces of polls)

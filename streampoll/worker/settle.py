@@ -100,7 +100,7 @@ class Settler:
             await self._flush()
 
     async def _gather(self) -> None:
-        """Wait for the first decision, then a little for more; longer if others were told just now and more may come."""
+        """Wait for the first decision, then a little for more; longer if some were told just now and more may come."""
         await self._wake.wait()
         if len(self._pending) < FULL:
             self._full.clear()
