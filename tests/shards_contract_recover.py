@@ -87,6 +87,16 @@ async def a_sweep_claims_a_portion_of_each_shard(bench: Bench) -> None:
     assert swept[other].cursor == START
 
 
+async def a_sweep_that_may_claim_one_looks_at_many(bench: Bench) -> None:
+    taken = await held(bench, 300)
+    await bench.make_idle(POLLING, SHARD, "a", taken[-1].id)
+
+    one = await sweep_one(bench.streams, POLLING, "b", SHARD, IDLE_MS, START, 1)
+
+    assert [each.id for each in one.entries] == [taken[-1].id]
+    assert one.cursor == START
+
+
 async def an_idle_entry_behind_many_fresh_ones_is_reached(bench: Bench) -> None:
     taken = await held(bench, 300)
     await bench.make_idle(POLLING, SHARD, "a", taken[-1].id)

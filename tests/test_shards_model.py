@@ -47,7 +47,7 @@ def test_the_scripts_do_what_the_model_does(fresh_redis: str) -> None:
         ("finish", "if results then\n      add_joined()", "if false then\n      add_joined()"),
         ("dispatch", "if stored ~= ARGV[3] then", "if false then"),
         ("release", "'released', 0", "ARGV[2], 0"),
-        ("sweep", "return { claimed[1],", "return { '0-0',"),
+        ("sweep", "return { cursor,", "return { '0-0',"),
     ],
 )
 def test_a_difference_is_found(

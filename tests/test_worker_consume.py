@@ -484,8 +484,8 @@ async def test_what_an_outage_left_behind_is_taken_over_in_one_sweep_as_far_as_t
     assert streams.sweeps == 1
 
 
-async def test_a_sweep_claims_no_more_than_there_is_room_for_and_leaves_no_shard_out():
-    """Two places and four shards: whoever is first in line must not be the only one that is ever claimed of."""
+async def test_a_sweep_claims_no_more_than_there_is_room_for_and_asks_every_shard():
+    """Whoever is first in line must not be the only one that is ever claimed of."""
 
     class Asked(MemoryStreams):
         portions: ClassVar[list[list[tuple[int, int]]]] = []
@@ -495,15 +495,41 @@ async def test_a_sweep_claims_no_more_than_there_is_room_for_and_leaves_no_shard
             return await super().sweep(queue, consumer, idle_ms, portions)
 
     server = new_server()
-    around = SimpleNamespace(homes=lambda _: range(4), monotonic=lambda: 0.0, streams=Asked(server), consumer="w1")
-    room = iter([2, 2, 0, 11])
-    sweeper = Sweeper(POLLING, 2.0, around, lambda: next(room), lambda _: None)
-    for _ in range(4):
-        await sweeper._sweep(Counts())
-    first, second, last = Asked.portions
-    assert {shard for shard, _ in first + second} == {0, 1, 2, 3}
-    assert all(count == 1 for _, count in first + second)
-    assert last == [(0, 2), (1, 2), (2, 2), (3, 2)]
+    await left_by_the_dead(server, {0: 1, 1: 1, 2: 1, 3: 9})
+    claimed: list[int] = []
+    room = 3
+    around = SimpleNamespace(
+        homes=lambda _: range(5), monotonic=server.monotonic, streams=Asked(server), consumer="w1"
+    )  # fmt: skip
+    sweeper = Sweeper(
+        POLLING, 2.0, around, lambda: room - len(claimed), lambda swept: claimed.extend(e.shard for e in swept.entries)
+    )
+    await sweeper._sweep(Counts())
+    assert claimed == [0, 1, 2]
+    assert Asked.portions == [[(0, 1), (1, 1), (2, 1)]]
+    room += 3
+    await sweeper._sweep(Counts())
+    assert claimed == [0, 1, 2, 3, 3, 3]
+    assert Asked.portions[1:] == [[(3, 1), (4, 1), (0, 1)], [(1, 1), (2, 1)], [(3, 2)]]
+
+
+async def left_by_the_dead(server, counts):
+    """Have entries of each shard held by a consumer that is gone, long enough to be claimed."""
+    streams = MemoryStreams(server)
+    for shard, count in counts.items():
+        await streams.add(POLLING, shard, [entry() for _ in range(count)])
+        await streams.make_groups(POLLING, [shard])
+        taken = await streams.read(POLLING, [shard], "dead", count, 0)
+        await streams.release(POLLING, "dead", Released(shard, [each.id for each in taken]), 2000)
+
+
+async def test_a_busy_stream_is_not_waited_for_while_there_is_more_of_it():
+    """A read that brings as many as it may is not all there was, however few: a linger would be a limit of its own."""
+    server = new_server()
+    streams = MemoryStreams(server)
+    await streams.add(POLLING, 0, [entry() for _ in range(100)])
+    async with consuming(server, FakeHandler(), concurrency=10, prefetch=0, batch=8, gather_s=3600.0) as consumer:
+        await eventually_async(lambda: consumer.counts.read >= 100)
 
 
 async def test_a_shard_that_was_away_waits_for_its_owners_to_renew_what_they_hold():

@@ -130,7 +130,7 @@ class QueueSettings:
     gather_s: Annotated[
         float,
         Meta(ge=0, le=1),
-        _doc("on a busy stream, more is waited for so long: to read, and to acknowledge"),
+        _doc("on a busy stream, more is waited for so long: to acknowledge, and to read where entries go in batches"),
     ] = 0.005
 
 

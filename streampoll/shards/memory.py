@@ -193,7 +193,7 @@ class MemoryStreams:
         if not stream.grouped:
             return Swept(text_of(START))
         leased = self._server.monotonic()
-        claimed = stream.claim(consumer, idle_ms, id_of(portion.cursor), portion.count)
+        claimed = stream.sweep(consumer, idle_ms, id_of(portion.cursor), portion.count)
         entries = [
             deliver(queue, portion.shard, text_of(n), stream.entries[n], stream.pending[n].deliveries, leased)
             for n in claimed.ids

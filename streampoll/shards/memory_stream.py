@@ -10,6 +10,7 @@ from itertools import islice
 StreamId = tuple[int, int]  # milliseconds, sequence
 
 START: StreamId = (0, 0)
+_LOOKS = 1_000  # entries that a sweep looks at, about
 
 
 @dataclass(slots=True)
@@ -84,6 +85,19 @@ class MemoryStream:
     def renew(self, entry_id: StreamId) -> None:
         """Let a held entry's idle time run from now (XCLAIM JUSTID)."""
         self.pending[entry_id].since_ms = self._now_ms()
+
+    def sweep(self, consumer: str, idle_ms: int, cursor: StreamId, count: int) -> Claimed:
+        """Claim until there are `count`, the round is complete, or so many were looked at."""
+        ids: list[StreamId] = []
+        lost, looks = 0, _LOOKS
+        while True:
+            left = count - len(ids) - lost
+            claimed = self.claim(consumer, idle_ms, cursor, left)
+            cursor, looks = claimed.cursor, looks - 10 * left
+            ids += claimed.ids
+            lost += claimed.lost
+            if len(ids) + lost >= count or cursor == START or looks <= 0:
+                return Claimed(cursor, ids, lost)
 
     def claim(self, consumer: str, idle_ms: int, cursor: StreamId, count: int) -> Claimed:
         """Take entries idle for at least `idle_ms` (XAUTOCLAIM); like Redis, look at no more than ten a `count`."""

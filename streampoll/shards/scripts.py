@@ -9,6 +9,7 @@ from typing import Any
 
 from redis import exceptions
 
+from streampoll.errors import RedisUnavailable
 from streampoll.shards.connection import raise_errors
 from streampoll.shards.topology import Command, Topology, to_repeat
 
@@ -44,7 +45,12 @@ class Scripts:
         unknown = [n for n, reply in enumerate(replies) if isinstance(reply, exceptions.NoScriptError)]
         if unknown:
             again = to_repeat([keys[0] for _, keys, _ in calls], unknown)
-            answers = await self._topology.run([_by_text(calls[n]) for n in again])
+            try:
+                answers = await self._topology.run([_by_text(calls[n]) for n in again])
+            except RedisUnavailable as error:
+                if len(again) == len(calls):
+                    raise
+                answers = [error] * len(again)  # others were answered
             for n, answer in zip(again, answers, strict=True):
                 replies[n] = answer
         return replies

@@ -4,6 +4,7 @@ Where the shards are is the topology's business. In a Cluster some of them may b
 then dispatch answers `away` for those, a read and a promotion pass them by, and everything else says so by raising.
 """
 
+import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -44,6 +45,8 @@ from streampoll.shards.port import (
 from streampoll.shards.scripts import Call, Scripts
 from streampoll.shards.server import facts_of
 from streampoll.shards.topology import Command, GroupRead, Topology
+
+log = logging.getLogger(__name__)
 
 _RECALLED_AT_ONCE = 500
 _RENEWED_AT_ONCE = 100
@@ -171,7 +174,7 @@ class RedisStreams:
     async def sweep(
         self, queue: QueueClass, consumer: str, idle_ms: int, portions: Sequence[Portion]
     ) -> dict[int, Swept]:
-        """Claim entries idle for at least `idle_ms`, a portion of each shard; a shard that is away is left out."""
+        """Claim entries idle for at least `idle_ms`, a portion of each shard; one that can't be asked is left out."""
         leased = time.monotonic()
         calls: list[Call] = []
         for portion in portions:
@@ -179,12 +182,13 @@ class RedisStreams:
             claim = [queue.value, consumer, idle_ms, portion.cursor, portion.count]
             calls.append(("sweep", [keys.stream(queue), keys.crashes(queue)], claim))
             calls.append(("adopt", [keys.stream(queue)], [queue.value, idle_ms, _LOOKED_AT]))
-        replies = [_said(reply) for reply in await self._scripts.run(calls)]
-        return {
-            portion.shard: _swept(queue, portion.shard, pair, leased)
-            for portion, *pair in zip(portions, replies[::2], replies[1::2], strict=True)
-            if not any(isinstance(reply, UnavailableError) for reply in pair)
-        }
+        replies = await self._scripts.run(calls)
+        found = {}
+        for portion, claimed, adopted in zip(portions, replies[::2], replies[1::2], strict=True):
+            swept = _swept(queue, portion.shard, claimed, adopted, leased)
+            if swept is not None:
+                found[portion.shard] = swept
+        return found
 
     async def mark(self, queue: QueueClass, consumer: str, shard: int, entry_id: bytes, alone: bool = False) -> bool:
         """Note that an entry starts in quarantine, `alone` or beside others; False if it is not ours any more."""
@@ -269,17 +273,21 @@ class RedisStreams:
         return max(facts_of(info).fill for info in await self._topology.everywhere("INFO", "memory"))
 
 
-def _swept(queue: QueueClass, shard: int, replies: Sequence[Any], leased: float) -> Swept:
-    """Read what the two scripts of a sweep answered; a group that is not there has nothing to claim."""
-    if any(isinstance(reply, exceptions.ResponseError) and "NOGROUP" in str(reply) for reply in replies):
+def _swept(queue: QueueClass, shard: int, reply: Any, adopted: Any, leased: float) -> Swept | None:
+    """Read what a shard's scripts answered; None if it can't be claimed of, which costs the other shards nothing."""
+    if isinstance(reply, exceptions.ResponseError) and "NOGROUP" in str(reply):
         return Swept(b"0-0")
-    (cursor, claimed, lost), adopted = raise_errors(replies)
+    if isinstance(reply, Exception):
+        if not isinstance(_said(reply), UnavailableError):
+            log.error("%s: shard %d can't be swept: %s", queue, shard, reply)
+        return None
+    cursor, claimed, lost = reply
     return Swept(
         cursor,
         [deliver(queue, shard, entry_id, fields, deliveries, leased) for entry_id, deliveries, _, fields in claimed],
         frozenset(entry_id for entry_id, _, died, _ in claimed if died == 2),
         lost,
-        adopted,
+        adopted if isinstance(adopted, int) else 0,  # it may have failed: what was claimed is ours all the same
         frozenset(entry_id for entry_id, _, died, _ in claimed if died == 1),
     )
 

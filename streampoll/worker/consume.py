@@ -9,7 +9,7 @@ loop never sees an exception from a device.
 import asyncio
 import logging
 import random
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 
 from streampoll.errors import UnavailableError
@@ -141,8 +141,10 @@ class Consumer:
         self.counts.read_at = self._around.monotonic()
         self._admit(deliveries)
         waited_s = self._around.monotonic() - asked
-        if 0 < len(deliveries) < self._small and waited_s < LONE_S:  # else it was a lone one, and so may be the next
-            await asyncio.sleep(self._linger_s)
+        if not deliveries or waited_s >= LONE_S:
+            return  # it was a lone one, and so may be the next
+        if len(deliveries) < self._small and max(Counter(each.shard for each in deliveries).values()) < count:
+            await asyncio.sleep(self._linger_s)  # it was all that there was
 
     async def _room(self) -> int:
         """Wait until entries may be read, and return how many; with little room wait a moment for more."""
@@ -199,6 +201,7 @@ class Consumer:
             else:
                 self._waiting.append(delivered)
         self._start()
+        self._rest()
 
     def _verdict(self, delivered: Delivered, crashed: frozenset[bytes]) -> Disposition | None:
         """Return what becomes of a delivery that must not be attempted; None if it may."""
@@ -282,6 +285,10 @@ class Consumer:
                 self._settler.add(delivered, disposition)
         if self._waiting or self._suspects.ready or not self._room_made.is_set():
             self._start()
+        self._rest()
+
+    def _rest(self) -> None:
+        """Have the settler wait for nothing more where nothing more is under way."""
         if not self._serving and not self._waiting:
             self._settler.hurry()
 
@@ -370,6 +377,7 @@ class Consumer:
         for suspect in self._suspects.take():
             self._settler.add(suspect, Release("draining"))
         self._start()
+        self._rest()
 
     @property
     def drained(self) -> bool:

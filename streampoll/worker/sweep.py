@@ -39,7 +39,8 @@ class Sweeper:
         self._after = 0.0
         self._shard_after: dict[int, float] = {}  # shards that were away by themselves are swept again from then on
         self._cursors: dict[int, bytes] = {}
-        self._rotation = 0
+        self._claims = 0
+        self._asked: dict[int, int] = {}  # shard -> which claim it was asked in last
 
     def hold_off(self, shards: Iterable[int] | None = None) -> None:
         """Redis, or that of some shards, was away: its idle clocks ran on, so others must have time to renew first."""
@@ -70,32 +71,33 @@ class Sweeper:
             await self._around.streams.retire(self._queue, shard, self._around.live())
 
     async def _sweep(self, counts: Counts) -> None:
-        """Claim of all home shards in one round trip, and again of those that had all that was asked for."""
+        """Claim of all home shards in one round trip, and again of those that may have more."""
         left = list(self._around.homes(self._queue))
         await self._around.streams.promote(self._queue, left, _AT_ONCE)
         for _ in range(_CLAIMS_AT_ONCE):
             portions = self._portions(left)
             if not portions:
                 return
-            left = await self._claim(portions, counts)
+            full = await self._claim(portions, counts)
+            asked = {portion.shard for portion in portions}
+            left = [shard for shard in left if shard not in asked] + full
 
     def _portions(self, shards: Sequence[int]) -> list[Portion]:
-        """Share out the room there is now; where it is less than an entry a shard, the next sweep has the others."""
+        """Share out the room there is now; where it is less than an entry a shard, to those who waited the longest."""
         now = self._around.monotonic()
         shards = [shard for shard in shards if now >= max(self._after, self._shard_after.get(shard, 0.0))]
         if not shards or (room := self._room()) <= 0:
             return []
-        if room < len(shards):
-            self._rotation += room
-            first = self._rotation % len(shards)
-            shards = [*shards, *shards][first : first + room]
+        shards = sorted(shards, key=lambda shard: self._asked.get(shard, 0))[:room]
+        self._claims += 1
+        self._asked.update(dict.fromkeys(shards, self._claims))
         count = min(room // len(shards), _AT_ONCE)
         return [Portion(shard, count, self._cursors.get(shard, b"0-0")) for shard in shards]
 
     async def _claim(self, portions: Sequence[Portion], counts: Counts) -> list[int]:
         """Claim portions; return the shards that brought all that was asked for, so that there may be more.
 
-        In a Cluster some may be away by themselves; they wait by themselves then.
+        Some may be away by themselves, in a Cluster; they wait by themselves then.
         """
         idle_ms = int(self._claim_idle_s * 1000)
         swept = await self._around.streams.sweep(self._queue, self._around.consumer, idle_ms, portions)
