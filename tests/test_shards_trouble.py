@@ -1,9 +1,11 @@
 """What only a real server can do to the stream operations: be full, forget its scripts, be gone."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
 import pytest
+from redis import exceptions
 
 from streampoll.config.secret import Secret
 from streampoll.config.settings import RedisSettings
@@ -11,8 +13,9 @@ from streampoll.errors import ConfigError, RedisUnavailable
 from streampoll.shards import scripts
 from streampoll.shards.connection import connect
 from streampoll.shards.open import open_topology
-from streampoll.shards.port import Answer, mark_of
+from streampoll.shards.port import Answer, Portion, mark_of
 from streampoll.shards.scripts import Scripts
+from streampoll.shards.topology import Command
 from tests import shards_contract_full
 from tests.servers_support import REDIS_NAMES
 from tests.shards_support import (
@@ -64,6 +67,55 @@ async def test_one_call_that_fails_costs_no_other_its_answer(bench: RedisBench) 
 
     assert replies[0] == 0
     assert "WRONGTYPE" in str(replies[1])
+
+
+async def test_a_shard_that_can_not_be_swept_costs_no_other_its_claim(
+    bench: RedisBench, caplog: pytest.LogCaptureFixture
+) -> None:
+    taken = await held(bench, 1)
+    await bench.run("LPUSH", bench.keys.shard(9).stream(POLLING), "of another type")
+
+    swept = await bench.streams.sweep(POLLING, "b", 0, [Portion(9, 5), Portion(SHARD, 5)])
+
+    assert {shard: [one.id for one in each.entries] for shard, each in swept.items()} == {SHARD: [taken[0].id]}
+    assert "polling: shard 9 can't be swept: " in caplog.text
+    assert "WRONGTYPE" in caplog.text
+
+
+async def test_a_claim_is_kept_though_what_was_to_follow_it_failed(
+    bench: RedisBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(scripts.SCRIPTS, "adopt", "return redis.error_reply('ERR not now')")
+    taken = await held(bench, 1)
+
+    swept = await bench.streams.sweep(POLLING, "b", 0, [Portion(SHARD, 5)])
+
+    assert [one.id for one in swept[SHARD].entries] == [taken[0].id]
+    assert swept[SHARD].adopted == 0
+
+
+async def test_a_server_that_lost_its_scripts_and_went_costs_the_others_no_answer(bench: RedisBench) -> None:
+    class Gone:
+        """One server of two is new, and gone before it is sent the text."""
+
+        one_server = False
+
+        async def run(self, commands: Sequence[Command]) -> list[Any]:
+            if commands[0].words[0] == "EVAL":
+                raise RedisUnavailable("its server is away")
+            known = [command for command in commands if command.key != "new"]
+            answers = iter(await bench.topology.run(known))
+            return [exceptions.NoScriptError("none") if each.key == "new" else next(answers) for each in commands]
+
+    resign = ("resign", ["k"], ["id"])
+    await Scripts(bench.topology).run([resign])
+
+    replies = await Scripts(Gone()).run([resign, ("resign", ["new"], ["id"])])
+
+    assert replies[0] == 0
+    assert isinstance(replies[1], RedisUnavailable)
+    with pytest.raises(RedisUnavailable):
+        await Scripts(Gone()).run([("resign", ["new"], ["id"])])
 
 
 async def test_a_lost_server_is_unavailable_whatever_is_asked(bench: RedisBench) -> None:
