@@ -14,7 +14,7 @@ from streampoll.shards.memory import MemoryStreams
 from streampoll.shards.port import Released
 from streampoll.shards.rows import join
 from streampoll.worker.attempt import Counts
-from streampoll.worker.port import LONE_S, Release, Retry
+from streampoll.worker.port import Release, Retry
 from streampoll.worker.quarantine import Solitude
 from streampoll.worker.sweep import Sweeper
 from tests.shards_support import sweep_one
@@ -236,29 +236,6 @@ async def test_what_is_held_of_other_shards_outlasts_one_that_is_away():
         assert next(iter(server.shard(1).streams[POLLING].pending.values())).consumer == "w1"
         release.set()
         await eventually_async(lambda: consumer.counts.by_shard[1] == 1)
-
-
-async def test_an_outcome_waits_for_others_only_while_there_are_others_to_come():
-    ends = [asyncio.Event() for _ in range(3)]
-
-    async def end_when_told(batch):
-        await ends[len(handler.seen) - 1].wait()
-        return [finished(delivered, b"ok") for delivered in batch]
-
-    server = await filled(3)
-    handler = FakeHandler(end_when_told)
-    async with consuming(server, handler, gather_s=3600.0) as consumer:
-        await eventually_async(lambda: consumer.in_flight == 3)
-        ends[0].set()
-        await eventually_async(lambda: consumer.counts.done == 1)  # a lone one: nothing was told before
-        ends[1].set()
-        await eventually_async(lambda: consumer.in_flight == 1)
-        later = time.monotonic() + 4 * LONE_S
-        await eventually_async(lambda: time.monotonic() > later)
-        assert consumer.counts.done == 1
-        ends[2].set()
-        await eventually_async(lambda: is_done(server))
-    assert await rows(server) == [b"ok"] * 3
 
 
 async def test_outcomes_are_kept_while_redis_is_away_and_told_when_it_is_back():

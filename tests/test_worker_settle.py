@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+import pytest
+
 from streampoll.errors import RedisPartlyUnavailable, RedisUnavailable
 from streampoll.model import QueueClass
 from streampoll.shards.entries import Delivered
@@ -79,31 +81,35 @@ async def test_decisions_made_together_are_told_in_one_call() -> None:
 
 
 async def test_a_lone_decision_is_told_at_once_and_those_that_follow_it_together() -> None:
-    async with holding(1 + FULL, gather_s=30.0) as bench:
-        loop = asyncio.get_running_loop()
-        first, second, *others = bench.held
-        bench.settler.add(first, ROW)
+    """They are waited for as long as they come, and told when no more did."""
+    async with holding(200, gather_s=3600.0) as bench:
+        bench.settler.add(bench.held[0], ROW)
         await eventually_async(lambda: bench.settled)
-        bench.settler.add(second, ROW)
-        later = loop.time() + 4 * LONE_S
-        await eventually_async(lambda: loop.time() > later)  # it is not lone: more is waited for
-        for delivered in others:
+        for delivered in bench.held[1:]:
+            bench.settler.add(delivered, ROW)
+            await asyncio.sleep(0)
+        await eventually_async(lambda: not bench.settler.unsettled)
+        assert bench.calls == [1, 199]
+
+
+@pytest.mark.parametrize(("gather_s", "count"), [(0.1, 2), (3600.0, FULL)])
+async def test_decisions_that_keep_coming_are_told_when_their_time_is_over_or_they_are_many(
+    gather_s: float, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with holding(1 + count, gather_s=gather_s) as bench:
+        loop = asyncio.get_running_loop()
+        bench.settler.add(bench.held[0], ROW)
+        await eventually_async(lambda: bench.settled)
+        monkeypatch.setattr("streampoll.worker.settle._QUIET_S", 3600.0)
+        bench.settler.add(bench.held[1], ROW)
+        begun = loop.time()
+        later = begun + 4 * LONE_S
+        await eventually_async(lambda: loop.time() > later)
+        assert bench.calls == [1]
+        for delivered in bench.held[2:]:
             bench.settler.add(delivered, ROW)
         await eventually_async(lambda: not bench.settler.unsettled)
-        assert bench.calls == [1, FULL]
-
-
-async def test_what_comes_last_is_told_as_soon_as_a_lone_one() -> None:
-    """Said before its time is waited for, and said while it is."""
-    async with holding(3, gather_s=3600.0) as bench:
-        loop = asyncio.get_running_loop()
-        for delivered, pause_s in zip(bench.held, (0.0, 4 * LONE_S, 0.0), strict=True):
-            bench.settler.add(delivered, ROW)
-            later = loop.time() + pause_s
-            await eventually_async(lambda later=later: loop.time() >= later)
-            bench.settler.hurry()
-            await eventually_async(lambda: not bench.settler.unsettled)
-        assert bench.calls == [1, 1, 1]
+        assert bench.calls == [1, count]
 
 
 async def test_each_disposition_does_what_it_says() -> None:

@@ -17,9 +17,10 @@ from streampoll.capacity.engine import Clock, Cores, Process
 from streampoll.capacity.scenario import Observed, Scenario, Trouble
 from streampoll.shards.ring import home_of
 
-# worker/settle.py: what is done is gathered for so long, or up to so many, where others were just now and more may come
-GATHER_S, FULL = 0.2, 256
+# worker/settle.py: what is done is gathered for so long, or up to so many, where others were just now and more come
+GATHER_S, QUIET_S, FULL = 0.2, 0.02, 256
 LONE_S = 0.005  # and elsewhere
+READ_GATHER_S = 0.05  # worker/consume.py: rows are read together so
 BATCH = 1_000  # rows in one transaction (results/batch.py)
 COMMIT_S = 0.004  # of a transaction: its round trips, and the log on the disk
 START_SHARE = 0.3  # of a poll's CPU in the worker: what comes before the first reply (by traces of polls)
@@ -160,15 +161,22 @@ class _World:
         home.in_flight -= 1
         self.start(home)
         if len(home.done) == 1:
-            gather_s = GATHER_S if self.clock.now - home.told_at < GATHER_S else LONE_S
-            self.clock.after(gather_s, lambda first=poll: self.finish(home, first))  # type: ignore[misc]
-        if len(home.done) >= FULL or not home.in_flight:
-            self.finish(home, home.done[0])
+            self.gather(home, poll, 0, GATHER_S if self.clock.now - home.told_at < GATHER_S else LONE_S)
+        elif len(home.done) == FULL:
+            self.finish(home)
 
-    def finish(self, home: _Home, first: _Poll) -> None:
-        """Tell Redis of what was gathered since the first of it, in one call; then these are results."""
+    def gather(self, home: _Home, first: _Poll, before: int, left_s: float) -> None:
+        """Wait for more than the first, as long as they come."""
         if not home.done or home.done[0] is not first:
             return  # they were so many that they were told before
+        count, pause_s = len(home.done), min(QUIET_S, left_s)
+        if count == before or pause_s <= 0:
+            self.finish(home)
+        else:
+            self.clock.after(pause_s, lambda: self.gather(home, first, count, left_s - pause_s))
+
+    def finish(self, home: _Home) -> None:
+        """Tell Redis of what was gathered, in one call; then these are results."""
         done, home.done, home.told_at = home.done, [], self.clock.now
 
         def finished() -> None:
@@ -190,7 +198,7 @@ class _World:
         if home.reading or not home.rows or not home.process.alive:
             return
         home.reading = True
-        self.clock.after(max(LONE_S, home.read_at + GATHER_S - self.clock.now), lambda: self.write(home))
+        self.clock.after(max(LONE_S, home.read_at + READ_GATHER_S - self.clock.now), lambda: self.write(home))
 
     def write(self, home: _Home) -> None:
         """Write a batch."""

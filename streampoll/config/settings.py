@@ -137,10 +137,10 @@ class QueueSettings:
 def _default_queues() -> dict[QueueClass, QueueSettings]:
     return {
         QueueClass.POLLING: QueueSettings(weight=8, gather_s=0.2),
-        QueueClass.RESULTS: QueueSettings(weight=8, concurrency=1_000, batch=500, soft_limit_s=0.0, gather_s=0.2),
+        QueueClass.RESULTS: QueueSettings(weight=8, concurrency=1_000, batch=500, soft_limit_s=0.0, gather_s=0.05),
         QueueClass.NOTIFICATIONS: QueueSettings(weight=4),
         QueueClass.WORKFLOWS: QueueSettings(weight=2),
-        QueueClass.ANALYSIS: QueueSettings(weight=1, batch=16, gather_s=0.2),
+        QueueClass.ANALYSIS: QueueSettings(weight=1, batch=16, gather_s=0.05),
         QueueClass.URGENT: QueueSettings(concurrency=50),
     }
 

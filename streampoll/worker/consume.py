@@ -201,7 +201,6 @@ class Consumer:
             else:
                 self._waiting.append(delivered)
         self._start()
-        self._rest()
 
     def _verdict(self, delivered: Delivered, crashed: frozenset[bytes]) -> Disposition | None:
         """Return what becomes of a delivery that must not be attempted; None if it may."""
@@ -285,12 +284,6 @@ class Consumer:
                 self._settler.add(delivered, disposition)
         if self._waiting or self._suspects.ready or not self._room_made.is_set():
             self._start()
-        self._rest()
-
-    def _rest(self) -> None:
-        """Have the settler wait for nothing more where nothing more is under way."""
-        if not self._serving and not self._waiting:
-            self._settler.hurry()
 
     async def _after_bug(self, attempt: Attempt, error: Exception) -> Sequence[Disposition]:
         try:
@@ -377,7 +370,6 @@ class Consumer:
         for suspect in self._suspects.take():
             self._settler.add(suspect, Release("draining"))
         self._start()
-        self._rest()
 
     @property
     def drained(self) -> bool:

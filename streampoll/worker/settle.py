@@ -1,9 +1,9 @@
 """The last step of the chain: what handlers decided is told to Redis, many entries a round trip.
 
 Settling one by one is what makes a stream slow (7,700 entries a second against 62,000). So decisions are gathered: a
-lone one for a few milliseconds, on a busy stream for as long as its class allows and more is under way; and while one
-call goes out the next gathers. Every call may be sent again: the scripts check the owner, and find nothing left to do
-the second time.
+lone one for a few milliseconds, on a busy stream for as long as more come and their class allows; and while one call is
+under way the next gathers. Every call may be sent again: the scripts check the owner, and find nothing left to do the
+second time.
 
 Decisions about a shard whose server is away are set aside until it is asked again, with back-off; those about others go
 on (in a Cluster one node may be away by itself).
@@ -26,6 +26,7 @@ from streampoll.worker.port import LONE_S, Bury, Disposition, Emit, Finish, Rele
 log = logging.getLogger(__name__)
 
 FULL = 256  # this many are not waited on any longer
+_QUIET_S = 0.02  # nothing new for so long: no more is waited for
 _BACK_OFF_S = (0.1, 2.0)
 
 _TURNED: dict[type[Disposition], str] = {Retry: "retried", Release: "released", Bury: "buried"}
@@ -63,8 +64,6 @@ class Settler:
         self._sending = 0
         self._wake = asyncio.Event()
         self._full = asyncio.Event()
-        self._timer: asyncio.TimerHandle | None = None  # while more is waited for
-        self._is_last = False  # of what is pending: nothing more is under way
         self.turned = {"retried": 0, "released": 0, "buried": 0, "stale": 0}  # entries that were not simply finished
 
     def add(self, delivered: Delivered, disposition: Disposition) -> None:
@@ -75,18 +74,11 @@ class Settler:
             aside.append((delivered, disposition))
             return
         pending = self._pending
-        self._is_last = False
         if not pending:
             self._wake.set()
         pending.append((delivered, disposition))
         if len(pending) >= FULL:
             self._full.set()
-
-    def hurry(self) -> None:
-        """Take note that no more will come for now: what is pending waits no longer than a lone one."""
-        self._is_last = True
-        if self._timer is not None and self._timer.when() > asyncio.get_running_loop().time() + LONE_S:
-            self._set_timer(LONE_S)
 
     @property
     def unsettled(self) -> int:
@@ -100,24 +92,20 @@ class Settler:
             await self._flush()
 
     async def _gather(self) -> None:
-        """Wait for the first decision, then a little for more; longer if some were told just now and more may come."""
+        """Wait for the first decision, then for more as long as they come; only a little if none was told just now."""
         await self._wake.wait()
-        if len(self._pending) < FULL:
+        loop = asyncio.get_running_loop()
+        is_busy = loop.time() - self._told_at < self._gather_s
+        left_s = self._gather_s if is_busy else min(LONE_S, self._gather_s)
+        before = 0
+        while before < len(self._pending) < FULL and left_s > 0:
+            before = len(self._pending)
+            pause_s = min(_QUIET_S, left_s)
+            left_s -= pause_s
             self._full.clear()
-            is_busy = asyncio.get_running_loop().time() - self._told_at < self._gather_s
-            self._set_timer(self._gather_s if is_busy and not self._is_last else min(LONE_S, self._gather_s))
+            timer = loop.call_later(pause_s, self._full.set)
             await self._full.wait()
-            self._stop_timer()
-
-    def _set_timer(self, delay_s: float) -> None:
-        """Have what is pending sent so much later, if it does not become so much that it is sent before."""
-        self._stop_timer()
-        self._timer = asyncio.get_running_loop().call_later(delay_s, self._full.set)
-
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+            timer.cancel()
 
     async def _flush(self) -> None:
         """Send what is pending now; on a bug or a cancellation all of it is pending again."""
