@@ -8,7 +8,7 @@ import pytest
 
 from streampoll.capacity.engine import Clock, Cores
 from streampoll.capacity.scenario import Observed, Scenario, Trouble
-from streampoll.capacity.simulate import GATHER_S, READ_GATHER_S, simulate
+from streampoll.capacity.simulate import READ_GATHER_S, simulate
 from tests.capacity_support import CPU_US, load
 
 ONE_S = dict.fromkeys(CPU_US, 0.0) | {"worker": 500.0}  # 1,000 polls/s of it are half a core
