@@ -11,11 +11,16 @@ from pathlib import Path
 
 import pytest
 import redis
+from hypothesis import HealthCheck, settings
 
 from streampoll.embedded.postgres import EmbeddedPostgres
 from streampoll.embedded.redis import EmbeddedRedis, RedisOptions
 from tests.notify_servers_support import Mailbox, Receiver, mail_server, receiving
 from tests.servers_support import made_database, redis_program
+
+# No test judges how long something takes: neither an example nor its making, on machines that do other things too.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 
 @pytest.fixture

@@ -84,6 +84,8 @@ async def worker(bench: RedisBench) -> None:
     await presence.beat("w", [POLLING])
     await presence.publish("w", {})
     await bench.streams.make_groups(RESULTS, [SHARD])
+    await bench.streams.make_groups(POLLING, [SHARD])
+    assert await swept(bench, "w") == []  # what adopts is refused aloud where nothing was claimed
     taken = await read(bench, consumer="w", count=4)
     assert len(taken) == 4
     one, two, three, four = taken

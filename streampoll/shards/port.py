@@ -269,7 +269,11 @@ class WorkStreams(Protocol):
     async def sweep(
         self, queue: QueueClass, consumer: str, idle_ms: int, portions: Sequence[Portion]
     ) -> dict[int, Swept]:
-        """Claim entries idle for at least `idle_ms`, a portion of each shard; one that can't be asked is left out."""
+        """Claim entries idle for at least `idle_ms`, a portion of each shard; one that can't be asked is left out.
+
+        Raises:
+            RedisUnavailable: none could.
+        """
 
     async def mark(self, queue: QueueClass, consumer: str, shard: int, entry_id: bytes, alone: bool = False) -> bool:
         """Note that an entry starts in quarantine, `alone` or beside others; False if it is not ours any more."""

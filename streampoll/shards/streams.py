@@ -174,7 +174,11 @@ class RedisStreams:
     async def sweep(
         self, queue: QueueClass, consumer: str, idle_ms: int, portions: Sequence[Portion]
     ) -> dict[int, Swept]:
-        """Claim entries idle for at least `idle_ms`, a portion of each shard; one that can't be asked is left out."""
+        """Claim entries idle for at least `idle_ms`, a portion of each shard; one that can't be asked is left out.
+
+        Raises:
+            RedisUnavailable: none could.
+        """
         leased = time.monotonic()
         calls: list[Call] = []
         for portion in portions:
@@ -183,11 +187,17 @@ class RedisStreams:
             calls.append(("sweep", [keys.stream(queue), keys.crashes(queue)], claim))
             calls.append(("adopt", [keys.stream(queue)], [queue.value, idle_ms, _LOOKED_AT]))
         replies = await self._scripts.run(calls)
-        found = {}
-        for portion, claimed, adopted in zip(portions, replies[::2], replies[1::2], strict=True):
-            swept = _swept(queue, portion.shard, claimed, adopted, leased)
-            if swept is not None:
-                found[portion.shard] = swept
+        answers = {
+            portion.shard: _swept(queue, portion.shard, claimed, adopted, leased)
+            for portion, claimed, adopted in zip(portions, replies[::2], replies[1::2], strict=True)
+        }
+        found = {shard: answer for shard, answer in answers.items() if isinstance(answer, Swept)}
+        for shard, wrong in answers.items():
+            if isinstance(wrong, Exception):
+                if not found:
+                    raise wrong
+                if not isinstance(wrong, UnavailableError):
+                    log.error("%s: shard %d can't be swept: %s", queue, shard, wrong)
         return found
 
     async def mark(self, queue: QueueClass, consumer: str, shard: int, entry_id: bytes, alone: bool = False) -> bool:
@@ -273,21 +283,21 @@ class RedisStreams:
         return max(facts_of(info).fill for info in await self._topology.everywhere("INFO", "memory"))
 
 
-def _swept(queue: QueueClass, shard: int, reply: Any, adopted: Any, leased: float) -> Swept | None:
-    """Read what a shard's scripts answered; None if it can't be claimed of, which costs the other shards nothing."""
+def _swept(queue: QueueClass, shard: int, reply: Any, adopted: Any, leased: float) -> Swept | Exception:
+    """Read what a shard's scripts answered, or why it can't be swept: no error loses what was claimed."""
     if isinstance(reply, exceptions.ResponseError) and "NOGROUP" in str(reply):
         return Swept(b"0-0")
     if isinstance(reply, Exception):
-        if not isinstance(_said(reply), UnavailableError):
-            log.error("%s: shard %d can't be swept: %s", queue, shard, reply)
-        return None
+        return translate(reply) or reply
+    if isinstance(adopted, Exception) and not reply[1]:
+        return translate(adopted) or adopted
     cursor, claimed, lost = reply
     return Swept(
         cursor,
         [deliver(queue, shard, entry_id, fields, deliveries, leased) for entry_id, deliveries, _, fields in claimed],
         frozenset(entry_id for entry_id, _, died, _ in claimed if died == 2),
         lost,
-        adopted if isinstance(adopted, int) else 0,  # it may have failed: what was claimed is ours all the same
+        adopted if isinstance(adopted, int) else 0,
         frozenset(entry_id for entry_id, _, died, _ in claimed if died == 1),
     )
 
