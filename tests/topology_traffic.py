@@ -11,10 +11,10 @@ import msgpack
 from streampoll.errors import UnavailableError
 from streampoll.model import QueueClass
 from streampoll.shards.entries import Delivered, Entry, Kind
-from streampoll.shards.port import Answer, Dispatch, Portion, Settled
+from streampoll.shards.port import Answer, Dispatch, Settled
 from streampoll.shards.rows import rows_in
 from streampoll.shards.streams import RedisStreams
-from tests.shards_support import EPOCH, HIGH_WATER, POLLING, RESULTS, TICK, rows_of
+from tests.shards_support import EPOCH, HIGH_WATER, POLLING, RESULTS, TICK, rows_of, sweep_one
 from tests.waiting import eventually_async
 
 SHARDS = range(24)
@@ -169,14 +169,13 @@ class Traffic:
     async def _sweep(self, queue: QueueClass) -> None:
         while True:
             await asyncio.sleep(0.5)
-            try:
-                swept = await self.streams.sweep(queue, f"s-{queue}", IDLE_MS, [Portion(n, 100) for n in SHARDS])
-            except UnavailableError:
-                self.away += 1
-                continue
-            self.away += len(SHARDS) - len(swept)
-            for brought in swept.values():
-                await self._finish(queue, f"s-{queue}", list(brought.entries))
+            for shard in SHARDS:  # one by one, as what is claimed and not done yet looks lost to who had it
+                try:
+                    swept = await sweep_one(self.streams, queue, f"s-{queue}", shard, IDLE_MS, b"0-0", 100)
+                except UnavailableError:
+                    self.away += 1
+                    continue
+                await self._finish(queue, f"s-{queue}", list(swept.entries))
 
 
 def _settled(queue: QueueClass, one: Delivered) -> Settled:

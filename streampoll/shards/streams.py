@@ -179,18 +179,10 @@ class RedisStreams:
         Raises:
             RedisUnavailable: none could.
         """
-        leased = time.monotonic()
-        calls: list[Call] = []
-        for portion in portions:
-            keys = self._shard(portion.shard)
-            claim = [queue.value, consumer, idle_ms, portion.cursor, portion.count]
-            calls.append(("sweep", [keys.stream(queue), keys.crashes(queue)], claim))
-            calls.append(("adopt", [keys.stream(queue)], [queue.value, idle_ms, _LOOKED_AT]))
-        replies = await self._scripts.run(calls)
-        answers = {
-            portion.shard: _swept(queue, portion.shard, claimed, adopted, leased)
-            for portion, claimed, adopted in zip(portions, replies[::2], replies[1::2], strict=True)
-        }
+        together = [portions] if self._topology.one_server else [[portion] for portion in portions]  # no node waits
+        answers: dict[int, Swept | Exception] = {}
+        for some in together:
+            answers |= await self._sweep(queue, consumer, idle_ms, some)
         found = {shard: answer for shard, answer in answers.items() if isinstance(answer, Swept)}
         for shard, wrong in answers.items():
             if isinstance(wrong, Exception):
@@ -199,6 +191,26 @@ class RedisStreams:
                 if not isinstance(wrong, UnavailableError):
                     log.error("%s: shard %d can't be swept: %s", queue, shard, wrong)
         return found
+
+    async def _sweep(
+        self, queue: QueueClass, consumer: str, idle_ms: int, portions: Sequence[Portion]
+    ) -> dict[int, Swept | Exception]:
+        """Sweep shards in one round trip; return what each brought, or why it brought nothing."""
+        leased = time.monotonic()
+        calls: list[Call] = []
+        for portion in portions:
+            keys = self._shard(portion.shard)
+            claim = [queue.value, consumer, idle_ms, portion.cursor, portion.count]
+            calls.append(("sweep", [keys.stream(queue), keys.crashes(queue)], claim))
+            calls.append(("adopt", [keys.stream(queue)], [queue.value, idle_ms, _LOOKED_AT]))
+        try:
+            replies = await self._scripts.run(calls)
+        except RedisUnavailable as error:
+            return {portion.shard: error for portion in portions}
+        return {
+            portion.shard: _swept(queue, portion.shard, claimed, adopted, leased)
+            for portion, claimed, adopted in zip(portions, replies[::2], replies[1::2], strict=True)
+        }
 
     async def mark(self, queue: QueueClass, consumer: str, shard: int, entry_id: bytes, alone: bool = False) -> bool:
         """Note that an entry starts in quarantine, `alone` or beside others; False if it is not ours any more."""
