@@ -100,10 +100,9 @@ async def test_decisions_that_keep_coming_are_told_when_their_time_is_over_or_th
         loop = asyncio.get_running_loop()
         bench.settler.add(bench.held[0], ROW)
         await eventually_async(lambda: bench.settled)
-        monkeypatch.setattr("streampoll.worker.settle._QUIET_S", 3600.0)
+        monkeypatch.setattr("streampoll.worker.settle.QUIET_S", 3600.0)
         bench.settler.add(bench.held[1], ROW)
-        begun = loop.time()
-        later = begun + 4 * LONE_S
+        later = loop.time() + 4 * LONE_S
         await eventually_async(lambda: loop.time() > later)
         assert bench.calls == [1]
         for delivered in bench.held[2:]:

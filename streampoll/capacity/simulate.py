@@ -15,12 +15,15 @@ from dataclasses import dataclass, field
 
 from streampoll.capacity.engine import Clock, Cores, Process
 from streampoll.capacity.scenario import Observed, Scenario, Trouble
+from streampoll.config.settings import Settings
+from streampoll.model import QueueClass
 from streampoll.shards.ring import home_of
+from streampoll.worker.port import LONE_S
+from streampoll.worker.settle import FULL, QUIET_S
 
-# worker/settle.py: what is done is gathered for so long, or up to so many, where others were just now and more come
-GATHER_S, QUIET_S, FULL = 0.2, 0.02, 256
-LONE_S = 0.005  # and elsewhere
-READ_GATHER_S = 0.05  # worker/consume.py: rows are read together so
+_QUEUES = Settings().queues
+GATHER_S = _QUEUES[QueueClass.POLLING].gather_s  # what is done is told together so, up to FULL, while more come
+READ_GATHER_S = _QUEUES[QueueClass.RESULTS].gather_s  # and rows are read together so
 BATCH = 1_000  # rows in one transaction (results/batch.py)
 COMMIT_S = 0.004  # of a transaction: its round trips, and the log on the disk
 START_SHARE = 0.3  # of a poll's CPU in the worker: what comes before the first reply (by traces of polls)

@@ -179,7 +179,7 @@ class RedisStreams:
         Raises:
             RedisUnavailable: none could.
         """
-        together = [portions] if self._topology.one_server else [[portion] for portion in portions]  # no node waits
+        together = [portions] if self._topology.one_server else [[each] for each in portions]  # no node's for another
         answers: dict[int, Swept | Exception] = {}
         for some in together:
             answers |= await self._sweep(queue, consumer, idle_ms, some)
@@ -204,7 +204,7 @@ class RedisStreams:
             calls.append(("sweep", [keys.stream(queue), keys.crashes(queue)], claim))
             calls.append(("adopt", [keys.stream(queue)], [queue.value, idle_ms, _LOOKED_AT]))
         try:
-            replies = await self._scripts.run(calls)
+            replies = [_said(reply) for reply in await self._scripts.run(calls)]
         except RedisUnavailable as error:
             return {portion.shard: error for portion in portions}
         return {
@@ -300,9 +300,9 @@ def _swept(queue: QueueClass, shard: int, reply: Any, adopted: Any, leased: floa
     if isinstance(reply, exceptions.ResponseError) and "NOGROUP" in str(reply):
         return Swept(b"0-0")
     if isinstance(reply, Exception):
-        return translate(reply) or reply
+        return reply
     if isinstance(adopted, Exception) and not reply[1]:
-        return translate(adopted) or adopted
+        return adopted
     cursor, claimed, lost = reply
     return Swept(
         cursor,

@@ -26,7 +26,7 @@ from streampoll.worker.port import LONE_S, Bury, Disposition, Emit, Finish, Rele
 log = logging.getLogger(__name__)
 
 FULL = 256  # this many are not waited on any longer
-_QUIET_S = 0.02  # nothing new for so long: no more is waited for
+QUIET_S = 0.02  # nothing new for so long: no more is waited for
 _BACK_OFF_S = (0.1, 2.0)
 
 _TURNED: dict[type[Disposition], str] = {Retry: "retried", Release: "released", Bury: "buried"}
@@ -100,7 +100,7 @@ class Settler:
         before = 0
         while before < len(self._pending) < FULL and left_s > 0:
             before = len(self._pending)
-            pause_s = min(_QUIET_S, left_s)
+            pause_s = min(QUIET_S, left_s)
             left_s -= pause_s
             self._full.clear()
             timer = loop.call_later(pause_s, self._full.set)

@@ -39,8 +39,7 @@ class Sweeper:
         self._after = 0.0
         self._shard_after: dict[int, float] = {}  # shards that were away by themselves are swept again from then on
         self._cursors: dict[int, bytes] = {}
-        self._claims = 0
-        self._asked: dict[int, int] = {}  # shard -> which claim it was asked in last
+        self._asked: dict[int, float] = {}  # shard -> when it was asked last
 
     def hold_off(self, shards: Iterable[int] | None = None) -> None:
         """Redis, or that of some shards, was away: its idle clocks ran on, so others must have time to renew first."""
@@ -71,7 +70,7 @@ class Sweeper:
             await self._around.streams.retire(self._queue, shard, self._around.live())
 
     async def _sweep(self, counts: Counts) -> None:
-        """Claim of all home shards in one round trip, and again of those that may have more."""
+        """Claim of all home shards at once, and again of those that may have more."""
         left = list(self._around.homes(self._queue))
         await self._around.streams.promote(self._queue, left, _AT_ONCE)
         for _ in range(_CLAIMS_AT_ONCE):
@@ -88,9 +87,8 @@ class Sweeper:
         shards = [shard for shard in shards if now >= max(self._after, self._shard_after.get(shard, 0.0))]
         if not shards or (room := self._room()) <= 0:
             return []
-        shards = sorted(shards, key=lambda shard: self._asked.get(shard, 0))[:room]
-        self._claims += 1
-        self._asked.update(dict.fromkeys(shards, self._claims))
+        shards = sorted(shards, key=lambda shard: self._asked.get(shard, 0.0))[:room]
+        self._asked.update(dict.fromkeys(shards, now))
         count = min(room // len(shards), _AT_ONCE)
         return [Portion(shard, count, self._cursors.get(shard, b"0-0")) for shard in shards]
 
