@@ -243,7 +243,7 @@ def test_a_text_of_the_device_can_not_break_the_line(tmp_path: Path) -> None:
     assert found.changes[0].text == "core-1 is b·{row}·[31m"
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(st.lists(st.sampled_from([1, 2, None]), min_size=2, max_size=2), max_size=25), st.data())
 def test_each_row_has_one_open_event_at_most_whatever_comes(
     tmp_path_factory: pytest.TempPathFactory, polls: list[list[int | None]], data: st.DataObject

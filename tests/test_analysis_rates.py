@@ -236,7 +236,7 @@ class Machine:
         return Poll(self.now, [Row("a", 1, self.count, speed=10, jumped=self.jumped)], uptime, narrow=self.bits == 32)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.integers(0, 2**32), st.sampled_from([32, 64]))
 def test_whatever_happens_a_rate_is_what_was_counted_or_none(seed: int, bits: int) -> None:
     machine = Machine(Random(seed), bits)

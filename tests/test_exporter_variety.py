@@ -107,7 +107,7 @@ def files(draw: st.DrawFn) -> dict[str, Any]:
     return {"auths": {"a": {"community": "x"}}, "modules": modules} if draw(st.booleans()) else modules
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(files())
 def test_every_file_of_the_form_becomes_profiles_that_load(data: dict[str, Any]) -> None:
     with tempfile.TemporaryDirectory() as room:
@@ -149,7 +149,7 @@ ANYTHING = st.recursive(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(ANYTHING)
 def test_anything_else_is_a_fault_or_a_notice(data: Any) -> None:
     with tempfile.TemporaryDirectory() as room:

@@ -15,7 +15,6 @@ from tests.shards_support import RedisBench
 LIMITS = settings(
     max_examples=45,
     stateful_step_count=40,
-    deadline=None,
     database=None,
     suppress_health_check=list(HealthCheck),
 )

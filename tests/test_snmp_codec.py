@@ -254,7 +254,7 @@ def _outcome(function: Callable[..., object], *arguments: object) -> object:
         return "refused"
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.tuples(OIDS, VALUES), max_size=4), st.data())
 def test_the_fast_path_answers_as_the_complete_decoder_does(
     varbinds: list[tuple[tuple[int, ...], tuple[object, ber.Wire]]], data: st.DataObject

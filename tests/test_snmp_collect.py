@@ -375,7 +375,7 @@ def test_a_table_that_asks_for_no_column_is_no_table_of_integers() -> None:
     assert not table_of(TableSpec("t", ())).integers
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     cells=st.dictionaries(
         st.integers(1, 300) | st.integers(16_375, 16_400),  # where the order of bytes is not the order of arcs

@@ -234,7 +234,7 @@ def test_the_fast_path_agrees_whatever_byte_of_a_message_is_changed() -> None:
                 assert_both_paths_agree(intact[:at] + bytes((byte,)) + intact[at + 1 :])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data())
 def test_the_fast_path_agrees_when_several_bytes_are_changed_or_cut(data: st.DataObject) -> None:
     damaged = bytearray(message(PLAIN, msg_id=data.draw(IDS), boots=data.draw(TIMES), user=data.draw(NAMES)))
@@ -244,7 +244,7 @@ def test_the_fast_path_agrees_when_several_bytes_are_changed_or_cut(data: st.Dat
     assert_both_paths_agree(bytes(damaged[: data.draw(st.integers(0, len(damaged)))]))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.data())
 def test_damaged_messages_raise_nothing_but_snmp_errors_and_are_read_as_pysnmp_reads_them(data: st.DataObject) -> None:
     damaged = bytearray(message(PLAIN))

@@ -40,7 +40,7 @@ def test_a_screen_shows_what_a_terminal_would(data: bytes, lines: list[str]) -> 
     assert shown(data) == lines
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.lists(
         st.sampled_from([b"\x1b[", b"\x1b]", b"\x1b", b"9", b"D", b"K", b"\r", b"\n", b"\b", b"x", b"\x0e", b"\xff"])
