@@ -130,13 +130,13 @@ async def measure(server: EmbeddedRedis, options: argparse.Namespace) -> dict[st
             }
 
 
-def main() -> int:
+def main(argv: list[str]) -> int:
     """Measure and print; 1 where it takes longer than promised."""
     parser = parser_of(__doc__)
     parser.add_argument("--shards", type=int, default=64)
     parser.add_argument("--workers", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=200)
-    options = parser.parse_args()
+    options = parser.parse_args(argv)
     with room() as where, redis_alone(where) as server:
         metrics = uvloop.run(measure(server, options))
     names = ("shards", "workers", "answer_bytes", "http_ms", "http_best_ms", "http_p99_ms", "read_ms")
@@ -146,4 +146,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -19,7 +19,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmarks.rig.counters import counters, entry_bytes, ledger_row_bytes, planned_bytes, shard_bytes, since
+from benchmarks.rig.counters import (
+    counters,
+    entry_bytes,
+    held_bytes,
+    keep_appending,
+    ledger_row_bytes,
+    planned_bytes,
+    shard_bytes,
+    since,
+)  # fmt: skip
 from benchmarks.rig.deployment import Deployment, Shape, Window, configure, fleet_of
 from benchmarks.rig.figures import each_us, mb
 from benchmarks.rig.processes import Ended, end
@@ -144,6 +153,7 @@ def measured(name: str, kind: Kind, options: argparse.Namespace) -> tuple[Load, 
 
 def _run(name: str, kind: Kind, options: argparse.Namespace, shards: int, weigh: bool) -> tuple[Load, Standing | None]:
     with room() as where, deployed(kind, options.rate or kind.per_s, shards, where) as on:
+        keep_appending(on)
         time.sleep(options.warm)
         before = counters(on)
         window = on.measure(options.seconds, warm_s=0.0)
@@ -160,7 +170,7 @@ def _load(name: str, kind: Kind, window: Window, spent: Mapping[str, float], wir
         cpu_us={role: cpu_us[role] for role in ROLES},
         redis_round_trips=round(spent["round_trips"] / rows, 3), redis_commands=round(spent["commands"] / rows, 2),
         redis_in_bytes=round(spent["in"] / rows), redis_out_bytes=round(spent["out"] / rows),
-        aof_bytes=max(0, round(spent["aof"] / rows)), payload_bytes=round(spent["payload"]),
+        aof_bytes=round(spent["aof"] / rows), payload_bytes=round(spent["payload"]),
         row_bytes=round(spent["relation"] / rows - spent["payload"]), wal_bytes=round(spent["wal"] / rows),
         request_ip_bytes=round(wire.request_bytes / requests), reply_ip_bytes=round(wire.reply_bytes / requests),
         source=_source(),
@@ -176,7 +186,7 @@ def _standing(on: Apart, window: Window, payload: float) -> Standing:
     end(polling)
     return Standing(
         poll_waiting_bytes=entry_bytes(on, "polling"), result_waiting_bytes=round(result - payload),
-        poll_held_bytes=550, shard_bytes=shard_bytes(on), shard_cpu_us={},
+        poll_held_bytes=held_bytes(on), shard_bytes=shard_bytes(on), shard_cpu_us={},
         worker_pss_mb=mb(held["worker"].pss_max_bytes),
         worker_descriptors=held["worker"].descriptors // held["worker"].processes,
         coordinator_pss_mb=mb(round(held["coordinator"].pss_bytes - on.shape.devices * device_bytes)),

@@ -3,7 +3,8 @@
 streampoll's wire engine, gufo_snmp and pysnmp, in one run: a v2c GET of ten values, a GETBULK of forty, and the GET in
 v3 (SHA-256, AES-128). Each asks in rounds that take turns, so that a noisy neighbour hits all; a figure is the median
 round. Requests a second of wall clock are bounded by the agent too; those a second of CPU are not, so the ratios are of
-those. Needs snmpd, and gufo-snmp of group `bench`.
+those. The values of a GETBULK are counters. What comes back differs: streampoll leaves OIDs as they were sent, since
+its plans match bytes, gufo_snmp makes text of them and pysnmp objects. Needs snmpd, and gufo-snmp of group `bench`.
 """
 
 import argparse
@@ -23,7 +24,7 @@ from typing import Any
 import uvloop
 
 from benchmarks.contenders.askers import ASKERS, PLACES, Ask, Case, Where
-from benchmarks.rig.cores import available, taskset
+from benchmarks.rig.cores import AVAILABLE, taskset
 from benchmarks.rig.deployment import fleet_of
 from benchmarks.rig.figures import median, ratio
 from benchmarks.rig.plot import Bars
@@ -35,6 +36,7 @@ from tests.snmp_support import V3_KEY, SnmpdAgent
 OURS = "streampoll"
 SLOW_PLACES = 4  # of pysnmp: with forty in flight its time-outs fire
 FLEET = FleetSettings(interfaces=(40, 40), latency_ms=(0, 0), v3_passphrase="a-long-passphrase")
+_IP_SYSTEM_STATS = "1.3.6.1.2.1.4.31.1"  # counters, more than forty
 _MODULES = {"gufo_snmp": "gufo.snmp", "pysnmp": "pysnmp"}
 
 
@@ -94,13 +96,13 @@ def figures(rounds: dict[str, list[Round]]) -> dict[str, dict[str, float]]:
 @contextmanager
 def agents(which: list[str]) -> Iterator[dict[str, Where]]:
     """Run the agents on the last core."""
-    cores = available()
+    cores = AVAILABLE
     found: dict[str, Where] = {}
     with ExitStack() as stack:
         if "net-snmp" in which:
             directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             snmpd = stack.enter_context(SnmpdAgent(directory, command=taskset(cores[-1:])))
-            found["net-snmp"] = Where("127.0.0.", snmpd.port, "sha256aes", V3_KEY, "1.3.6.1.2.1")
+            found["net-snmp"] = Where("127.0.0.", snmpd.port, "sha256aes", V3_KEY, _IP_SYSTEM_STATS)
         if "fleet" in which:
             process, port = stack.enter_context(fleet_of(FLEET, PLACES))
             Roles({"fleet": [process.pid]}).pin("fleet", cores[-1:])
@@ -125,7 +127,7 @@ def main(argv: list[str]) -> int:
     names, missing = peers_here()
     found: dict[str, dict[str, Any]] = {}
     with agents(options.agents) as running:
-        os.sched_setaffinity(0, available()[:1])
+        os.sched_setaffinity(0, AVAILABLE[:1])
         for agent, where in running.items():
             found[agent] = {}
             for case in options.cases:

@@ -1,7 +1,5 @@
 """What the simulated fleet costs: CPU a request, in microseconds, system calls and timers included.
 
-    python benchmarks/fleet.py [--json] [--requests N] [--rounds N] [--devices N]
-
 The fleet runs as its own process, as in the demo, with its latencies. Requests go to many devices, a window of them at
 a time; the CPU time that the process used for them is divided by their number. A figure is the median of the rounds.
 Beside it stands what this script spends a request: next to the least that any poller in Python can.
@@ -13,11 +11,13 @@ import os
 import socket
 import statistics
 import subprocess
+import sys
 import time
 from dataclasses import dataclass
 
 import psutil
 
+from benchmarks.rig.report import Report, Table, emit, parser_of
 from streampoll.embedded.fleet import FleetSettings, device_address
 from streampoll.embedded.fleet.ber import NULL, OCTETS, SEQUENCE, Oid, encode, encode_integer, encode_oid
 from streampoll.embedded.fleet.process import spawn
@@ -91,22 +91,19 @@ def one_round(
     return (sum(fleet.cpu_times()[:2]) - before) / requests * 1e6, ours_s / requests * 1e6, len(reply)
 
 
-def main() -> None:
-    """Print the figures."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--requests", type=int, default=20_000, help="a round")
-    parser.add_argument("--rounds", type=int, default=3, help="beside one to warm up")
-    parser.add_argument("--devices", type=int, default=1414)
-    arguments = parser.parse_args()
+def main(argv: list[str]) -> int:
+    """Run the benchmark."""
+    parser = parser_of(__doc__)
+    parser.add_argument("--requests", type=int, default=20_000, help="a round (default 20000)")
+    parser.add_argument("--rounds", type=int, default=3, help="beside one to warm up (default 3)")
+    parser.add_argument("--devices", type=int, default=1414, help="(default 1414)")
+    arguments = parser.parse_args(argv)
     figures = {case.name: measure(case, arguments) for case in CASES}
-    if arguments.json:
-        print(json.dumps(figures))
-        return
-    for name, figure in figures.items():
-        fleet_us, client_us, reply_bytes = figure.values()
-        print(f"{name:20} fleet {fleet_us:5.1f} us, client {client_us:5.1f} us a request, reply {reply_bytes:,} bytes")
+    columns = ("", "us of the fleet", "us of this script", "bytes of a reply")
+    table = Table("CPU of a request", columns, [(name, *figure.values()) for name, figure in figures.items()])
+    emit(Report("fleet", figures, [table]), arguments)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))

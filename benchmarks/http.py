@@ -1,11 +1,10 @@
-"""HTTP: polls a second with kept sessions, against a new client and login a poll; memory of a kept session.
+"""HTTP: CPU of a poll with kept sessions, against httpx with a login kept, or anew each poll; memory of a session.
 
 Devices (addresses of 127/8) are uvicorn with TLS in a child process, on another core. A poll is two requests with a
-token; what keeps nothing makes a TLS connection, logs in, asks and logs out each time, as a script does. Medians are of
-the cycles after the first, in which kept sessions log in.
+token. httpx is asked with a client and token kept for each device, and as a script does: a TLS connection, a login, the
+requests and a logout each time. Medians are of the cycles after the first, in which kept sessions log in.
 """
 
-import argparse
 import asyncio
 import gc
 import multiprocessing
@@ -14,9 +13,11 @@ import resource
 import ssl
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -26,6 +27,8 @@ import httpx
 import uvicorn
 import uvloop
 
+from benchmarks.rig.figures import ratio
+from benchmarks.rig.report import Report, Table, emit, parser_of, progress
 from streampoll.config.secret import Secret
 from streampoll.config.settings import HttpSettings
 from streampoll.http.credential import HttpCredential, Login, Logout
@@ -33,6 +36,8 @@ from streampoll.http.plan import Field, HttpPlan, JsonBody, Request, TableRule
 from streampoll.model import Status, Target
 from streampoll.pollers.http import HttpPoller
 
+OURS, KEPT = "streampoll, kept sessions", "httpx, client and login kept"
+ANEW, ANEW_TLS = "httpx, a new client and login a poll", "httpx, with a TLS context of its own"
 PORTS = b'{"data": [%s]}' % b", ".join(b'{"name": "eth%d", "stats": {"rx": 123456789}}' % n for n in range(48))
 ANSWERS = {
     "/login": b'{"token": "a-token"}',
@@ -134,6 +139,23 @@ def anew(load: Load, context: ssl.SSLContext | None) -> Poll:
     return poll
 
 
+def bare(load: Load, context: ssl.SSLContext, stack: AsyncExitStack) -> Poll:
+    """Poll with one client of httpx a device, which has its token; nobody looks at what the answers say."""
+    clients: dict[str, httpx.AsyncClient] = {}
+
+    async def poll(address: str) -> None:
+        client = clients.get(address)
+        if client is None:
+            opened = httpx.AsyncClient(base_url=f"https://{address}:{load.port}", verify=context, timeout=60)
+            client = clients[address] = await stack.enter_async_context(opened)
+            login = await client.post("/login", json={"u": "poller", "p": "benchmark"})
+            client.headers["Authorization"] = f"Bearer {login.json()['token']}"
+        for path in ("/system", "/ports"):
+            (await client.get(path)).raise_for_status().json()
+
+    return poll
+
+
 def _context(load: Load) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=load.ca)
     context.check_hostname = False
@@ -156,29 +178,43 @@ async def cycle(poll: Poll, load: Load) -> tuple[float, float]:
     return time.perf_counter() - began, time.process_time() - cpu
 
 
-async def median(name: str, poll: Poll, load: Load) -> float:
-    """Measure some cycles, print them; return the polls a second of CPU."""
+async def median(name: str, poll: Poll, load: Load) -> dict[str, float]:
+    """Measure some cycles."""
     await cycle(poll, load)
     times = [await cycle(poll, load) for _ in range(load.cycles)]
     wall, cpu = (statistics.median(each) for each in zip(*times, strict=True))
-    print(f"  {name:34} {load.devices / wall:7,.0f} polls/s  {cpu / load.devices * 1e3:6.2f} ms CPU a poll", flush=True)
-    return float(load.devices / cpu)
+    found = {"polls_per_s": round(load.devices / wall, 1), "cpu_ms_per_poll": round(cpu / load.devices * 1e3, 3)}
+    progress(f"{name}: {found['cpu_ms_per_poll']} ms of CPU a poll")
+    return found
 
 
-async def measure(load: Load) -> None:
-    """Print all figures."""
-    print(f"{load.devices} devices, {load.at_once} at once, {load.cycles} cycles, 2 requests a poll, TLS\n", flush=True)
+async def measure(load: Load) -> dict[str, Any]:
+    """Return all figures."""
     poller = HttpPoller(HttpSettings())
     await kept(poller, load)(load.addresses()[0])  # what is imported and shared is not a session's
     gc.collect()
     before = _rss_bytes()
-    ours = await median("kept sessions", kept(poller, load), load)
+    ways = {OURS: await median(OURS, kept(poller, load), load)}
     gc.collect()
     size = (_rss_bytes() - before) / load.devices
     await poller.close()
-    new = await median("a new client and login a poll", anew(load, _context(load)), load)
-    await median("  with a TLS context of its own", anew(load, None), load)
-    print(f"\n  {ours / new:.1f} times the polls a second of CPU; a kept session takes {size / 1024:,.0f} KiB")
+    async with AsyncExitStack() as stack:
+        ways[KEPT] = await median(KEPT, bare(load, _context(load), stack), load)
+    ways[ANEW] = await median(ANEW, anew(load, _context(load)), load)
+    ways[ANEW_TLS] = await median(ANEW_TLS, anew(load, None), load)
+    return {"ways": ways, "session_kb": round(size / 1024)}
+
+
+def report_of(found: dict[str, Any], load: Load) -> Report:
+    """Put the ways side by side."""
+    ways = found["ways"]
+    against = {name: ratio(of["cpu_ms_per_poll"], ways[OURS]["cpu_ms_per_poll"]) for name, of in ways.items()}
+    title = (
+        f"{load.devices} devices, {load.at_once} at once, 2 requests a poll, TLS; a session: {found['session_kb']} KB"
+    )
+    columns = ("", "polls/s", "CPU ms a poll", "streampoll is")
+    rows = [(name, *of.values(), None if name == OURS else against[name]) for name, of in ways.items()]
+    return Report("http", {**found, "ratio": against}, [Table(title, columns, rows)])
 
 
 def _rss_bytes() -> int:
@@ -190,13 +226,13 @@ def _pin(core: int | None) -> None:
         os.sched_setaffinity(0, {core})
 
 
-def main() -> None:
+def main(argv: list[str]) -> int:
     """Start the devices in a child on another core, and measure."""
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--devices", type=int, default=300)
-    options.add_argument("--at-once", type=int, default=50)
-    options.add_argument("--cycles", type=int, default=5)
-    chosen = options.parse_args()
+    parser = parser_of(__doc__)
+    parser.add_argument("--devices", type=int, default=300, help="(default 300)")
+    parser.add_argument("--at-once", type=int, default=50, help="polls at a time (default 50)")
+    parser.add_argument("--cycles", type=int, default=5, help="of each way (default 5)")
+    chosen = parser.parse_args(argv)
     ours, theirs = [*sorted(os.sched_getaffinity(0)), None, None][:2]
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
@@ -207,10 +243,14 @@ def main() -> None:
         child.start()
         load = Load(chosen.devices, chosen.at_once, chosen.cycles, here.recv(), f"{directory}/cert.pem")
         _pin(ours)
-        uvloop.run(measure(load))
-        child.kill()
-        child.join()
+        try:
+            report = report_of(uvloop.run(measure(load)), load)
+        finally:
+            child.kill()
+            child.join()
+    emit(report, chosen)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))

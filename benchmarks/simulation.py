@@ -13,7 +13,7 @@ import sys
 from dataclasses import dataclass, replace
 
 from benchmarks import endtoend
-from benchmarks.rig.cores import available
+from benchmarks.rig.cores import AVAILABLE
 from benchmarks.rig.deployment import Deployment, Shape, Window, deployed
 from benchmarks.rig.figures import each_us, ratio
 from benchmarks.rig.processes import Ended
@@ -62,6 +62,7 @@ def compared(name: str, per_s: int, options: argparse.Namespace) -> Compared | N
     try:
         with room() as where, deployed(shape, where) as deployment:
             window = deployment.measure(options.seconds, options.warm)
+            deployment.settle(window.since)  # the latest polls are rows then, too
             late = _lateness(deployment, window)
     except Ended as why:
         progress(f"{name}: {per_s:,} devices/s: {why}")
@@ -99,7 +100,7 @@ def _simulated(load: Load, fleet_us: float, shape: Shape, options: argparse.Name
     return simulate(
         Scenario(
             devices=shape.devices, interval_s=shape.interval_s, load=load, processes=shape.processes,
-            shards=shape.shards, cores=len(available()), concurrency=shape.concurrency,
+            shards=shape.shards, cores=len(AVAILABLE), concurrency=shape.concurrency,
             latency_s=(low_ms / 1000, high_ms / 1000), fleet_us=fleet_us / load.requests,
             seconds=round(options.seconds), warm_s=round(options.warm),
         )

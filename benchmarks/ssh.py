@@ -6,12 +6,12 @@ by itself; medians are of those after it. What costs is CPU, so devices a second
 clock, which the child may hold back: its share of the same work is no smaller than ours.
 """
 
-import argparse
 import asyncio
 import multiprocessing
 import os
 import resource
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
@@ -23,14 +23,17 @@ from typing import Any
 import asyncssh
 import uvloop
 
+from benchmarks.rig.figures import ratio
+from benchmarks.rig.report import Report, Table, emit, parser_of, progress
 from streampoll.config.secret import Secret
 from streampoll.config.settings import SshSettings
 from streampoll.model import Status, Target
 from streampoll.pollers.ssh import SshPoller
 from streampoll.ssh.credential import SshCredential
 from streampoll.ssh.plan import Channel, Command, SshPlan
-from streampoll.ssh.platforms import PLATFORMS
 
+KEPT, ANEW = "kept", "a new connection a poll"
+WANTED = {Channel.SHELL: 3.0, Channel.EXEC: 1.5}  # times by CPU, of kept sessions
 USER, PASSWORD, PROMPT = "poller", "benchmark", b"router>"
 COMMANDS = ("show version", "show clock", "show interfaces")
 OUTPUT = "\r\n".join(f"GigabitEthernet0/{number} is up, line protocol is up" for number in range(24)) + "\r\n"
@@ -161,9 +164,10 @@ async def cycle(load: Load, poll: Poll) -> tuple[float, float]:
     return time.perf_counter() - began, time.process_time() - cpu
 
 
-async def measure(load: Load) -> None:
-    """Run each way on both kinds of channel, and print the figures."""
-    for channel, wanted in ((Channel.SHELL, 3.0), (Channel.EXEC, 1.5)):
+async def measure(load: Load) -> dict[str, Any]:
+    """Run each way on both kinds of channel."""
+    found: dict[str, Any] = {}
+    for channel in WANTED:
         with tempfile.TemporaryDirectory(prefix="streampoll-bench-") as directory:
             poller = SshPoller(SshSettings(known_hosts=str(Path(directory) / "known_hosts"), connect_timeout_s=60.0))
             poll = kept(poller, load, channel)
@@ -174,11 +178,12 @@ async def measure(load: Load) -> None:
             reused = await _median(load, poll)
             await poller.close()
         new = await _median(load, anew(load, channel))
-        _show(channel, load, {"a new connection a poll": new, "kept, first cycle": first, "kept": reused})
-        clock, cpu = (new[place] / reused[place] for place in (0, 1))
-        print(f"  kept: {clock:.1f} times the devices/s, {cpu:.1f} times by CPU (wanted: {wanted:g})")
+        ways = {ANEW: new, "kept, first cycle": first, KEPT: reused}
+        found[channel] = {name: _figures(load, *took) for name, took in ways.items()}
+        progress(f"{channel}: {found[channel][KEPT]['cpu_ms_per_poll']} ms of CPU a poll")
         if channel is Channel.SHELL:  # later, memory that was let go is used again
-            print(f"  memory: {each / 1024:.0f} KB a kept session")
+            found["session_kb"] = round(each / 1024)
+    return found
 
 
 async def _median(load: Load, poll: Poll) -> tuple[float, float]:
@@ -187,13 +192,28 @@ async def _median(load: Load, poll: Poll) -> tuple[float, float]:
     return wall, cpu
 
 
-def _show(channel: Channel, load: Load, ways: dict[str, tuple[float, float]]) -> None:
-    print(f"{channel}: {PLATFORMS['cisco_ios' if channel is Channel.SHELL else 'linux'].name}, {load}")
-    for name, (wall, cpu) in ways.items():
-        per = cpu / load.devices * 1000
-        print(
-            f"  {name:24} {load.devices / wall:7,.0f} devices/s, {per:6.2f} ms CPU each, {cpu / wall:4.0%} of its core"
-        )
+def _figures(load: Load, wall_s: float, cpu_s: float) -> dict[str, float]:
+    return {
+        "polls_per_s": round(load.devices / wall_s, 1), "cpu_ms_per_poll": round(cpu_s / load.devices * 1e3, 3),
+        "share_of_core": round(cpu_s / wall_s, 2),
+    }  # fmt: skip
+
+
+def report_of(found: dict[str, Any], load: Load) -> Report:
+    """Put the ways side by side; `ratio` is how many times as much a new connection takes."""
+    columns = ("channel", "", "polls/s", "CPU ms a poll", "of its core")
+    rows = [(channel, name, *of.values()) for channel in WANTED for name, of in found[channel].items()]
+    against = {
+        channel: {
+            "polls_per_s": ratio(found[channel][KEPT]["polls_per_s"], found[channel][ANEW]["polls_per_s"]),
+            "cpu": ratio(found[channel][ANEW]["cpu_ms_per_poll"], found[channel][KEPT]["cpu_ms_per_poll"]),
+        }
+        for channel in WANTED
+    }
+    title = f"{load.devices} devices, {load.at_once} at once, 3 commands; a kept session: {found['session_kb']} KB"
+    won = [(channel, of["polls_per_s"], of["cpu"], WANTED[channel]) for channel, of in against.items()]
+    tables = [Table(title, columns, rows), Table("kept is", ("", "times the polls/s", "by CPU", "wanted"), won)]
+    return Report("ssh", {**found, "ratio": against}, tables)
 
 
 def _rss_bytes() -> int:
@@ -205,13 +225,13 @@ def _pin(core: int | None) -> None:
         os.sched_setaffinity(0, {core})
 
 
-def main() -> None:
-    """Start the devices in a child on another core, and measure."""
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--devices", type=int, default=500)
-    options.add_argument("--at-once", type=int, default=100)
-    options.add_argument("--cycles", type=int, default=5)
-    chosen = options.parse_args()
+def main(argv: list[str]) -> int:
+    """Start the devices in a child on another core, and measure; 1 if sessions gain less CPU than is wanted."""
+    parser = parser_of(__doc__)
+    parser.add_argument("--devices", type=int, default=500, help="(default 500)")
+    parser.add_argument("--at-once", type=int, default=100, help="polls at a time (default 100)")
+    parser.add_argument("--cycles", type=int, default=5, help="of each way (default 5)")
+    chosen = parser.parse_args(argv)
     ours, theirs = [*sorted(os.sched_getaffinity(0)), None, None][:2]
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
@@ -219,10 +239,12 @@ def main() -> None:
     child.start()
     load = Load(chosen.devices, chosen.at_once, chosen.cycles, here.recv())
     _pin(ours)
-    uvloop.run(measure(load))
+    report = report_of(uvloop.run(measure(load)), load)
     here.send(None)
     child.join(5)
+    emit(report, chosen)
+    return int(any(report.metrics["ratio"][channel]["cpu"] < wanted for channel, wanted in WANTED.items()))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))

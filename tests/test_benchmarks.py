@@ -1,30 +1,44 @@
 """The benchmarks: each says what it is, and tiny runs give the figures that are promised under `--json`."""
 
+import asyncio
+import importlib
 import json
 import os
 import random
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from itertools import pairwise
+from dataclasses import replace
+from datetime import datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count, pairwise
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
+import asyncpg
 import pytest
 
-from benchmarks import peers, queue, soak
+from benchmarks import endtoend, peers, queue, silent, soak
 from benchmarks.__main__ import benchmark_names, split
 from benchmarks.contenders import celery, collectd, snmp_exporter, streampoll
 from benchmarks.contenders.apps.walk import Walk
-from benchmarks.contenders.ground import Ground, Runner, Sample, asked
+from benchmarks.contenders.ground import Asked, Ground, Runner, Sample, Short, Value, asked, sample, verify
+from benchmarks.endtoend import Trial
 from benchmarks.peers import ratios
+from benchmarks.rig import cores
 from benchmarks.rig.arrivals import Due, arrivals
+from benchmarks.rig.cores import Cores, divide
+from benchmarks.rig.deployment import Deployment, Shape, Window
 from benchmarks.rig.environments import MissingPeer, peer_environment
 from benchmarks.rig.roles import Roles, spent
 from streampoll.model import Outcome, Status, Table, Trace
 from streampoll.results.codec import encode_payload
+from tests.results_support import NOON, result_entry
+from tests.results_support import bench as results_bench
 from tests.waiting import eventually
 
 TOP = Path(__file__).resolve().parent.parent
@@ -40,12 +54,32 @@ def test_every_benchmark_of_the_rig_is_listed() -> None:
     assert set(OURS) <= set(benchmark_names())
 
 
-@pytest.mark.parametrize("name", OURS)
-def test_a_benchmark_says_what_it_is_and_takes_json(name: str) -> None:
-    done = bench(name, "--help")
+@pytest.mark.parametrize("name", benchmark_names())
+def test_a_benchmark_says_what_it_is_and_takes_json(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        importlib.import_module(f"benchmarks.{name}").main(["--help"])
 
-    assert done.returncode == 0, done.stderr
-    assert {"--json", "--plots"} <= set(done.stdout.replace(",", " ").split())
+    assert ended.value.code == 0
+    assert {"--json", "--plots"} <= set(capsys.readouterr().out.replace(",", " ").split())
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("http", ("--devices", "3", "--cycles", "1")),
+        ("ssh", ("--devices", "3", "--cycles", "1")),
+        ("fleet", ("--devices", "3", "--rounds", "1", "--requests", "10")),
+        ("discover", ("--bits", "8")),
+    ],
+)
+def test_the_smaller_ones_give_an_object_too(name: str, options: tuple[str, ...]) -> None:
+    done = bench(name, *options, "--json")
+
+    [line] = done.stdout.splitlines()
+    said = json.loads(line)
+    assert (said["benchmark"], said["missing"]) == (name, {}), done.stderr
+    assert said["metrics"]
+    assert said["machine"]["cores"] > 0
 
 
 @pytest.fixture
@@ -139,11 +173,12 @@ def test_peers_counts_what_streampoll_stores_of_a_walk() -> None:
         ([90, 58], 1, "58 values a device to 90, not 90"),
         ([10], 1, "10 values a device, not 90"),
         ([], 1, "0 values a device, not 90"),
+        (asyncpg.PostgresError("it went away"), 1, "it went away"),
     ],
 )
 def test_a_contender_that_does_not_bring_all_values_is_an_error_and_no_figure(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str],
-    brought: list[int], code: int, why: str | None,
+    brought: list[int] | Exception, code: int, why: str | None,
 ) -> None:  # fmt: skip
     stand_ins = {"streampoll": contender([90]), "celery + pysnmp": contender(brought)}
     monkeypatch.setattr(peers, "PEERS", stand_ins)
@@ -159,14 +194,243 @@ def test_a_contender_that_does_not_bring_all_values_is_an_error_and_no_figure(
     assert ("celery + pysnmp" in said["metrics"]["peers"]) is (why is None)
 
 
-def contender(brought: list[int]) -> Callable[[Ground], AbstractContextManager[Runner]]:
-    """A contender that does nothing, and says that devices gave so many values."""
+def contender(brought: list[int] | Exception) -> Callable[[Ground], AbstractContextManager[Runner]]:
+    """A contender that does nothing, and says that devices gave so many values, or can't say."""
+
+    def values() -> list[int]:
+        if isinstance(brought, Exception):
+            raise brought
+        return brought
 
     @contextmanager
     def run(ground: Ground) -> Iterator[Runner]:
-        yield Runner(Roles({"coordinator": [], "worker": []}), lambda: 100, lambda: brought, {})
+        done = count(100, 100)
+        yield Runner(Roles({"coordinator": [], "worker": []}), lambda: next(done), values, {})
 
     return run
+
+
+ROUND = Sample(1.0, 1_000, {"worker": 1.0})
+
+
+@pytest.mark.parametrize(
+    ("rounds", "why"),
+    [
+        ([ROUND, replace(ROUND, failed=10)], None),
+        ([ROUND, replace(ROUND, failed=21)], "21 polls failed beside 2000 that did not"),
+        ([ROUND, replace(ROUND, devices=0)], "in one of the rounds not a device was polled"),
+    ],
+)
+def test_a_contender_whose_polls_fail_or_cease_has_no_figure(rounds: list[Sample], why: str | None) -> None:
+    runner = Runner(Roles({}), lambda: 0, lambda: [10], {})
+
+    with pytest.raises(Short, match=why) if why else nullcontext():
+        verify(runner, 10, rounds)
+
+
+def test_a_contender_that_has_ended_has_no_figure() -> None:
+    with subprocess.Popen(["false"]) as process:
+        process.wait()
+
+        with pytest.raises(Short, match=r"'false'.* ended with 1"):
+            verify(Runner(Roles({}), lambda: 0, lambda: [10], {}, [process]), 10, [ROUND])
+
+
+def test_what_a_contender_did_is_counted_over_the_while_in_which_its_cpu_is() -> None:
+    order: list[str] = []
+
+    class Spying(Roles):
+        def cpu_s(self) -> dict[str, float]:
+            order.append("cpu")
+            return {}
+
+    def done() -> int:
+        order.append("devices")
+        return len(order)
+
+    found = sample(Runner(Spying({}), done, list, {}, failed=lambda since: 3), 0.0)
+
+    assert order == ["cpu", "devices"] * 2
+    assert (found.devices, found.failed) == (2, 3)
+
+
+def test_tasks_of_celery_that_raised_are_counted_from_then_on(tmp_path: Path) -> None:
+    log = tmp_path / "worker.log"
+    log.write_text(
+        "[2026-01-01 10:00:00,123: ERROR/ForkPoolWorker-1] Task pysnmp[a] raised unexpected: RuntimeError('x')\n"
+        "Traceback (most recent call last):\n"
+        "[2026-01-01 10:00:05,123: ERROR/ForkPoolWorker-1] Task pysnmp[b] raised unexpected: RuntimeError('x')\n"
+        "[2026-01-01 10:00:06,123: WARNING/MainProcess] something else\n"
+    )
+    began = datetime(2026, 1, 1, 10, 0, 5).astimezone().timestamp()  # as the worker writes it: local time
+
+    assert [celery.failed_of(log, began - 5), celery.failed_of(log, began), celery.failed_of(log, began + 1)] == [
+        2, 1, 0,
+    ]  # fmt: skip
+
+
+class Exporter(BaseHTTPRequestHandler):
+    """Breaks the connection of its first scrape off, and answers all others."""
+
+    protocol_version = "HTTP/1.1"
+    broken = False
+
+    def do_GET(self) -> None:
+        if not Exporter.broken:
+            Exporter.broken = self.close_connection = True
+            return
+        body = b"sysUpTime 1\nsnmp_scrape_pdus_returned 10\n"
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *about: object) -> None:
+        """Say nothing."""
+
+
+def test_a_scrape_whose_connection_breaks_is_counted_and_made_again() -> None:
+    only = Asked("get10", [Value("sysUpTime", "1.3.6.1.2.1.1.3.0", True)], [], 0)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Exporter) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        ground = SimpleNamespace(addresses=["127.1.0.1"], port=161, asked=only)
+        scraper = snmp_exporter.Scraper(server.server_port, ground)  # type: ignore[arg-type]
+        with scraper.at_work():
+            eventually(lambda: scraper.done >= 3)
+        server.shutdown()
+        thread.join()
+
+    assert scraper.failed_since(0) == 1
+    assert set(scraper.values) == {10}
+
+
+CLEAN = ("missing", "duplicates", "skipped", "expired", "failed", "lost", "partial")
+
+
+def trial(audit: dict[str, float] | None = None, late_s: tuple[float | None, float | None] = (0.3, 0.3)) -> Trial:
+    clean = dict.fromkeys(CLEAN, 0)
+    window = Window(0, 90.0, 9_000, {}, {}, 1.0, 10.0, 0.1)
+    return Trial(100, window, {**clean, "expected": 9_000, "lateness_p99_s": 1.0, **(audit or {})}, late_s)
+
+
+@pytest.mark.parametrize(
+    ("done", "sustained"),
+    [
+        (trial(), True),
+        (trial({"lateness_p99_s": 5.0}), False),
+        (trial({"expected": 0}), False),
+        *((trial({term: 1}), False) for term in CLEAN),
+        (trial(late_s=(0.3, 1.1)), True),
+        (trial(late_s=(0.3, 1.2)), False),  # 1.5 % more is due than is done
+        (trial(late_s=(0.3, None)), False),
+    ],
+)
+def test_a_rate_is_sustained_if_all_is_polled_in_time_and_no_later_and_later(done: Trial, sustained: bool) -> None:
+    assert done.sustained is sustained
+
+
+@pytest.mark.parametrize("precision", ["0", "0.05"])
+def test_a_search_ends_at_what_is_held_whatever_else_the_machine_does(
+    monkeypatch: pytest.MonkeyPatch, precision: str
+) -> None:
+    tried: list[int] = []
+
+    def noted(load: object, per_s: int, options: object) -> Trial:
+        tried.append(per_s)
+        disturbed = per_s == 1_000 and tried.count(per_s) == 1
+        return replace(trial({"missing": int(per_s > 1_234 or disturbed)}), per_s=per_s)
+
+    monkeypatch.setattr(endtoend, "noted", noted)
+
+    found = endtoend.search(
+        endtoend.LOADS["get10"], endtoend.parse(["--search", "--first", "1000", "--precision", precision])
+    )
+
+    assert found is not None
+    assert 1_234 / 1.05 <= found.per_s <= 1_234
+    assert precision != "0" or found.per_s == 1_234
+
+
+def test_the_windows_of_a_search_are_long() -> None:
+    assert [endtoend.parse(words).seconds for words in ([], ["--search"], ["--search", "--seconds", "7"])] == [
+        20,
+        90,
+        7,
+    ]
+
+
+async def test_polls_of_a_window_are_those_whose_rows_say_so(fresh_database: str) -> None:
+    async with results_bench(fresh_database, now=NOON + 2.5) as results:
+        late = NOON - 400  # too late to be of any
+        await results.handle(*(result_entry(f"r{n}") for n in range(3)), result_entry("r9", slot=late))
+    deployment = Deployment(Shape(), Path(), SimpleNamespace(dsn=fresh_database, redis_url=""), [])  # type: ignore[arg-type]
+
+    def stored(since: float, until: float) -> int:
+        return deployment.stored(NOON + since, NOON + until)
+
+    found = await asyncio.to_thread(lambda: [stored(2.5, 2.6), stored(2.4, 2.5), stored(0, 9)])
+    late_s = await asyncio.to_thread(deployment.lateness_p50_s, NOON, NOON + 1)
+
+    assert found == [3, 0, 3]
+    assert late_s == 2.5
+
+
+def run_of(late_s: float | None, **more: int) -> dict[str, Any]:
+    clean = dict.fromkeys(silent.CLEAN, 0)
+    return {"p50_s": late_s, "p99_s": late_s, "healthy_polls": 100, "due": 100, **clean, **more}
+
+
+@pytest.mark.parametrize(
+    ("trouble", "within"),
+    [
+        (run_of(1.25), True),
+        (run_of(1.26), False),
+        (run_of(None), False),
+        (run_of(1.0, healthy_polls=94), False),
+        (run_of(1.0, lost=1), False),
+        (run_of(1.0, expired=1), False),
+    ],
+)
+def test_silence_costs_the_healthy_neither_time_nor_polls(trouble: dict[str, Any], within: bool) -> None:
+    found = {"none": run_of(1.0), "a tenth silent": trouble}
+
+    silent.judge(found)
+
+    assert (found["none"]["within"], trouble["within"]) == (True, within)
+
+
+@pytest.mark.parametrize(
+    ("audit", "clean"),
+    [
+        ({"failed": 100}, True),
+        ({"failed": 106}, False),
+        ({"skipped": 1}, False),
+        ({"expired": 1}, False),
+        ({"lost": 1}, False),
+        ({"expected": 0, "failed": 0}, False),
+    ],
+)
+def test_a_soak_fails_with_any_poll_that_only_silence_does_not_explain(audit: dict[str, int], clean: bool) -> None:
+    assert soak.is_clean({**dict.fromkeys(soak.CLEAN, 0), "expected": 1_000, "failed": 0, **audit}) is clean
+
+
+def test_cores_are_divided_where_there_are_three() -> None:
+    assert not divide((0, 1)).apart
+    assert divide((0, 1, 2)) == Cores((0, 1), (2,))
+    assert divide(tuple(range(8))) == Cores((0, 1, 2, 3, 4, 5), (6, 7))
+
+
+def test_what_is_measured_is_kept_off_the_cores_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_to: list[object] = []
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1, 2, 3})
+    monkeypatch.setattr(os, "sched_setaffinity", lambda pid, cores: set_to.append(set(cores)))
+    monkeypatch.setattr(cores, "divide", lambda: divide((0, 1, 2, 3)))
+
+    with cores.kept_apart():
+        assert set_to == [{0, 1, 2}]
+
+    assert set_to == [{0, 1, 2}, {0, 1, 2, 3}]
 
 
 @pytest.mark.parametrize(("profile", "values", "tables"), [("get10", 10, []), ("walk90", 90, [4, 4])])

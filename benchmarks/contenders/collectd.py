@@ -71,7 +71,7 @@ def collectd(ground: Ground) -> Iterator[Runner]:
     with running([program, "-f", "-C", str(ground.where / "collectd.conf")], log) as process:
         roles = Roles({"collectd": [process.pid]})
         csv = ground.where / "csv"
-        runner = Runner(roles, lambda: _stored(csv), lambda: values_of(csv), {"collectd": _version(program)})
+        runner = Runner(roles, lambda: _stored(csv), lambda: values_of(csv), {"collectd": _version(program)}, [process])
         with begun(runner, lambda: tail(log)) as ready:
             yield ready
 

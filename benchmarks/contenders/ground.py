@@ -1,7 +1,9 @@
 """What every contender of `peers` is given, and what it gives back: same agent, values, servers, way to count."""
 
+import subprocess
+import time
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from itertools import groupby
@@ -15,6 +17,7 @@ from benchmarks.rig.servers import Servers
 from streampoll.embedded.fleet import device_address
 
 START_S = 60.0
+MOST_FAILED = 0.01  # for each that did not
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +107,8 @@ class Runner:
     count: Callable[[], int]  # devices polled so far, and stored where it stores
     values: Callable[[], Iterable[int]]  # how many values each of them gave
     versions: Mapping[str, str]
+    stays: Sequence["subprocess.Popen[bytes]"] = ()  # what has to run on
+    failed: Callable[[float], int] = lambda since: 0  # polls begun since then that brought nothing, and took CPU too
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +118,7 @@ class Sample:
     seconds: float
     devices: int
     cpu_s: Mapping[str, float]
+    failed: int = 0  # polls that took CPU and are no device
 
     def per_core_s(self, *roles: str) -> float:
         """Return devices for each second of CPU, of all roles or of some."""
@@ -124,24 +130,36 @@ Contender = Callable[[Ground], AbstractContextManager[Runner]]
 """Runs one system as long as the block."""
 
 
-def sample(runner: Runner, wait: Callable[[], float]) -> Sample:
-    """Watch a contender while `wait` waits; it returns the seconds."""
-    devices, cpu_s = runner.count(), runner.roles.cpu_s()
-    seconds = wait()
-    after_s = runner.roles.cpu_s()
-    return Sample(seconds, runner.count() - devices, spent(cpu_s, after_s))
+def sample(runner: Runner, seconds: float) -> Sample:
+    """Watch a contender for a while.
+
+    It is counted after its CPU is read, both times: so both see as long a while.
+    """
+    since, began, cpu_s = time.time(), time.monotonic(), runner.roles.cpu_s()
+    devices = runner.count()
+    time.sleep(seconds)
+    took_s, after_s = time.monotonic() - began, runner.roles.cpu_s()
+    return Sample(took_s, runner.count() - devices, spent(cpu_s, after_s), runner.failed(since))
 
 
 class Short(Exception):  # noqa: N818 - reads as what it is
-    """A contender did not bring the values that it was asked for; the text says how many."""
+    """A contender did not bring what it was asked for; the text says how much it did."""
 
 
-def verify(runner: Runner, values: int) -> None:
-    """Make sure that each device that was counted gave so many values.
+def verify(runner: Runner, values: int, samples: Sequence[Sample]) -> None:
+    """Make sure that each device that was counted gave so many values, that hardly any failed, and all still runs.
 
     Raises:
-        Short: one gave fewer, or more; or none is known.
+        Short: one gave fewer, or more, or none is known; a round saw none; of a hundred one failed; a process ended.
     """
+    for process in runner.stays:
+        if process.poll() is not None:
+            raise Short(f"{process.args!r} ended with {process.returncode}")
+    if not all(one.devices for one in samples):
+        raise Short("in one of the rounds not a device was polled")
+    devices, failed = sum(one.devices for one in samples), sum(one.failed for one in samples)
+    if failed > MOST_FAILED * devices:
+        raise Short(f"{failed} polls failed beside {devices} that did not")
     found = set(runner.values())
     if found != {values}:
         few, many = min(found, default=0), max(found, default=0)

@@ -4,7 +4,7 @@
     python -m benchmarks.contenders.noop COUNT GAP_S [NAME] sends tasks, hundreds a call without a gap
 
 Every guarantee of a task is on: acknowledgement, deletion, renewal, sweep, owner checks, back-off, limits. As with the
-others, results are kept nowhere. $BROKER_URL is the Redis, $CONCURRENCY how many run at a time.
+others, results are kept nowhere. $BROKER_URL is the Redis, $CONCURRENCY how many run at a time, and how many wait here.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ def configure() -> Path:
     """Write the configuration, where the benchmark runs."""
     where = Path.cwd() / "streampoll"
     where.mkdir(exist_ok=True)
-    (where / "streampoll.toml").write_text(TOML.format(concurrency=os.environ.get("CONCURRENCY", "1000")))
+    (where / "streampoll.toml").write_text(TOML.format(concurrency=os.environ["CONCURRENCY"]))
     os.environ["STREAMPOLL_REDIS_URL"] = os.environ["BROKER_URL"]
     return where
 

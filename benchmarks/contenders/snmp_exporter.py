@@ -7,9 +7,10 @@ import re
 import shutil
 import subprocess
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import yaml
 
@@ -20,6 +21,7 @@ from benchmarks.rig.roles import Roles
 from streampoll.embedded.places import free_port
 
 AT_ONCE = 32  # scrapes in flight
+_PAUSE_S = 0.1  # before a connection that broke is made again
 _INDEXES = [{"labelname": "ifIndex", "type": "gauge"}]
 _RETURNED = re.compile(rb"^snmp_scrape_pdus_returned (\S+)$", re.MULTILINE)
 PROGRAMS = ("prometheus-snmp-exporter", "snmp_exporter")
@@ -40,7 +42,10 @@ def snmp_exporter(ground: Ground) -> Iterator[Runner]:
         wait_until(scraper.reachable, 20, f"the exporter\n{tail(log)}")
         with scraper.at_work():
             roles = Roles({"exporter": [exporter.pid]})
-            runner = Runner(roles, lambda: scraper.done, lambda: scraper.values, {"snmp_exporter": _version(program)})
+            versions = {"snmp_exporter": _version(program)}
+            runner = Runner(
+                roles, lambda: scraper.done, lambda: scraper.values, versions, [exporter], scraper.failed_since
+            )
             with begun(runner, lambda: f"{scraper.trouble} {tail(log)}") as ready:
                 yield ready
 
@@ -78,11 +83,16 @@ class Scraper:
         self._stop = threading.Event()
         self.values: Counter[int] = Counter()  # how many each scrape got from its device
         self.trouble = ""
+        self._failed: list[float] = []  # when scrapes failed, by the wall clock
 
     @property
     def done(self) -> int:
         """How many scrapes had every metric."""
         return self.values.total()
+
+    def failed_since(self, since: float) -> int:
+        """Return how many scrapes have failed since then."""
+        return sum(at >= since for at in self._failed)
 
     def reachable(self) -> bool:
         """Tell whether the exporter listens."""
@@ -108,19 +118,36 @@ class Scraper:
                 group.create_task(self._scrape(), name=f"scrape {number}")
 
     async def _scrape(self) -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+        """Scrape until told to stop, on a new connection where one breaks."""
         while not self._stop.is_set():
-            target = next(self._targets)
-            writer.write(
-                f"GET /snmp?module={self._profile}&target={target} HTTP/1.1\r\nHost: exporter\r\n\r\n".encode()
-            )
-            head = await reader.readuntil(b"\r\n\r\n")
-            body = await _body(reader, head)
-            if b" 200 " in head and all(name in body for name in self._names):
-                self.values[values_of(body)] += 1
-            else:
-                self.trouble = body[:300].decode(errors="replace")
-        writer.close()
+            try:
+                await self._connected()
+            except (OSError, EOFError, ValueError) as error:
+                self._fail(f"{type(error).__name__}: {error}")
+                await asyncio.sleep(_PAUSE_S)
+
+    async def _connected(self) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+        try:
+            while not self._stop.is_set():
+                writer.write(self._request(next(self._targets)))
+                head = await reader.readuntil(b"\r\n\r\n")
+                body = await _body(reader, head)
+                if b" 200 " in head and all(name in body for name in self._names):
+                    self.values[values_of(body)] += 1
+                else:
+                    self._fail(body[:300].decode(errors="replace"))
+        finally:
+            writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
+
+    def _request(self, target: str) -> bytes:
+        return f"GET /snmp?module={self._profile}&target={target} HTTP/1.1\r\nHost: exporter\r\n\r\n".encode()
+
+    def _fail(self, trouble: str) -> None:
+        self.trouble = trouble
+        self._failed.append(time.time())
 
 
 def values_of(body: bytes) -> int:

@@ -81,7 +81,7 @@ def spine(ground: Ground) -> Iterator[Runner]:
         loop = stack.enter_context(running(["/bin/sh", "-c", f"while {once}; do :; done"], log))
         roles = Roles({"spine": [loop.pid], "mariadb": [database.pid]})
         versions = {"spine": _version(programs["spine"]), "mariadb": database.ask("SELECT version()")}
-        runner = Runner(roles, lambda: _polled(database), lambda: _values(database), versions)
+        runner = Runner(roles, lambda: _polled(database), lambda: _values(database), versions, [loop])
         yield stack.enter_context(begun(runner, lambda: tail(log)))
 
 

@@ -67,6 +67,26 @@ def _waiting(on: Deployment, queue: str) -> tuple[int, int]:
         return sum(client.xlen(stream) for stream in streams) + more_rows, sum(weights)
 
 
+def held_bytes(on: Deployment) -> int:
+    """Return what Redis takes more for an entry that a consumer holds, from many in a stream of their own."""
+    stream, entries = "weighed", 10_000
+    with redis.Redis.from_url(on.servers.redis_url) as client:
+        client.xgroup_create(stream, "polling", mkstream=True)
+        for _ in range(entries):
+            client.xadd(stream, {"v": "1"})
+        before = int(client.memory_usage(stream, samples=0) or 0)
+        client.xreadgroup("polling", "worker", {stream: ">"}, count=entries)
+        after = int(client.memory_usage(stream, samples=0) or 0)
+        client.delete(stream)
+    return round((after - before) / entries)
+
+
+def keep_appending(on: Deployment) -> None:
+    """Have Redis not rewrite its append-only file, which so only grows."""
+    with redis.Redis.from_url(on.servers.redis_url) as client:
+        client.config_set("auto-aof-rewrite-percentage", 0)
+
+
 def shard_bytes(on: Deployment) -> int:
     """Return what the keys of a shard take but for its streams of work."""
     with redis.Redis.from_url(on.servers.redis_url) as client:

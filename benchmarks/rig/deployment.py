@@ -1,7 +1,8 @@
 """A whole deployment as a user runs it: fleet, Redis, PostgreSQL, `streampoll coordinator`, `streampoll worker`.
 
 Measured from outside, over a window that begins when polls are being stored and a warm-up has passed: CPU by role from
-/proc, rows from PostgreSQL, the verdict from `streampoll audit`. So start-up is in no figure, every guarantee is on.
+/proc, rows by when they were stored, the verdict from `streampoll audit`. So start-up is in no figure, every guarantee
+is on, and what counting takes is not in the window.
 """
 
 import asyncio
@@ -21,6 +22,7 @@ from typing import Any, TypeVar
 import asyncpg
 import redis
 
+from benchmarks.rig.cores import divide, kept_apart
 from benchmarks.rig.processes import Ended, end, tail, wait_until
 from benchmarks.rig.roles import Memory, Roles, spent
 from benchmarks.rig.servers import Servers, servers
@@ -36,6 +38,15 @@ T = TypeVar("T")
 PROFILES = Path(__file__).resolve().parents[1] / "profiles"
 START_S = 120.0  # a million devices are read from a file, and planned
 DRAIN_S = 120.0
+_LATEST_S = 300  # a row that is later is not counted: the soft limit of a poll
+_STORED = """
+SELECT count(*) FROM polls, LATERAL (SELECT slot + stored_ms * interval '1 millisecond' AS at) stored
+WHERE at >= to_timestamp($1) AND at < to_timestamp($2) AND slot > to_timestamp($3)
+"""
+_LATENESS = """
+SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY stored_ms) FROM polls
+WHERE slot >= to_timestamp($1) AND slot < to_timestamp($2) AND status < 2
+"""
 _TOML = """\
 [jobs.bench]
 every = {interval_s}
@@ -176,16 +187,16 @@ class Deployment:
         """Watch for a while, after a warm-up."""
         time.sleep(warm_s)
         roles = self.roles
-        rows, counts, reads = self.rows(), self.counts(), self.redis_reads()
-        cpu_s, began = roles.cpu_s(), time.monotonic()
-        since = int(time.time()) + 1
+        counts, reads = self.counts(), self.redis_reads()
+        cpu_s, began = roles.cpu_s(), time.time()
         time.sleep(seconds)
-        spent_s, took_s = spent(cpu_s, roles.cpu_s()), time.monotonic() - began
-        polls, done, reads = self.rows() - rows, self.counts(), self.redis_reads() - reads
+        spent_s, until = spent(cpu_s, roles.cpu_s()), time.time()
+        reads, done = self.redis_reads() - reads, self.counts()
+        polls = self.stored(began, until)
         done.subtract(counts)
         memory, counted = roles.memory(), max(done["polls"], 1)
         return Window(
-            since, took_s, polls, spent_s, memory, round(done["requests"] / counted, 2),
+            int(began) + 1, until - began, polls, spent_s, memory, round(done["requests"] / counted, 2),
             round(done["varbinds"] / counted, 2), round(reads / max(polls, 1), 3),
         )  # fmt: skip
 
@@ -194,10 +205,12 @@ class Deployment:
         for process in self.coordinators:
             end(process)
         wait_until(self._drained, DRAIN_S, f"the last row\n{self.said()}")
-        done = subprocess.run(
-            self._command("audit", "--since", str(since), "--json"), env=self._environ, stdout=subprocess.PIPE,
-            check=False,
-        )  # fmt: skip
+        return self.audit(since)
+
+    def audit(self, since: int) -> dict[str, Any]:
+        """Return what `audit --json` says of the slots since then that are finished."""
+        command = self._command("audit", "--since", str(since), "--json")
+        done = subprocess.run(command, env=self._environ, stdout=subprocess.PIPE, check=False)
         if not done.stdout:
             raise Ended(f"audit ended with {done.returncode} and no figures")
         verdict: dict[str, Any] = json.loads(done.stdout)
@@ -206,6 +219,15 @@ class Deployment:
     def rows(self) -> int:
         """Return how many polls are stored."""
         return int(self.query("SELECT count(*) FROM polls")[0][0])
+
+    def stored(self, since: float, until: float) -> int:
+        """Return how many polls were stored in a while, by the time that their rows bear."""
+        return int(self.query(_STORED, since, until, since - self.shape.interval_s - _LATEST_S)[0][0])
+
+    def lateness_p50_s(self, since: float, until: float) -> float | None:
+        """Return how late half of the polls of these slots were, of those that got an answer; None if none did."""
+        late_ms = self.query(_LATENESS, since, until)[0][0]
+        return None if late_ms is None else float(late_ms) / 1000
 
     def redis_reads(self) -> int:
         """Return how often Redis has read from its clients: round trips, but that large ones count as several."""
@@ -302,6 +324,7 @@ def deployed(shape: Shape, where: Path, shared: Servers | None = None, port: int
     Servers may be shared with what ran before it, and so may a fleet: `port` is that of one that answers already.
     """
     with ExitStack() as stack:
+        stack.enter_context(kept_apart())
         counts = [shape.devices - shape.site, shape.site] if shape.site else [shape.devices]
         fleets = [] if port else [stack.enter_context(fleet_of(shape.fleet, count)) for count in counts]
         configuration = where / "conf"
@@ -316,7 +339,8 @@ def deployed(shape: Shape, where: Path, shared: Servers | None = None, port: int
 
 @contextmanager
 def fleet_of(settings: FleetSettings, devices: int) -> Iterator[tuple["subprocess.Popen[bytes]", int]]:
-    """Run a fleet as long as the block; yield its process and port."""
+    """Run a fleet as long as the block, on cores of its own where there are enough; yield its process and port."""
+    cores = divide()
     run = spawn(FleetSettings(**{**_fields(settings), "devices": devices}))
     with subprocess.Popen(run.arguments, env={**os.environ, **run.environment}, stdout=subprocess.PIPE) as process:
         try:
@@ -324,6 +348,8 @@ def fleet_of(settings: FleetSettings, devices: int) -> Iterator[tuple["subproces
             line = process.stdout.readline()
             if not line:
                 raise Ended(f"the simulated fleet ended at once with exit code {process.wait()}")
+            if cores.apart:
+                Roles({"fleet": [process.pid]}).pin("fleet", cores.others)
             yield process, json.loads(line)["port"]
         finally:
             process.kill()  # it may be stopped

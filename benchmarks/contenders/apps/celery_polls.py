@@ -2,7 +2,8 @@
 
 Runs in Celery's environment. Two tasks: pysnmp with an engine shared by all tasks of a process, and net-snmp's commands
 forked for each device. It is kept as fast as such deployments get: no result backend, no MIB look-ups, one connection a
-process with autocommit, numeric output of the commands.
+process with autocommit, numeric output of the commands; with pysnmp each process has met each device before, since an
+engine's first request to one costs several milliseconds more, and the more the more it knows.
 
 The single values are one GET. The tables are a GETBULK each, of all columns wanted of it and as many repetitions as
 take it in one reply; it is asked on where a reply was cut. With pysnmp nothing cheaper was found: bulk_walk_cmd, which
@@ -59,6 +60,8 @@ def _open(**_: object) -> None:
     from pysnmp.hlapi.v3arch.asyncio import CommunityData, ContextData, SnmpEngine
 
     Process.engine, Process.access, Process.context = SnmpEngine(), CommunityData(COMMUNITY), ContextData()
+    for address in os.environ["KNOWN"].split():
+        Process.loop.run_until_complete(_ask(address))
 
 
 @app.task(name="pysnmp")
