@@ -9,6 +9,7 @@ from streampoll.shards.entries import (
     Entry,
     Kind,
     Log,
+    decode_many_rates,
     decode_result,
     decode_results,
     encode_rates,
@@ -147,11 +148,40 @@ async def a_finish_of_joined_results_sent_again_adds_nothing(bench: Bench) -> No
 
 
 async def other_kinds_keep_their_place(bench: Bench) -> None:
-    rates = encode_rates(RatesRow(JOB, "x", TICK, b""))
+    event = Entry(Kind.EVENT, JOB, TICK, 0, b"")
     taken = await held(bench, 5)
-    await finish(bench, with_rows(taken, row("a"), row("b"), rates, row("c"), row("d")))
+    await finish(bench, with_rows(taken, row("a"), row("b"), event, row("c"), row("d")))
 
-    assert [one.entry.kind for one in await stored(bench) if one.entry] == ["results", "rates", "results"]
+    assert [one.entry.kind for one in await stored(bench) if one.entry] == ["results", "event", "results"]
+
+
+def rates(device: str, slot: int = TICK, size: int = 3) -> Entry:
+    """The rates of a result."""
+    return encode_rates(RatesRow(JOB, device, slot, b"x" * size))
+
+
+async def rates_of_one_slot_are_one_entry_and_lone_ones_as_they_ever_were(bench: Bench) -> None:
+    taken = await held(bench, 4)
+    before = (await queue_figures(bench, RESULTS)).rows
+    await finish(bench, with_rows(taken, rates("a"), rates("b"), rates("c", TICK + 1), rates("d")))
+
+    assert (await queue_figures(bench, RESULTS)).rows - before == 4
+    found = [one.entry for one in await stored(bench)]
+    bodies = [[JOB, device, b"xxx"] for device in "abd"]
+    assert found == [
+        Entry(Kind.MANY_RATES, "rates", TICK, 0, msgpack.packb(bodies), b"1"),
+        Entry(Kind.RATES, "rates", TICK + 1, 0, msgpack.packb([JOB, "c", b"xxx"]), b"1"),
+    ]
+    assert found[0] is not None
+    assert decode_many_rates(found[0]) == [RatesRow(JOB, device, TICK, b"xxx") for device in "abd"]
+
+
+async def rates_and_results_are_apart_also_where_a_job_is_called_rates(bench: Bench) -> None:
+    taken = await held(bench, 4)
+    await finish(bench, with_rows(taken, row("a", job="rates"), rates("a"), row("b", job="rates"), rates("b")))
+
+    found = [(one.entry.kind, rows_in(one.entry)) for one in await stored(bench) if one.entry]
+    assert found == [("results", 2), ("many_rates", 2)]
 
 
 async def results_for_outputs_and_analysis_stay_one_a_poll(bench: Bench) -> None:

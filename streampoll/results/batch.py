@@ -21,6 +21,7 @@ from streampoll.shards.entries import (
     Kind,
     decode_event,
     decode_ledger,
+    decode_many_rates,
     decode_rates,
     decode_result,
     decode_results,
@@ -33,6 +34,9 @@ Record = Result | LedgerEntry | RatesRow | Event
 
 _DECODE: dict[str, Callable[[Entry], Record]] = {
     Kind.RESULT: decode_result, Kind.LEDGER: decode_ledger, Kind.RATES: decode_rates, Kind.EVENT: decode_event,
+}  # fmt: skip
+_DECODE_SEVERAL: dict[str, Callable[[Entry], Sequence[Record]]] = {
+    Kind.RESULTS: decode_results, Kind.MANY_RATES: decode_many_rates,
 }  # fmt: skip
 _ROWS_AT_ONCE = 1_000  # in one INSERT
 
@@ -64,8 +68,8 @@ def read_entry(delivered: Delivered) -> Sequence[Record] | Unreadable:
     if entry.version != VERSION:
         return Unreadable(f"entry version {entry.version[:20]!r} is not {VERSION!r}")
     try:
-        if entry.kind == Kind.RESULTS:
-            return decode_results(entry)
+        if (several := _DECODE_SEVERAL.get(entry.kind)) is not None:
+            return several(entry)
         if (decode := _DECODE.get(entry.kind)) is not None:
             return (decode(entry),)
     except EntryError as error:

@@ -38,6 +38,7 @@ class Kind(StrEnum):
     LEDGER = "ledger"  # results: store one ledger entry
     ANALYZE = "analyze"  # analysis: make rates and events of one result
     RATES = "rates"  # results: store the rates that one result brought
+    MANY_RATES = "many_rates"  # results: store those that several results of one slot brought
     EVENT = "event"  # results: store a change of an event; notifications: tell people; workflows: see who waits for it
     RUN = "run"  # workflows: start one
     ALERT = "alert"  # notifications: an event joins a group
@@ -298,12 +299,36 @@ def encode_rates(rates: RatesRow) -> Entry:
     return Entry(Kind.RATES, "rates", rates.slot, 0, msgpack.packb((rates.job, rates.device, rates.payload)))
 
 
+class _RatesBody(msgspec.Struct, array_like=True, gc=False):
+    """The body of rates; what a newer version has behind it is ignored."""
+
+    job: str
+    device: str
+    payload: bytes
+
+
+_rates_body = msgspec.msgpack.Decoder(_RatesBody).decode
+_rates_bodies = msgspec.msgpack.Decoder(list[_RatesBody]).decode
+
+
 def decode_rates(entry: Entry) -> RatesRow:
     """Read back what `encode_rates` made."""
-    match _unpack(entry.body):
-        case [str(job), str(device), bytes(payload), *_]:
-            return RatesRow(job, device, entry.slot, payload)
-    raise EntryError("rates are not [job, device, payload]")
+    try:
+        found = _rates_body(entry.body)
+    except _NOT_AS_USUAL:
+        raise EntryError("rates are not [job, device, payload]") from None
+    return RatesRow(found.job, found.device, entry.slot, found.payload)
+
+
+def decode_many_rates(entry: Entry) -> list[RatesRow]:
+    """Read an entry of several, as `rows.join` makes it: all of them or none."""
+    try:
+        found = _rates_bodies(entry.body)
+    except _NOT_AS_USUAL:
+        found = []
+    if not found:
+        raise EntryError("rates are not an array of [job, device, payload]")
+    return [RatesRow(each.job, each.device, entry.slot, each.payload) for each in found]
 
 
 def encode_event(event: Event) -> Entry:

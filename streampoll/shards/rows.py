@@ -1,8 +1,8 @@
-"""Results of one job and slot that are finished in one call become one entry, of several rows.
+"""Results of one job and slot that are finished in one call become one entry, of several rows; so do their rates.
 
 Redis and the store have hardly more work with an entry of fifteen rows than with one of a single row. finish.lua joins
 them, since only there it is known which entries were still the caller's; `Joiner` says the same in Python, for the
-model. A lone result is an entry of kind `result`, as if there was nothing of this.
+model. A lone result is an entry of kind `result`, as if there was nothing of this. `JOINED` has the kinds.
 
 What is counted by class (open, backlog) counts entries: that a slot is final is known by there being none, whoever
 finishes them. `results:+` in the backlog counts the rows beyond, for the high water of results and for people.
@@ -13,6 +13,12 @@ from collections.abc import Iterator
 from streampoll.model import QueueClass
 from streampoll.shards.entries import Entry, Kind, Log
 
+JOINED: dict[str, str] = {Kind.RESULT: Kind.RESULTS, Kind.RATES: Kind.MANY_RATES}
+"""Kind of one row -> kind of several; finish.lua has the same."""
+
+SEVERAL = frozenset(JOINED.values())
+"""Kinds of entries of several rows."""
+
 MOST_ROWS = 15  # in an entry: a msgpack array of up to 15 begins with one byte that says how many
 MOST_BYTES = 8_192  # of its rows together: a store holds entries by their number. A larger row is alone
 _ARRAY = 0x90  # msgpack's fixarray
@@ -20,7 +26,7 @@ _ARRAY = 0x90  # msgpack's fixarray
 
 def rows_in(entry: Entry) -> int:
     """Return how many rows an entry stands for, by its first byte: of a damaged one too, all who ask get one answer."""
-    if entry.kind != Kind.RESULTS:
+    if entry.kind not in SEVERAL:
         return 1
     return max(1, entry.body[0] - _ARRAY) if entry.body and entry.body[0] <= _ARRAY + MOST_ROWS else 1
 
@@ -30,15 +36,16 @@ class Joiner:
 
     def __init__(self) -> None:
         self._groups: list[list[Entry]] = []
-        self._newest: dict[tuple[str, int], list[Entry]] = {}
+        self._newest: dict[tuple[str, str, int], list[Entry]] = {}
 
     def takes(self, to: QueueClass | Log, entry: Entry) -> bool:
-        """Keep a result to be joined; False for anything else."""
-        if to is not QueueClass.RESULTS or entry.kind != Kind.RESULT or entry.expiry:
+        """Keep an entry to be joined; False for one that is not."""
+        if to is not QueueClass.RESULTS or entry.kind not in JOINED or entry.expiry:
             return False
-        group = self._newest.get((entry.job, entry.slot))
+        key = entry.kind, entry.job, entry.slot
+        group = self._newest.get(key)
         if group is None or not _has_room(group, entry):
-            self._newest[entry.job, entry.slot] = group = []
+            self._newest[key] = group = []
             self._groups.append(group)
         group.append(entry)
         return True
@@ -49,13 +56,13 @@ class Joiner:
         return map(join, groups)
 
 
-def join(results: list[Entry]) -> Entry:
-    """Return the entry of results of one job and slot, as many as it may have; its body is an array of theirs."""
-    first = results[0]
-    if len(results) == 1:
+def join(rows: list[Entry]) -> Entry:
+    """Return the entry of rows of one kind, job and slot, as many as it may have; its body is an array of theirs."""
+    first = rows[0]
+    if len(rows) == 1:
         return first
-    bodies = b"".join(each.body for each in results)
-    return Entry(Kind.RESULTS, first.job, first.slot, 0, bytes([_ARRAY + len(results)]) + bodies)
+    bodies = b"".join(each.body for each in rows)
+    return Entry(JOINED[first.kind], first.job, first.slot, 0, bytes([_ARRAY + len(rows)]) + bodies)
 
 
 def _has_room(group: list[Entry], entry: Entry) -> bool:

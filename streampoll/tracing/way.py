@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from streampoll.errors import EntryError
-from streampoll.model import QueueClass, Result
+from streampoll.model import QueueClass, RatesRow, Result
 from streampoll.notifications.alert import decode_alert, decode_flush
 from streampoll.notifications.message import decode_message
 from streampoll.shards.entries import (
@@ -13,6 +13,7 @@ from streampoll.shards.entries import (
     Entry,
     Kind,
     decode_event,
+    decode_many_rates,
     decode_rates,
     decode_result,
     decode_results,
@@ -60,6 +61,8 @@ def ways_of(delivered: Delivered) -> list[Way]:
 def _read(delivered: Delivered, entry: Entry) -> list[Way]:
     if entry.kind == Kind.RESULTS:
         return [_way_of_result(result, "store") for result in decode_results(entry)]
+    if entry.kind == Kind.MANY_RATES:
+        return [_way_of_rates(rates) for rates in decode_many_rates(entry)]
     read = _READ.get(entry.kind)
     way = read(delivered, entry) if read else None
     return [way] if way else []
@@ -87,7 +90,10 @@ def _way_of_result(result: Result, name: str) -> Way:
 
 
 def _rates(_: Delivered, entry: Entry) -> Way:
-    rates = decode_rates(entry)
+    return _way_of_rates(decode_rates(entry))
+
+
+def _way_of_rates(rates: RatesRow) -> Way:
     says = about_poll(rates.job, rates.device, rates.slot)
     return Way(poll_trace(rates.job, rates.device, rates.slot), "store rates", says)
 

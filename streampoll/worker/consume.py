@@ -14,9 +14,9 @@ from collections.abc import Callable, Sequence
 
 from streampoll.errors import UnavailableError
 from streampoll.model import QueueClass, Status
-from streampoll.shards.entries import VERSION, Delivered, Kind
+from streampoll.shards.entries import VERSION, Delivered
 from streampoll.shards.port import Swept
-from streampoll.shards.rows import rows_in
+from streampoll.shards.rows import SEVERAL, rows_in
 from streampoll.tally import Counted, field
 from streampoll.worker.attempt import Attempt, Counts, Ended, Surroundings
 from streampoll.worker.guard import Guard, about_entry
@@ -323,7 +323,7 @@ class Consumer:
         if was_ours:
             self.counts.done += 1
             entry = delivered.entry
-            self.counts.by_shard[delivered.shard] += rows_in(entry) if entry and entry.kind == Kind.RESULTS else 1
+            self.counts.by_shard[delivered.shard] += rows_in(entry) if entry and entry.kind in SEVERAL else 1
         else:
             self.counts.lost += 1
 

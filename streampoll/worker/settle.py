@@ -18,9 +18,9 @@ from collections.abc import Set as AbstractSet
 
 from streampoll.errors import RedisPartlyUnavailable, UnavailableError
 from streampoll.model import QueueClass
-from streampoll.shards.entries import Delivered, Kind
+from streampoll.shards.entries import Delivered
 from streampoll.shards.port import Later, Postponed, Released, Settled, WorkStreams
-from streampoll.shards.rows import rows_in
+from streampoll.shards.rows import SEVERAL, rows_in
 from streampoll.worker.port import LONE_S, Bury, Disposition, Emit, Finish, Release, Retry
 
 log = logging.getLogger(__name__)
@@ -236,6 +236,6 @@ def _settled(delivered: Delivered, emits: Iterable[Emit], cause: str = "") -> Se
     if entry is None:
         return Settled(delivered.id, "", 0, pairs, cause, later)
     settled = Settled(delivered.id, entry.job, entry.slot, pairs, cause, later)
-    if entry.kind == Kind.RESULTS:
+    if entry.kind in SEVERAL:
         settled.rows = rows_in(entry)
     return settled

@@ -1,6 +1,7 @@
 -- finish: acknowledge and delete the entries this consumer still holds, then bury the dead, write records of state and add
 -- what is emitted. An entry whose records have changed since they were read is handed back: nothing of it happens.
--- Results of one job and slot become one entry of kind 'results' (shards/rows.py); the order stays, of these and of others.
+-- Results of one job and slot become one entry of several rows (shards/rows.py), and so do rates; of each, and of all that
+-- is not joined, the order stays.
 -- KEYS  1 stream  2 open  3 backlog  4 crashes  5 dead  6.. those that emits and writes name by their number
 --       What is emitted to the stream of outputs (class 'outputs', expiry = how many are kept; its positions are the next
 --       key) is nobody's work, so it is numbered and bounded, and not counted as open.
@@ -135,16 +136,18 @@ local function later(e)
   return true
 end
 
--- Results are joined up to so many bytes, since a store holds entries by their number.
+-- Rows are joined up to so many bytes, since a store holds entries by their number.
 local MOST_BYTES, ARRAY = 8192, 0x90
-local groups, newest = {}, {} -- results to be joined: {first of them, bytes, body, …}; the last of each job and slot
+local JOINED = { result = 'results', rates = 'many_rates' }
+local groups = {} -- rows to be joined: {first of them, bytes, body, …}
+local newest = { result = {}, rates = {} } -- the last group of each job and slot, by kind
 
 local function join(e)
-  local job, body = ARGV[e + 3], ARGV[e + 6]
-  local of_job = newest[job]
+  local of_kind, job, body = newest[ARGV[e + 2]], ARGV[e + 3], ARGV[e + 6]
+  local of_job = of_kind[job]
   if not of_job then
     of_job = {}
-    newest[job] = of_job
+    of_kind[job] = of_job
   end
   local group = of_job[ARGV[e + 4]]
   if not group or #group == 2 + MOST_ROWS or group[2] + #body > MOST_BYTES then
@@ -161,14 +164,15 @@ local function add_joined()
     local e, rows = group[1], #group - 2
     local job, slot = ARGV[e + 3], ARGV[e + 4]
     if rows == 1 then
-      put(KEYS[tonumber(ARGV[e])], 'result', job, slot, '0', group[3])
+      put(KEYS[tonumber(ARGV[e])], ARGV[e + 2], job, slot, '0', group[3])
     else
-      put(KEYS[tonumber(ARGV[e])], 'results', job, slot, '0', string.char(ARRAY + rows) .. table.concat(group, '', 3))
+      local body = string.char(ARRAY + rows) .. table.concat(group, '', 3)
+      put(KEYS[tonumber(ARGV[e])], JOINED[ARGV[e + 2]], job, slot, '0', body)
       change_rows(rows - 1)
     end
     change('results', job, slot, 1)
   end
-  groups, newest = {}, {}
+  groups, newest = {}, { result = {}, rates = {} }
 end
 
 local function emit(e)
@@ -189,7 +193,7 @@ end
 
 for _, e in ipairs(emits) do
   local results = ARGV[e + 1] == 'results'
-  if results and ARGV[e + 2] == 'result' and ARGV[e + 5] == '0' and tonumber(ARGV[e]) then
+  if results and JOINED[ARGV[e + 2]] and ARGV[e + 5] == '0' and tonumber(ARGV[e]) then
     join(e)
   else
     if results then
