@@ -121,7 +121,7 @@ async def measure(port: int, rounds: int) -> tuple[list[float], list[float], lis
     router = make_router(settings, {"ports": PLAN}, OneCommunity())
     streams = MemoryStreams(MemoryServer(lambda: int(time.time() * 1000)))
 
-    async def facts(shard: int, names: object) -> dict[str, object]:
+    async def facts(names: object) -> dict[tuple[int, str], object]:
         return {}
 
     def handler_of(judge: Judge) -> AnalysisHandler:

@@ -68,8 +68,9 @@ class Bench:
         self.now = float(START)
 
     def process(self, cache_bytes: int = 1 << 20) -> AnalysisHandler:
-        async def facts(shard: int, names: Sequence[str]) -> dict[str, DeviceFacts]:
-            return {name: self.facts[name] for name in names if name in self.facts}
+        async def facts(wanted: Mapping[int, Sequence[str]]) -> dict[tuple[int, str], DeviceFacts]:
+            every = ((shard, name) for shard, names in wanted.items() for name in names)
+            return {(shard, name): self.facts[name] for shard, name in every if name in self.facts}
 
         return AnalysisHandler(
             AnalysisPorts(self.streams, facts, Counters(PROFILES), self.judge, lambda: self.now, cache_bytes)

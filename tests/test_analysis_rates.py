@@ -4,13 +4,12 @@ from dataclasses import dataclass, field, replace
 from operator import sub
 from random import Random
 
-import msgpack
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streampoll.analysis import columns, rates
-from streampoll.analysis.baseline import Baseline, packable, unpacked
+from streampoll.analysis.baseline import Baseline, pack, unpack
 from streampoll.analysis.counters import ProfileCounters, TableCounters
 from streampoll.analysis.rates import Found, rates_of
 from streampoll.model import ColumnRows, Outcome, Status, Table, TableTime
@@ -71,7 +70,7 @@ def follow(*polls: Poll, failed: bool = False) -> Found:
     """Analyse polls in order, each with the baseline that the one before left, as Redis keeps it; return the last."""
     found = Found(Baseline())
     for poll in polls:
-        base = unpacked(msgpack.unpackb(msgpack.packb(packable(found.base)), strict_map_key=False))
+        base = unpack(pack(found.base))
         found = rates_of(int(START + poll.at), poll.outcome(), COUNTERS, base)
     return found
 

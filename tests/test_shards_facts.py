@@ -63,7 +63,7 @@ async def test_devices_are_read_by_shard_and_found_by_name(bench: RedisBench) ->
     shard, edge = found
     assert (edge.parent, edge.overrides) == ("core-1", {"snmp.timeout_s": 1.5})
     assert (await facts.find("core-1")) == (edge.parent_shard, decode_facts(encode_facts(CORE)))
-    assert await facts.read(shard, ["edge-1", "nobody"]) == {"edge-1": edge}
+    assert await facts.read({shard: ["edge-1", "nobody"]}) == {(shard, "edge-1"): edge}
     assert [await facts.find(name) for name in ("off", "nobody", "")] == [None] * 3
 
 

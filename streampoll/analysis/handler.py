@@ -21,7 +21,7 @@ from streampoll.analysis.rates import Found, rates_of
 from streampoll.analysis.record import DeviceRecord, decode_record, encode_record
 from streampoll.errors import EntryError, UnavailableError
 from streampoll.model import Event, Outcome, QueueClass, RatesRow, Result, Status
-from streampoll.results.codec import decode_payload
+from streampoll.results.codec import decode_outcome
 from streampoll.results.rates_codec import StoredRates, TableColumns, encode_rates_payload
 from streampoll.shards.entries import Delivered, Kind, decode_result, encode_event, encode_rates, lag_of
 from streampoll.shards.facts import DeviceFacts
@@ -53,7 +53,7 @@ class AnalysisPorts:
     """What the handler works with."""
 
     records: Records
-    facts: Callable[[int, Iterable[str]], Awaitable[Mapping[str, DeviceFacts]]]
+    facts: Callable[[Mapping[int, Sequence[str]]], Awaitable[Mapping[tuple[int, str], DeviceFacts]]]
     counters: Counters
     judge: Judge
     now: Callable[[], float]
@@ -144,9 +144,8 @@ class AnalysisHandler:
         for shard, name in keys:
             if (shard, name) not in self._facts:
                 wanted[shard].append(name)
-        for shard, names in wanted.items():
-            found = await self._ports.facts(shard, names)
-            self._facts.update({(shard, name): facts for name, facts in found.items()})
+        if wanted:
+            self._facts.update(await self._ports.facts(wanted))
 
     async def _parents(self, work: Iterable[_Work]) -> dict[Key, Above]:
         """Return what is known of the parents of devices that do not answer."""
@@ -183,7 +182,7 @@ class AnalysisHandler:
             self.counts["analysis_repeated"] += 1
             return Finish()
         try:
-            outcome, _ = decode_payload(result.payload)
+            outcome = decode_outcome(result.payload)
         except EntryError as error:
             return not_known(delivered, str(error))
         found = rates_of(result.slot, outcome, self._ports.counters.of(outcome.profile), base)
@@ -248,6 +247,8 @@ def _row(result: Result, outcome: Outcome, found: Found) -> RatesRow:
 
 def _told(judgement: Judgement) -> list[Emit]:
     """Return what becomes of changes: stored, told, and what they start."""
+    if not judgement.changes:  # nearly always
+        return []
 
     def entries(queue: QueueClass, events: Iterable[Event]) -> list[Emit]:
         return [Emit(queue, encode_event(event)) for event in events]

@@ -77,8 +77,10 @@ def _scalars(outcome: Outcome, counters: ProfileCounters, base: Baseline, found:
     if found.span_s:
         per_s = 1.0 / found.span_s
         same = [name for name in new if name in base.scalars and (name in short) == (name in base.narrow)]
-        made = {name: narrow_rate(new[name], base.scalars[name], per_s, None) if name in short
-                else wide([new[name]], [base.scalars[name]], [per_s])[0] for name in same}  # fmt: skip
+        long = [name for name in same if name not in short]
+        made = dict(zip(long, wide([new[name] for name in long], [base.scalars[name] for name in long],
+                                   [per_s] * len(long)), strict=True))  # fmt: skip
+        made |= {name: narrow_rate(new[name], base.scalars[name], per_s, None) for name in same if name in short}
         found.scalars = {name: rate for name, rate in made.items() if rate is not None}
     found.base.scalars, found.base.narrow = new, sorted(short & new.keys())
 

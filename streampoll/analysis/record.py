@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any, Final
 
-import msgpack
+import msgspec
 
-from streampoll.analysis.baseline import Baseline, packable, unpacked
+from streampoll.analysis.baseline import Baseline, pack, unpack
 from streampoll.analysis.port import Above
 from streampoll.shards.port import VERSION_BYTES
 
@@ -34,28 +34,42 @@ class DeviceRecord:
         """Return a job's baseline; an empty one if there is none that can be read."""
         packed = self.jobs.get(job)
         try:
-            return unpacked(msgpack.unpackb(packed, strict_map_key=False)) if packed else Baseline()
-        except (ValueError, TypeError, msgpack.exceptions.UnpackException):
+            return unpack(packed) if packed else Baseline()
+        except ValueError:
             return Baseline()
 
     def keep(self, job: str, base: Baseline) -> None:
         """Replace a job's baseline."""
         self.jobs.pop(job, None)
-        self.jobs[job] = msgpack.packb(packable(base))
+        self.jobs[job] = pack(base)
         while len(self.jobs) > MOST_JOBS:
             del self.jobs[next(iter(self.jobs))]
+
+
+class _Body(msgspec.Struct, array_like=True):
+    """What stands behind the version."""
+
+    format: int
+    jobs: dict[str, bytes]
+    state: dict[str, Any]
+    failing: bool
+    answered: int = 0
+
+
+_packed = msgspec.msgpack.Encoder().encode
+_body = msgspec.msgpack.Decoder(_Body).decode
 
 
 def encode_record(record: DeviceRecord) -> bytes:
     """Pack a record behind its version; without its baselines if it would be too large."""
     above = record.above.failing, record.above.answered
-    packed = msgpack.packb((FORMAT, record.jobs, record.state, *above))
+    packed = _packed(_Body(FORMAT, record.jobs, record.state, *above))
     if len(packed) > MAX_BYTES:
-        packed = msgpack.packb((FORMAT, {}, record.state, *above))
+        packed = _packed(_Body(FORMAT, {}, record.state, *above))
     if len(packed) > MAX_BYTES:
-        packed = msgpack.packb((FORMAT, {}, {}, *above))
+        packed = _packed(_Body(FORMAT, {}, {}, *above))
     version: bytes = blake2b(packed, digest_size=VERSION_BYTES).digest()
-    return version + bytes(packed)
+    return version + packed
 
 
 def decode_record(packed: bytes | None) -> DeviceRecord:
@@ -64,13 +78,9 @@ def decode_record(packed: bytes | None) -> DeviceRecord:
         return DeviceRecord()
     version = packed[:VERSION_BYTES]
     try:
-        said = msgpack.unpackb(packed[VERSION_BYTES:], strict_map_key=False)
-    except (ValueError, TypeError, msgpack.exceptions.UnpackException):
-        said = None
-    match said:
-        case [1, dict(jobs), dict(state), bool(failing), *newer] if all(
-            isinstance(each, bytes) for each in jobs.values()
-        ):
-            answered = newer[0] if newer and isinstance(newer[0], int) else 0
-            return DeviceRecord(jobs, state, Above(failing, answered), version)
-    return DeviceRecord(version=version)
+        body = _body(packed[VERSION_BYTES:])
+    except (msgspec.MsgspecError, ValueError):
+        return DeviceRecord(version=version)
+    if body.format != FORMAT:
+        return DeviceRecord(version=version)
+    return DeviceRecord(body.jobs, body.state, Above(body.failing, body.answered), version)

@@ -10,9 +10,11 @@ since the device fell silent is waited for: for as many polls again.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
+
+import msgspec
 
 from streampoll.analysis.port import Above
 from streampoll.analysis.rule import StateRules
@@ -48,15 +50,14 @@ class Look:
     parent: Above | None  # None: it is behind no other
 
 
-@dataclass(slots=True)
-class DeviceState:
-    """What is kept of a device from poll to poll."""
+class DeviceState(msgspec.Struct, array_like=True):
+    """What is kept of a device from poll to poll; packed, an array in this order."""
 
     standing: Standing = Standing.UNKNOWN
     since: int = 0  # the slot it stands so since
-    failures: dict[str, tuple[int, int, int]] = field(default_factory=dict)  # job -> (in a row, slot, interval)
+    failures: dict[str, tuple[int, int, int]] = msgspec.field(default_factory=dict)  # job -> (in a row, slot, interval)
     answers: int = 0  # answered polls in a row
-    changes: list[int] = field(default_factory=list)  # slots of changes between up and down
+    changes: list[int] = msgspec.field(default_factory=list)  # slots of changes between up and down
     flapping: bool = False
     answered: int = 0  # the slot of the last poll that it answered
     silent_since: int = 0  # the slot of the first poll since then that it did not; 0: it answers
@@ -64,20 +65,18 @@ class DeviceState:
 
     def packable(self) -> list[Any]:
         """Return it as plain data."""
-        failures = {job: list(of) for job, of in self.failures.items()}
         return [
-            self.standing.value, self.since, failures, self.answers, self.changes, self.flapping,
+            self.standing.value, self.since, self.failures, self.answers, self.changes, self.flapping,
             self.answered, self.silent_since, self.excused,
         ]  # fmt: skip
 
     @classmethod
     def unpack(cls, data: Any) -> "DeviceState":
         """Read back what `packable` made; anything else is a device that nothing is known of."""
-        match data:
-            case [str(standing), int(since), dict(failures), int(answers), list(changes), bool(flapping), *more]:
-                counts = {job: (of[0], of[1], of[2]) for job, of in failures.items()}
-                return cls(Standing(standing), since, counts, answers, list(changes), flapping, *more[:3])
-        return cls()
+        try:
+            return msgspec.convert(data, cls)
+        except msgspec.ValidationError:
+            return cls()
 
     @property
     def above(self) -> Above:
@@ -94,9 +93,10 @@ def stand(before: DeviceState, look: Look, rules: StateRules) -> DeviceState:
     silent = look.status in _SILENCES
     failures = _counted(before.failures, look, silent)
     least = min(count for count, _, _ in failures.values())
-    after = replace(
-        before,
-        failures=failures,
+    after = DeviceState(
+        before.standing,
+        before.since,
+        failures,
         answers=0 if silent else before.answers + 1,
         answered=before.answered if silent else look.slot,
         silent_since=(before.silent_since or look.slot) if silent else 0,

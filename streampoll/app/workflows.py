@@ -114,8 +114,8 @@ class FactsDirectory:
             return await self._files.select(selector)
         chosen: list[str] = []
         for shard in range(self._shards):
-            facts = await self._facts.read(shard, await self._facts.names(shard))
-            chosen += [name for name, each in facts.items() if selector.matches(_device(each))]
+            facts = await self._facts.read({shard: await self._facts.names(shard)})
+            chosen += [name for (_, name), each in facts.items() if selector.matches(_device(each))]
         return chosen
 
     async def _told(self) -> bool:

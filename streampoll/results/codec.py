@@ -20,7 +20,7 @@ import zlib
 from collections.abc import Callable, Iterable, Sequence
 from itertools import zip_longest
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 import msgpack
 
@@ -38,6 +38,8 @@ try:
     from zlib_ng import zlib_ng as quick
 except ImportError:
     quick = deflate
+
+_Read = TypeVar("_Read")
 
 VERSION = b"\x01"
 MAX_BYTES = 64 << 20  # of msgpack: a bomb is refused before it fills memory
@@ -77,6 +79,19 @@ def decode_payload(payload: bytes) -> tuple[Outcome, Trace]:
     Raises:
         EntryError: another version, damaged or trailing bytes, more than 64 MiB, or not the layout.
     """
+    return _decode(payload, _read)
+
+
+def decode_outcome(payload: bytes) -> Outcome:
+    """Read back the outcome alone: of the trace only what its times are counted from is looked at.
+
+    Raises:
+        EntryError: as `decode_payload` does.
+    """
+    return _decode(payload, _read_outcome)
+
+
+def _decode(payload: bytes, read: Callable[[Any], _Read]) -> _Read:
     if payload[:1] != VERSION:
         raise EntryError(f"payload version {payload[:1]!r} is not {VERSION!r}")
     packed = _inflate(payload[1:])
@@ -85,7 +100,7 @@ def decode_payload(payload: bytes) -> tuple[Outcome, Trace]:
     except (ValueError, TypeError, msgpack.exceptions.UnpackException) as error:
         raise EntryError(f"payload is not msgpack: {error}") from None
     try:
-        return _read(fields)
+        return read(fields)
     except (ValueError, TypeError, OverflowError) as error:
         raise EntryError(f"payload: {error}") from None
 
@@ -192,7 +207,12 @@ def _check_columns(columns: Sequence[str], data: Sequence[Sequence[Any]]) -> Non
 
 
 def _read(fields: Any) -> tuple[Outcome, Trace]:
-    """Build the outcome and the trace from the payload's array; what a newer version added behind is ignored."""
+    """Build the outcome and the trace from the payload's array."""
+    return _read_outcome(fields), _read_trace(fields[9])
+
+
+def _read_outcome(fields: Any) -> Outcome:
+    """Build the outcome from the payload's array; what a newer version added behind is ignored."""
     match fields:
         case [
             int(status),
@@ -204,40 +224,45 @@ def _read(fields: Any) -> tuple[Outcome, Trace]:
             reply,
             int(sent),
             int(got),
-            way,
+            [int(start), *_],
             *newer,
         ]:
             pass
         case _:
             raise ValueError("not [status, error, values, missing, tables, at, first_reply, requests, varbinds, trace]")
-    trace, clock = _read_trace(way)
+    clock = _clock(start)
     _expect("a name", values, str)
     _expect("a reason", (*missing, *missing.values()), str)
     _expect("a table's name", tables, str)
-    outcome = Outcome(
+    return Outcome(
         Status(status), error, _scalars(values), {name: _read_table(table, clock) for name, table in tables.items()},
         missing, clock(at), clock(reply), sent, got, *_read_newer(newer),
     )  # fmt: skip
-    return outcome, trace
 
 
-def _read_trace(fields: Any) -> tuple[Trace, Callable[[Any], float]]:
-    """Build the trace; and return what makes a time of the microseconds since its dispatch (0.0 of nil)."""
+def _clock(start: int) -> Callable[[Any], float]:
+    """Return what makes a time of the microseconds since a dispatch, and 0.0 of nil."""
+
+    def clock(offset: Any) -> float:
+        return 0.0 if offset is None else (start + _integer(offset)) / 1e6
+
+    return clock
+
+
+def _read_trace(fields: Any) -> Trace:
+    """Build the trace."""
     match fields:
         case [int(start), read, started, first, done, int(delivery), str(consumer), *more]:
             pass
         case _:
             raise ValueError("a trace is not [dispatched, read, started, first_reply, done, delivery, consumer]")
-
-    def clock(offset: Any) -> float:
-        return 0.0 if offset is None else (start + _integer(offset)) / 1e6
-
+    clock = _clock(start)
     trace = Trace(start / 1e6, clock(read), clock(started), clock(first), clock(done), delivery, consumer)
     if more and more[0] is not None:
         trace.asked = _read_asked(more[0], started, first, clock)
     if more[1:]:
         trace.lag_s = _integer(more[1]) / 1000
-    return trace, clock
+    return trace
 
 
 def _read_newer(fields: Any) -> tuple[str, tuple[str, ...]]:
@@ -317,7 +342,7 @@ def _integer(value: Any) -> int:
 
 
 def _expect(what: str, found: Iterable[Any], kind: type) -> None:
-    if not all(type(each) is kind for each in found):
+    if not {kind}.issuperset(map(type, found)):
         raise ValueError(f"{what} is not {kind.__name__}")
 
 

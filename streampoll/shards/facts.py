@@ -4,12 +4,11 @@ The leader writes it when a configuration is loaded. Under the name "" stands a 
 that an unchanged shard costs one read; it goes first and comes back last, so a write that was cut short is found.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, Final
 
-import msgpack
+import msgspec
 
 from streampoll.errors import EntryError
 from streampoll.model import Device, Scalar
@@ -22,9 +21,8 @@ DIGEST: Final = ""
 _AT_ONCE: Final = 500
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceFacts:
-    """One line of the inventory, and where the device that it is behind is kept."""
+class DeviceFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One line of the inventory, and where the device that it is behind is kept; packed, an array in this order."""
 
     name: str
     address: str
@@ -37,21 +35,24 @@ class DeviceFacts:
     vendor: str = ""
     tags: tuple[str, ...] = ()
     parent: str = ""  # the device that this one is behind; "": none
-    overrides: Mapping[str, Scalar] = field(default_factory=dict)
+    overrides: dict[str, Scalar] = msgspec.field(default_factory=dict)
     interval_s: int = 0  # 0: its job's
     parent_shard: int = -1  # -1: it has no parent, or one that the inventory does not know
 
 
+_packed = msgspec.msgpack.Encoder().encode
+_facts = msgspec.msgpack.Decoder(DeviceFacts).decode
+
+
 def encode_facts(device: Device, parent_shard: int = -1) -> bytes:
-    """Pack a device's facts: an array in the order of `DeviceFacts`."""
-    packed: bytes = msgpack.packb(
-        (
-            device.name, device.address, device.port, device.profile, device.credential, device.groups, device.site,
-            device.role, device.vendor, device.tags, device.parent, dict(device.overrides), device.interval_s,
-            parent_shard,
+    """Pack a device's facts."""
+    return _packed(
+        DeviceFacts(
+            device.name, device.address, device.port, device.profile, device.credential, tuple(device.groups),
+            device.site, device.role, device.vendor, tuple(device.tags), device.parent, dict(device.overrides),
+            device.interval_s, parent_shard,
         )
     )  # fmt: skip
-    return packed
 
 
 def decode_facts(packed: bytes) -> DeviceFacts:
@@ -61,19 +62,9 @@ def decode_facts(packed: bytes) -> DeviceFacts:
         EntryError: they are none.
     """
     try:
-        said = msgpack.unpackb(packed)
-    except (ValueError, msgpack.exceptions.UnpackException) as error:
+        return _facts(packed)
+    except (msgspec.MsgspecError, ValueError) as error:
         raise EntryError(f"facts of a device: {error}") from None
-    match said:
-        case [
-            str(name), str(address), int(port), str(profile), str(credential), list(groups), str(site), str(role),
-            str(vendor), list(tags), str(parent), dict(overrides), int(interval_s), int(parent_shard), *_,
-        ]:  # fmt: skip
-            return DeviceFacts(
-                name, address, port, profile, credential, tuple(groups), site, role, vendor, tuple(tags), parent,
-                overrides, interval_s, parent_shard,
-            )  # fmt: skip
-    raise EntryError("facts of a device are not [name, address, port, profile, credential, groups, …]")
 
 
 Lines = dict[str, bytes]
@@ -108,13 +99,20 @@ class Facts:
         self._keys = keys
         self._shards = shards
 
-    async def read(self, shard: int, names: Iterable[str]) -> dict[str, DeviceFacts]:
-        """Return the facts of devices of a shard, for those that have any."""
-        key, wanted = self._keys.shard(shard).facts, list(names)
-        slices = [wanted[first : first + _AT_ONCE] for first in range(0, len(wanted), _AT_ONCE)]
-        replies = await self._run([(key, ("HMGET", key, *some)) for some in slices])
-        packed = [each for reply in replies for each in reply]
-        return {name: found for name, each in zip(wanted, packed, strict=True) if (found := _read(each)) is not None}
+    async def read(self, names: Mapping[int, Sequence[str]]) -> dict[tuple[int, str], DeviceFacts]:
+        """Return the facts of devices, by shard and name, for those that have any; in one round trip."""
+        slices = [
+            (shard, wanted[first : first + _AT_ONCE])
+            for shard, wanted in names.items() for first in range(0, len(wanted), _AT_ONCE)
+        ]  # fmt: skip
+        keys = [self._keys.shard(shard).facts for shard, _ in slices]
+        replies = await self._run([(key, ("HMGET", key, *some)) for key, (_, some) in zip(keys, slices, strict=True)])
+        return {
+            (shard, name): found
+            for (shard, some), reply in zip(slices, replies, strict=True)
+            for name, packed in zip(some, reply, strict=True)
+            if (found := _read(packed)) is not None
+        }
 
     async def find(self, name: str) -> tuple[int, DeviceFacts] | None:
         """Return the shard and the facts of a device; None if no shard knows it."""

@@ -9,9 +9,11 @@ from random import Random
 
 import msgpack
 
+from streampoll.analysis.baseline import unpack
+from streampoll.analysis.record import decode_record
 from streampoll.cli.drawing import table_grids
 from streampoll.errors import EntryError
-from streampoll.model import Outcome, Result, Status, Table, TableTime, Target, Trace
+from streampoll.model import Outcome, RatesRow, Result, Status, Table, TableTime, Target, Trace
 from streampoll.results.codec import decode_payload, encode_payload
 from streampoll.results.reader import StoredPoll
 from streampoll.results.render import as_json, csv_rows, text_lines
@@ -20,13 +22,17 @@ from streampoll.shards.entries import (
     Kind,
     decode_fields,
     decode_ledger,
+    decode_many_rates,
+    decode_rates,
     decode_result,
     decode_results,
     decode_target,
     encode_fields,
+    encode_rates,
     encode_result,
     encode_target,
 )
+from streampoll.shards.facts import decode_facts
 from streampoll.shards.rows import join, rows_in
 from tests.fuzz.mutate import any_of, mutated, regrown, tree
 
@@ -47,6 +53,8 @@ ENTRIES = (
     encode_result(Result("j", "d", NOW_S, Status.OK, 5, PAYLOAD)),
     Entry(Kind.LEDGER, "j", NOW_S, 0, _LEDGER),
     join([encode_result(Result("j", name, NOW_S, Status.OK, 5, PAYLOAD)) for name in "de"]),
+    encode_rates(RatesRow("j", "d", NOW_S, b"rates")),
+    join([encode_rates(RatesRow("j", name, NOW_S, b"rates")) for name in "de"]),
 )
 _BODIES = [entry.body for entry in ENTRIES]
 
@@ -76,16 +84,18 @@ def _body(random: Random, right: bytes) -> bytes:
 
 
 def entries(random: Random) -> None:
-    """What is no entry, or not of its kind, is an EntryError."""
+    """What is no entry, or not of its kind, is an EntryError; what is no record of state counts as none."""
     with suppress(EntryError):
         entry = decode_fields(entry_fields(random))
         rows_in(entry)
         for decode in (
             lambda: decode_target(entry.body), lambda: decode_result(entry), lambda: decode_results(entry),
-            lambda: decode_ledger(entry),
+            lambda: decode_ledger(entry), lambda: decode_rates(entry), lambda: decode_many_rates(entry),
+            lambda: decode_facts(entry.body), lambda: unpack(entry.body),
         ):  # fmt: skip
-            with suppress(EntryError):
+            with suppress(EntryError, ValueError):
                 decode()
+        decode_record(entry.body).baseline("j")
 
 
 def payloads(random: Random) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from streampoll.config.settings import PostgresSettings
 from streampoll.errors import EntryError
-from streampoll.model import LedgerEntry, Outcome, QueueClass, Result, Status, Target
+from streampoll.model import LedgerEntry, Outcome, QueueClass, RatesRow, Result, Status, Target
 from streampoll.pollers.handler import PollHandler, PollPorts
 from streampoll.results.batch import Record
 from streampoll.results.codec import encode_payload
@@ -52,7 +52,7 @@ def results(random: Random) -> None:
 
     class Writer:
         async def write(self, records: Sequence[Record]) -> None:
-            assert all(isinstance(record, Result | LedgerEntry) for record in records)
+            assert all(isinstance(record, Result | LedgerEntry | RatesRow) for record in records)
             if any("\0" in record.job for record in records):  # as PostgreSQL would
                 raise RowRefused("a zero byte in a text")
             written.extend(records)
