@@ -9,9 +9,11 @@ from streampoll.shards.entries import (
     Entry,
     Kind,
     Log,
+    decode_analyze,
     decode_many_rates,
     decode_result,
     decode_results,
+    encode_analyze,
     encode_rates,
     encode_result,
 )
@@ -34,6 +36,8 @@ from tests.shards_support import (
     read,
     sweep_one,
 )
+
+ANALYSIS = QueueClass.ANALYSIS
 
 
 def row(device: str, slot: int = TICK, job: str = JOB, size: int = 3) -> Entry:
@@ -174,6 +178,36 @@ async def rates_of_one_slot_are_one_entry_and_lone_ones_as_they_ever_were(bench:
     ]
     assert found[0] is not None
     assert decode_many_rates(found[0]) == [RatesRow(JOB, device, TICK, b"xxx") for device in "abd"]
+
+
+def analyze(device: str, slot: int = TICK, lag_ms: int = 0) -> Entry:
+    """What is to be analysed."""
+    return encode_analyze(row(device, slot), lag_ms)
+
+
+async def what_is_to_be_analysed_of_one_slot_is_one_entry(bench: Bench) -> None:
+    taken = await held(bench, 4)
+    work = [analyze("a"), analyze("b", lag_ms=700), analyze("c", TICK + 1), analyze("d")]
+    await finish(bench, [Settled(one.id, JOB, TICK, [(ANALYSIS, each)]) for one, each in zip(taken, work, strict=True)])
+
+    assert (await queue_figures(bench, ANALYSIS)).rows == 4
+    found = [one.entry for one in await read(bench, ANALYSIS, "analyst") if one.entry]
+    assert [(entry.kind, entry.slot) for entry in found] == [("many_analyze", TICK), ("analyze", TICK + 1)]
+    assert [(result.device, lag_s) for result, lag_s in decode_analyze(found[0])] == [("a", 0), ("b", 0.7), ("d", 0)]
+    [figures] = await bench.streams.figures([SHARD])
+    assert [figures.open.get((ANALYSIS, JOB, slot)) for slot in (TICK, TICK + 1)] == [1, 1]
+
+
+async def rows_of_each_class_are_counted_by_themselves(bench: Bench) -> None:
+    taken = await held(bench, 3)
+    before = (await queue_figures(bench, RESULTS)).rows
+    emits = [[(RESULTS, row(name)), (ANALYSIS, analyze(name))] for name in "abc"]
+    await finish(bench, [Settled(one.id, JOB, TICK, each) for one, each in zip(taken, emits, strict=True)])
+    work = await read(bench, ANALYSIS, "analyst")
+    await bench.streams.finish(ANALYSIS, "analyst", {SHARD: done(work)})
+
+    assert (await queue_figures(bench, ANALYSIS)).rows == 0
+    assert (await queue_figures(bench, RESULTS)).rows - before == 3
 
 
 async def rates_and_results_are_apart_also_where_a_job_is_called_rates(bench: Bench) -> None:

@@ -30,7 +30,7 @@ from streampoll.shards.port import (
     mark_of,
     tick_of,
 )
-from streampoll.shards.rows import rows_in
+from streampoll.shards.rows import JOINED, rows_in
 from tests.shards_support import (
     IDLE_MS,
     POLLING,
@@ -50,6 +50,7 @@ FAR_MS = 10**9
 Key = tuple[QueueClass, int, bytes]  # queue, shard, fields
 Pair = tuple[bytes, bytes]  # of one entry: its id in the model, its id in Redis
 
+ANALYSIS = QueueClass.ANALYSIS
 queues = [POLLING] * 4 + [RESULTS, WORKFLOWS]  # most meet in one stream
 shards = [0, 0, 0, 1]
 consumers = ["a", "b", "c"]
@@ -252,27 +253,25 @@ class StreamsMachine(RuleBasedStateMachine):
 
     @operation(shard=shards, consumer=consumers)
     def finish_polls(self, random: Random, shard: int, consumer: str) -> None:
-        """Results of a few jobs and slots, and something else among them."""
+        """Rows of a few jobs and slots, to be stored and analysed, and something else among them."""
         consumer, keys = self.entries_for(random, POLLING, shard, consumer)
-        kinds, slots = [Kind.RESULT] * 5 + [Kind.RATES], [TICK, TICK, TICK + 1]
-        emits = [
-            [
-                (RESULTS, Entry(random.choice(kinds), random.choice("jk"), random.choice(slots), 0, self.body()))
-                for _ in range(random.randint(1, 4))
-            ]
-            for _ in keys
-        ]
+        slots, kinds = [TICK, TICK, TICK + 1], [(RESULTS, Kind.RESULT), (ANALYSIS, Kind.ANALYZE)] * 4
+        kinds += [(RESULTS, Kind.RATES), (RESULTS, Kind.EVENT), (ANALYSIS, Kind.TASK)]
+
+        def row() -> tuple[QueueClass, Entry]:
+            to, kind = random.choice(kinds)
+            return to, Entry(kind, random.choice("jk"), random.choice(slots), 0, self.body())
+
+        emits = [[row() for _ in range(random.randint(1, 4))] for _ in keys]
         self._finish_all(POLLING, shard, consumer, keys, emits)
 
-    @operation(shard=shards, consumer=consumers)
-    def store(self, shard: int, consumer: str) -> None:
-        """Take what is to be stored, and be done with it."""
-        self.read(RESULTS, [shard], consumer, 10)
-        pending = self.model.server.shard(shard).streams[RESULTS].pending
-        keys = [
-            self.keys[0, RESULTS, shard, text_of(one)] for one, held in pending.items() if held.consumer == consumer
-        ]
-        self._finish_all(RESULTS, shard, consumer, keys, [[] for _ in keys])
+    @operation(queue=[RESULTS, ANALYSIS], shard=shards, consumer=consumers)
+    def serve(self, queue: QueueClass, shard: int, consumer: str) -> None:
+        """Take what is to be stored or analysed, and be done with it."""
+        self.read(queue, [shard], consumer, 10)
+        pending = self.model.server.shard(shard).streams[queue].pending
+        keys = [self.keys[0, queue, shard, text_of(one)] for one, held in pending.items() if held.consumer == consumer]
+        self._finish_all(queue, shard, consumer, keys, [[] for _ in keys])
 
     def _finish_all(
         self,
@@ -397,7 +396,7 @@ class StreamsMachine(RuleBasedStateMachine):
             assert sum(count for (of, _, _), count in figures.open.items() if of == queue) == unfinished
             assert sum(count for (of, _), count in figures.backlog.items() if of == queue) == unfinished
             assert found.pending <= found.length
-            assert found.rows == found.length or queue is RESULTS
+            assert found.rows == found.length or queue in JOINED
 
     @operation(queue=queues, shard=shards)
     def look_at_the_dead_and_the_quarantined(self, queue: QueueClass, shard: int) -> None:

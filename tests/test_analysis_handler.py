@@ -1,6 +1,6 @@
 """The handler of class analysis: a result is analysed once, on the record that is there, whoever else is at it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from random import Random
 
@@ -13,7 +13,7 @@ from streampoll.analysis.counters import Counters
 from streampoll.analysis.handler import AnalysisHandler, AnalysisPorts
 from streampoll.analysis.port import Above, Judgement, Sample
 from streampoll.analysis.record import DeviceRecord, decode_record, encode_record
-from streampoll.model import Change, Event, Outcome, QueueClass, Result, Severity, Status, Trace, event_id
+from streampoll.model import Change, Event, Outcome, QueueClass, RatesRow, Result, Severity, Status, Trace, event_id
 from streampoll.results.codec import encode_payload
 from streampoll.results.rates_codec import decode_rates_payload
 from streampoll.shards.entries import (
@@ -21,6 +21,8 @@ from streampoll.shards.entries import (
     Entry,
     Kind,
     decode_event,
+    decode_fields,
+    decode_many_rates,
     decode_rates,
     encode_analyze,
     encode_result,
@@ -29,6 +31,7 @@ from streampoll.shards.facts import DeviceFacts
 from streampoll.shards.memory import MemoryStreams
 from streampoll.shards.memory_server import MemoryServer
 from streampoll.shards.port import Settled
+from streampoll.shards.rows import join
 from streampoll.snmp.plan import CollectPlan, Metric
 from streampoll.snmp.plan import Kind as ValueKind
 from streampoll.worker.port import Bury, Finish, Release
@@ -57,6 +60,19 @@ def event(slot: int) -> Event:
     return Event(event_id("down", "r1", "", slot), "down", "r1", "", Severity.ERROR, {}, slot, slot, Change.OPENED)
 
 
+def work(slot: int, device: str = "r1", status: Status = Status.OK, per_s: int = 10) -> Entry:
+    """What is to be analysed."""
+    values = {"octets": (slot + 100) * per_s, "sysUpTime": (slot + 100) * 100} if status is Status.OK else {}
+    outcome = Outcome(status, values=values, at=START + slot if values else 0.0, profile="p")
+    payload = encode_payload(outcome, Trace(START, START, START, START, START, 1, "w"))
+    return encode_analyze(encode_result(Result("j", device, START + slot, status, 5, payload)))
+
+
+def unreadable(slot: int, device: str) -> Entry:
+    """What is to be analysed, of a payload that no release has written."""
+    return encode_analyze(encode_result(Result("j", device, START + slot, Status.OK, 5, b"?")))
+
+
 class Bench:
     """One shard, and processes that analyse."""
 
@@ -78,11 +94,7 @@ class Bench:
 
     async def add(self, *slots: int, device: str = "r1", status: Status = Status.OK, per_s: int = 10) -> None:
         for slot in slots:
-            values = {"octets": (slot + 100) * per_s, "sysUpTime": (slot + 100) * 100} if status is Status.OK else {}
-            outcome = Outcome(status, values=values, at=START + slot if values else 0.0, profile="p")
-            payload = encode_payload(outcome, Trace(START, START, START, START, START, 1, "w"))
-            result = encode_result(Result("j", device, START + slot, status, 5, payload))
-            await self.streams.add(ANALYSIS, SHARD, [encode_analyze(result)])
+            await self.streams.add(ANALYSIS, SHARD, [work(slot, device, status, per_s)])
 
     async def take(self, consumer: str = "a", most: int = 100) -> list[Delivered]:
         await self.streams.make_groups(ANALYSIS, [SHARD])
@@ -100,6 +112,12 @@ class Bench:
             done.append(Settled(each.id, each.entry.job, each.entry.slot, emits, writes=finish.writes))
         return len(await self.streams.finish(ANALYSIS, consumer, {SHARD: done}))
 
+    async def rows(self) -> list[RatesRow]:
+        """The rates that there are now, in order."""
+        entries = self.server.shard(SHARD).streams[RESULTS].entries.values()
+        found = [row for each in map(decode_fields, entries) for row in _READ.get(each.kind, lambda _: [])(each)]
+        return sorted(found, key=lambda row: (row.slot, row.device))
+
     async def stored(self, kind: Kind) -> list[Entry]:
         entries = self.server.shard(SHARD).streams[RESULTS].entries.values()
         await self.streams.make_groups(RESULTS, [SHARD])
@@ -108,12 +126,17 @@ class Bench:
         return [each.entry for each in read if each.entry and each.entry.kind == kind]
 
     async def rates(self) -> list[tuple[int, float | None]]:
-        rows = [decode_rates(entry) for entry in await self.stored(Kind.RATES)]
+        rows = [row for row in await self.rows() if row.device == "r1"]
         return [(row.slot - START, decode_rates_payload(row.payload).scalars["octets"]) for row in rows]
 
     @property
     def record(self) -> DeviceRecord:
         return decode_record(self.server.shard(SHARD).state.get(("device", "r1")))
+
+
+_READ: dict[str, Callable[[Entry], list[RatesRow]]] = {
+    Kind.RATES: lambda entry: [decode_rates(entry)], Kind.MANY_RATES: decode_many_rates,
+}  # fmt: skip
 
 
 async def test_results_become_rates_of_true_spans() -> None:
@@ -259,6 +282,60 @@ async def test_what_can_not_be_read_is_handed_back_once_then_buried() -> None:
     for each in taken:
         each.delivery = 2
     assert {type(said) for said in await b.process().handle(taken)} == {Bury}
+
+
+async def test_results_of_one_entry_are_analysed_each_for_itself() -> None:
+    b = Bench()
+    process = b.process()
+    for slot in (0, 60, 120):
+        devices = [work(slot, "r1"), work(slot, "r3", per_s=20), work(slot, "r2", Status.TIMEOUT)]
+        await b.streams.add(ANALYSIS, SHARD, [join(devices)])
+        assert await b.serve(process, await b.take()) == 0
+
+    assert [(row.slot - START, row.device) for row in await b.rows()] == [
+        (60, "r1"), (60, "r3"), (120, "r1"), (120, "r3"),
+    ]  # fmt: skip
+    assert [sample.facts.name for sample in b.judge.seen] == ["r1", "r3", "r2"] * 3
+    assert len(b.server.shard(SHARD).streams[RESULTS].entries) == 2 + 3  # rates of two devices together, and events
+    assert process.counted()["analysed|j"] == 9
+
+
+async def test_one_stale_record_has_all_of_its_entry_come_again_and_nothing_is_doubled() -> None:
+    b = Bench()
+    one, two = b.process(), b.process()
+    for slot in (0, 60):
+        await b.streams.add(ANALYSIS, SHARD, [join([work(slot, "r1"), work(slot, "r2")])])
+        await b.serve(one, await b.take())
+    await b.add(120, device="r2")
+    await b.serve(two, await b.take("b"), "b")
+    await b.streams.add(ANALYSIS, SHARD, [join([work(180, "r1"), work(180, "r2")])])
+
+    assert await b.serve(one, await b.take()) == 1
+    assert [(row.slot - START, row.device) for row in await b.rows()] == [(60, "r1"), (60, "r2"), (120, "r2")]
+    assert await b.serve(one, await b.take()) == 0
+
+    assert [(row.slot - START, row.device) for row in await b.rows()] == [
+        (60, "r1"), (60, "r2"), (120, "r2"), (180, "r1"), (180, "r2"),
+    ]  # fmt: skip
+
+
+async def test_what_can_not_be_read_costs_no_other_of_its_entry() -> None:
+    b = Bench()
+    process = b.process()
+    await b.streams.add(ANALYSIS, SHARD, [join([work(0, "r1"), work(0, "r2")])])
+    await b.serve(process, await b.take())
+    await b.streams.add(ANALYSIS, SHARD, [join([work(60, "r1"), unreadable(60, "r3"), work(60, "r2")])])
+    [taken] = await b.take()
+
+    [first] = await process.handle([taken])
+    taken.delivery = 2
+    [second] = await process.handle([taken])
+
+    assert isinstance(first, Release)
+    assert isinstance(second, Bury)
+    assert "payload" in second.cause
+    assert [write.name for write in second.writes] == ["r1", "r2"]
+    assert [emit.entry.kind for emit in second.emits] == [Kind.RATES] * 2
 
 
 @pytest.mark.parametrize("packed", [b"", b"12345678", b"12345678\xc1", b"12345678\x90", b"short"])

@@ -41,9 +41,9 @@ def test_the_scripts_do_what_the_model_does(fresh_redis: str) -> None:
     [
         ("finish", "id, id, 1, consumer)", "id, id, 1)"),
         ("finish", "if version ~= ARGV[w + 2] then", "if false then"),
-        ("finish", "change_rows(rows - 1)", ""),
-        ("finish", "change_rows(1 - rows)", ""),
-        ("finish", "if results then\n      add_joined()", "if false then\n      add_joined()"),
+        ("finish", "change_rows(class, rows - 1)", ""),
+        ("finish", "change_rows(group, 1 - rows)", ""),
+        ("finish", "if kinds then\n      add_joined(", "if false then\n      add_joined("),
         ("dispatch", "if stored ~= ARGV[3] then", "if false then"),
         ("release", "'released', 0", "ARGV[2], 0"),
         ("sweep", "return { cursor,", "return { '0-0',"),

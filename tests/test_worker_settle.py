@@ -1,9 +1,10 @@
 """The settler: decisions go out together, and none is forgotten while Redis is away."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 import pytest
 
@@ -214,8 +215,11 @@ async def test_what_is_decided_while_a_call_finds_its_shard_away_is_told_later_w
     assert (await bench.figures())[QueueClass.RESULTS].rows == 2
 
 
-async def test_an_entry_whose_record_has_changed_is_handed_back_and_is_no_loss() -> None:
-    stale = Finish(ROW.emits, [Write("device", "sw1", b"version1", b"version2")])
+@pytest.mark.parametrize("end", [Finish, partial(Bury, "unreadable in part")])
+async def test_an_entry_whose_record_has_changed_is_handed_back_and_is_no_loss(
+    end: Callable[[Sequence[Emit], Sequence[Write]], Finish | Bury],
+) -> None:
+    stale = end(ROW.emits, [Write("device", "sw1", b"version1", b"version2")])
     async with holding(2) as bench:
         await bench.say(stale, Finish(ROW.emits, [Write("device", "sw1", b"", b"version1")]))
 
@@ -240,7 +244,7 @@ async def test_a_store_that_is_done_with_an_entry_is_done_with_all_its_rows() ->
         settling.cancel()
 
         assert (await bench.figures())[QueueClass.RESULTS].rows == 0
-        assert bench.server.shard(0).more_rows == 0
+        assert not bench.server.shard(0).more_rows
 
 
 async def test_what_is_emitted_later_or_once_says_so() -> None:

@@ -23,7 +23,7 @@ from streampoll.errors import EntryError, UnavailableError
 from streampoll.model import Event, Outcome, QueueClass, RatesRow, Result, Status
 from streampoll.results.codec import decode_outcome
 from streampoll.results.rates_codec import StoredRates, TableColumns, encode_rates_payload
-from streampoll.shards.entries import Delivered, Kind, decode_result, encode_event, encode_rates, lag_of
+from streampoll.shards.entries import Delivered, Kind, decode_analyze, encode_event, encode_rates
 from streampoll.shards.facts import DeviceFacts
 from streampoll.shards.orders import encode_order, start_of
 from streampoll.tally import Counted
@@ -63,11 +63,12 @@ class AnalysisPorts:
 
 @dataclass(slots=True)
 class _Work:
-    """One entry on its way."""
+    """One result on its way."""
 
     delivered: Delivered
     result: Result
-    said: Disposition = field(default_factory=Finish)
+    lag_s: float  # how late the poller's loop was
+    said: Finish | Bury | Release = field(default_factory=Finish)
 
     @property
     def key(self) -> Key:
@@ -105,8 +106,8 @@ class AnalysisHandler:
     async def handle(self, batch: Sequence[Delivered]) -> Sequence[Disposition]:
         """Analyse a batch."""
         async with self._turn:
-            work = [_read(delivered) for delivered in batch]
-            good = [each for each in work if isinstance(each, _Work)]
+            entries = [_read(delivered) for delivered in batch]
+            good = [each for works in entries if isinstance(works, list) for each in works]
             try:
                 await self._recall(good)
                 parents = await self._parents(good)
@@ -116,7 +117,7 @@ class AnalysisHandler:
                 each.said = self._analyse(each, parents)
                 if number % _BREATH == _BREATH - 1:
                     await asyncio.sleep(0)
-            return [each.said if isinstance(each, _Work) else each for each in work]
+            return [_together(works) if isinstance(works, list) else works for works in entries]
 
     # -- what is known
 
@@ -174,7 +175,7 @@ class AnalysisHandler:
 
     # -- one result
 
-    def _analyse(self, work: _Work, parents: dict[Key, Above]) -> Disposition:
+    def _analyse(self, work: _Work, parents: dict[Key, Above]) -> Finish | Bury | Release:
         delivered, result, key = work.delivered, work.result, work.key
         record = decode_record(self._cache[key][0] if key in self._cache else None)
         base = record.baseline(result.job)
@@ -207,7 +208,7 @@ class AnalysisHandler:
         sample = Sample(
             known, result.job, result.slot, self._ports.intervals(result.job, facts), outcome, result.duration_ms,
             {name: TableRates(table.rows, table.per_s, table.percent) for name, table in found.tables.items()},
-            found.scalars, _lag_s(work),
+            found.scalars, work.lag_s if result.status is Status.TIMEOUT else 0.0,
             parent=self._above(facts, parents),
         )  # fmt: skip
         return self._ports.judge.judge(sample, record.state)
@@ -219,20 +220,30 @@ class AnalysisHandler:
         return Above() if self._ports.now() < self._untold_until else None
 
 
-def _read(delivered: Delivered) -> _Work | Disposition:
+def _read(delivered: Delivered) -> list[_Work] | Disposition:
+    """Read the results of an entry: all of them or none."""
     entry = delivered.entry
-    if entry is None or entry.kind != Kind.ANALYZE:
+    if entry is None or entry.kind not in (Kind.ANALYZE, Kind.MANY_ANALYZE):
         return not_known(delivered)
     try:
-        return _Work(delivered, decode_result(entry))
+        return [_Work(delivered, result, lag_s) for result, lag_s in decode_analyze(entry)]
     except EntryError as error:
         return not_known(delivered, str(error))
 
 
-def _lag_s(work: _Work) -> float:
-    """Return how late the poller's loop was; it counts only where a device is said to be silent."""
-    entry = work.delivered.entry
-    return lag_of(entry) if entry is not None and work.result.status is Status.TIMEOUT else 0.0
+def _together(works: Sequence[_Work]) -> Disposition:
+    """Say what becomes of an entry, given what became of its results: one that can't be read costs no other."""
+    if len(works) == 1:
+        return works[0].said
+    done: list[Finish | Bury] = []
+    for work in works:
+        if isinstance(work.said, Release):
+            return work.said  # all of it comes again
+        done.append(work.said)
+    emits = [emit for said in done for emit in said.emits]
+    writes = [write for said in done for write in said.writes]
+    cause = next((said.cause for said in done if isinstance(said, Bury)), "")
+    return Bury(cause, emits, writes) if cause else Finish(emits, writes)
 
 
 def _row(result: Result, outcome: Outcome, found: Found) -> RatesRow:

@@ -28,7 +28,7 @@ from streampoll.shards.scripts import Call
 
 QUEUES = tuple(QueueClass)
 CLASSES = [queue.value for queue in QUEUES]
-_MORE_ROWS = b"results:+"  # in `backlog`, and of no job: parts/rows.lua
+_MORE_ROWS = b":+"  # behind a class in `backlog`, and of no job: parts/rows.lua
 _EMIT_KEY: dict[QueueClass | Log, int] = {
     **{queue: 6 + n for n, queue in enumerate(QUEUES)},  # the streams follow five keys of finish.lua
     Log.OUTPUTS: 6 + len(QUEUES),  # with their positions
@@ -142,7 +142,7 @@ def figures_of(shard: int, reply: Sequence[Any]) -> ShardFigures:
     return ShardFigures(
         shard,
         {_open_field(name): int(count) for name, count in pairs(reply[0])},
-        {_backlog_field(name): int(count) for name, count in pairs(reply[1]) if name != _MORE_ROWS},
+        {_backlog_field(name): int(count) for name, count in pairs(reply[1]) if not name.endswith(_MORE_ROWS)},
         {job.decode(): int(mark) for job, mark in pairs(reply[2])},
         depths_of(reply[3]),
     )

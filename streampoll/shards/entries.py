@@ -6,7 +6,7 @@ belongs to the kind. Names only: never a secret, never a profile's text.
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
 import msgpack
 import msgspec
@@ -37,6 +37,7 @@ class Kind(StrEnum):
     RESULTS = "results"  # results: store several rows of one job and slot
     LEDGER = "ledger"  # results: store one ledger entry
     ANALYZE = "analyze"  # analysis: make rates and events of one result
+    MANY_ANALYZE = "many_analyze"  # analysis: of several of one job and slot
     RATES = "rates"  # results: store the rates that one result brought
     MANY_RATES = "many_rates"  # results: store those that several results of one slot brought
     EVENT = "event"  # results: store a change of an event; notifications: tell people; workflows: see who waits for it
@@ -207,6 +208,14 @@ class _ResultBody(msgspec.Struct, array_like=True, forbid_unknown_fields=True, g
     payload: bytes
 
 
+class _Analysis(_ResultBody, forbid_unknown_fields=False, gc=False):
+    """The body of an analysis entry: a result's, and what stands behind it where that matters."""
+
+    lag_ms: Annotated[int, msgspec.Meta(ge=0, lt=1 << 32)] = 0
+
+
+_analysis = msgspec.msgpack.Decoder(_Analysis).decode
+_analyses = msgspec.msgpack.Decoder(list[_Analysis]).decode
 _result_body = msgspec.msgpack.Decoder(_ResultBody).decode
 _result_bodies = msgspec.msgpack.Decoder(list[_ResultBody]).decode
 
@@ -282,12 +291,19 @@ def encode_analyze(result: Entry, lag_ms: int = 0) -> Entry:
     return Entry(Kind.ANALYZE, result.job, result.slot, 0, body)
 
 
-def lag_of(entry: Entry) -> float:
-    """Return how late the loop of the poller was, in seconds, as an analysis entry says it; 0.0 where it does not."""
-    match _unpack(entry.body):
-        case [_, _, _, _, int(lag_ms), *_] if 0 <= lag_ms < 1 << 32:
-            return lag_ms / 1000
-    return 0.0
+def decode_analyze(entry: Entry) -> list[tuple[Result, float]]:
+    """Read an analysis entry, of one result or several: each, and how late the loop of its poller was, in seconds."""
+    try:
+        found = _analyses(entry.body) if entry.kind == Kind.MANY_ANALYZE else [_analysis(entry.body)]
+    except _NOT_AS_USUAL:
+        found = []
+    if not found:
+        raise EntryError("results to be analysed are not [device, status, duration_ms, payload, lag_ms], or an array")
+    job, slot = entry.job, entry.slot
+    return [
+        (Result(job, each.device, slot, each.status, each.duration_ms, each.payload), each.lag_ms / 1000)
+        for each in found
+    ]
 
 
 def encode_rates(rates: RatesRow) -> Entry:

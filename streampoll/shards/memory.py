@@ -123,7 +123,8 @@ class MemoryStreams:
             changes[queue, item.job, item.slot] -= 1
             done.append(item)
         more_rows = emit(shard, done, changes, self._server.now_ms(), self._joiner())
-        shard.count(changes, more_rows - sum(item.rows - 1 for item in done))
+        more_rows[queue] -= sum(item.rows - 1 for item in done)
+        shard.count(changes, more_rows)
         return gone
 
     def _hand_back(self, queue: QueueClass, shard: MemoryShard, entry_id: bytes, idle_ms: int, back: int = 1) -> None:
@@ -316,9 +317,9 @@ class MemoryStreams:
             del shard.open[ghost.queue, ghost.job, ghost.slot]
         for field in [field for field in shard.backlog if field[0] in empty]:
             del shard.backlog[field]
-        results = QueueClass.RESULTS
-        left = len(shard.streams[results].entries) + len(shard.delayed[results])
-        shard.more_rows = min(shard.more_rows, left * (MOST_ROWS - 1))
+        for queue, more in shard.more_rows.items():
+            left = len(shard.streams[queue].entries) + len(shard.delayed[queue])
+            shard.more_rows[queue] = min(more, left * (MOST_ROWS - 1))
         return ghosts
 
     async def fill(self) -> float:
@@ -334,7 +335,8 @@ def _over(shard: MemoryShard, high_water: int, part: Dispatch) -> str:
     """Return why a part must be skipped; "": it need not."""
     if shard.backlog[QueueClass.POLLING, part.job] > part.devices:
         return "backlog"
-    return "results" if len(shard.streams[QueueClass.RESULTS].entries) + shard.more_rows > high_water else ""
+    results = QueueClass.RESULTS
+    return "results" if len(shard.streams[results].entries) + shard.more_rows[results] > high_water else ""
 
 
 def _ledger(part: Dispatch, sent: int, cause: str) -> Entry:
@@ -357,7 +359,7 @@ def _queue_figures(shard: MemoryShard, queue: QueueClass) -> QueueFigures:
         oldest[0] / 1000 if oldest else None,
         len(shard.delayed[queue]),
         len(shard.dead[queue]),
-        len(stream.entries) + (shard.more_rows if queue is QueueClass.RESULTS else 0),
+        len(stream.entries) + shard.more_rows[queue],
     )
 
 

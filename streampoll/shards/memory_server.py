@@ -52,7 +52,7 @@ class MemoryShard:
         self.crashes: dict[QueueClass, dict[bytes, str]] = {queue: {} for queue in QueueClass}
         self.open: Counter[Field] = Counter()
         self.backlog: Counter[tuple[QueueClass, str]] = Counter()
-        self.more_rows = 0  # results beyond one an entry
+        self.more_rows: Counter[QueueClass] = Counter()  # beyond one an entry
         self.progress: dict[str, Progress] = {}
         self.state: dict[tuple[str, str], bytes] = {}  # (space, name) -> record
         self.once: dict[str, int] = {}  # class:key -> the millisecond at which it is forgotten
@@ -62,9 +62,10 @@ class MemoryShard:
         self.readers: dict[str, tuple[str, int]] = {}  # output -> who is at its results, until (ms)
         self.kept = 0  # results added for outputs
 
-    def count(self, changes: Mapping[Field, int], more_rows: int = 0) -> None:
+    def count(self, changes: Mapping[Field, int], more_rows: Mapping[QueueClass, int] | None = None) -> None:
         """Apply changes of what is open; what comes to nothing is forgotten."""
-        self.more_rows = max(0, self.more_rows + more_rows)
+        self.more_rows.update(more_rows or {})
+        self.more_rows = +self.more_rows
         jobs: Counter[tuple[QueueClass, str]] = Counter()
         for (queue, job, _), by in changes.items():
             jobs[queue, job] += by

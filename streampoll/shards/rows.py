@@ -1,22 +1,28 @@
-"""Results of one job and slot that are finished in one call become one entry, of several rows; so do their rates.
+"""What is finished in one call and is of one job and slot becomes one entry, of several rows.
 
-Redis and the store have hardly more work with an entry of fifteen rows than with one of a single row. finish.lua joins
-them, since only there it is known which entries were still the caller's; `Joiner` says the same in Python, for the
-model. A lone result is an entry of kind `result`, as if there was nothing of this. `JOINED` has the kinds.
+Redis and the worker that reads it have hardly more work with an entry of fifteen rows than with one of a single row.
+Joined are results, rates, and what is to be analysed: `JOINED` has the kinds. finish.lua does it, since only there it
+is known which entries were still the caller's; `Joiner` says the same in Python, for the model. A lone one is an entry
+of its kind as if there was nothing of this.
 
 What is counted by class (open, backlog) counts entries: that a slot is final is known by there being none, whoever
-finishes them. `results:+` in the backlog counts the rows beyond, for the high water of results and for people.
+finishes them. `results:+` and `analysis:+` in the backlog count the rows beyond, for the high water of results and for
+people.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from streampoll.model import QueueClass
 from streampoll.shards.entries import Entry, Kind, Log
 
-JOINED: dict[str, str] = {Kind.RESULT: Kind.RESULTS, Kind.RATES: Kind.MANY_RATES}
-"""Kind of one row -> kind of several; finish.lua has the same."""
+JOINED: Mapping[QueueClass, Mapping[str, str]] = {
+    QueueClass.RESULTS: {Kind.RESULT: Kind.RESULTS, Kind.RATES: Kind.MANY_RATES},
+    QueueClass.ANALYSIS: {Kind.ANALYZE: Kind.MANY_ANALYZE},
+}
+"""Class -> kind of one row -> kind of several; finish.lua has the same."""
 
-SEVERAL = frozenset(JOINED.values())
+_SEVERAL_OF = {kind: several for kinds in JOINED.values() for kind, several in kinds.items()}
+SEVERAL = frozenset(_SEVERAL_OF.values())
 """Kinds of entries of several rows."""
 
 MOST_ROWS = 15  # in an entry: a msgpack array of up to 15 begins with one byte that says how many
@@ -32,27 +38,28 @@ def rows_in(entry: Entry) -> int:
 
 
 class Joiner:
-    """Joins the results among what is emitted, in order."""
+    """Joins what may be joined among what is emitted, class by class in order."""
 
     def __init__(self) -> None:
-        self._groups: list[list[Entry]] = []
+        self._groups: dict[QueueClass, list[list[Entry]]] = {to: [] for to in JOINED}
         self._newest: dict[tuple[str, str, int], list[Entry]] = {}
 
     def takes(self, to: QueueClass | Log, entry: Entry) -> bool:
         """Keep an entry to be joined; False for one that is not."""
-        if to is not QueueClass.RESULTS or entry.kind not in JOINED or entry.expiry:
+        if isinstance(to, Log) or entry.kind not in JOINED.get(to, ()) or entry.expiry:
             return False
         key = entry.kind, entry.job, entry.slot
         group = self._newest.get(key)
         if group is None or not _has_room(group, entry):
             self._newest[key] = group = []
-            self._groups.append(group)
+            self._groups[to].append(group)
         group.append(entry)
         return True
 
-    def give(self) -> Iterator[Entry]:
-        """Yield the entries of what was kept, and begin anew."""
-        groups, self._groups, self._newest = self._groups, [], {}
+    def give(self, to: QueueClass) -> Iterator[Entry]:
+        """Yield the entries of what was kept for a class, and begin anew with it."""
+        groups, self._groups[to] = self._groups[to], []
+        self._newest = {key: group for key, group in self._newest.items() if key[0] not in JOINED[to]}
         return map(join, groups)
 
 
@@ -62,7 +69,7 @@ def join(rows: list[Entry]) -> Entry:
     if len(rows) == 1:
         return first
     bodies = b"".join(each.body for each in rows)
-    return Entry(JOINED[first.kind], first.job, first.slot, 0, bytes([_ARRAY + len(rows)]) + bodies)
+    return Entry(_SEVERAL_OF[first.kind], first.job, first.slot, 0, bytes([_ARRAY + len(rows)]) + bodies)
 
 
 def _has_room(group: list[Entry], entry: Entry) -> bool:

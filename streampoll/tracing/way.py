@@ -12,6 +12,7 @@ from streampoll.shards.entries import (
     Delivered,
     Entry,
     Kind,
+    decode_analyze,
     decode_event,
     decode_many_rates,
     decode_rates,
@@ -63,6 +64,8 @@ def _read(delivered: Delivered, entry: Entry) -> list[Way]:
         return [_way_of_result(result, "store") for result in decode_results(entry)]
     if entry.kind == Kind.MANY_RATES:
         return [_way_of_rates(rates) for rates in decode_many_rates(entry)]
+    if entry.kind in (Kind.ANALYZE, Kind.MANY_ANALYZE):
+        return [_way_of_result(result, "analyse") for result, _ in decode_analyze(entry)]
     read = _READ.get(entry.kind)
     way = read(delivered, entry) if read else None
     return [way] if way else []
@@ -81,7 +84,7 @@ def _poll(_: Delivered, entry: Entry) -> Way:
 
 
 def _result(_: Delivered, entry: Entry) -> Way:
-    return _way_of_result(decode_result(entry), "store" if entry.kind == Kind.RESULT else "analyse")
+    return _way_of_result(decode_result(entry), "store")
 
 
 def _way_of_result(result: Result, name: str) -> Way:
@@ -169,7 +172,7 @@ def _task_end(_: Delivered, entry: Entry) -> Way:
 
 
 _READ: dict[str, Callable[[Delivered, Entry], Way | None]] = {
-    Kind.POLL: _poll, Kind.RESULT: _result, Kind.ANALYZE: _result, Kind.RATES: _rates, Kind.EVENT: _event,
+    Kind.POLL: _poll, Kind.RESULT: _result, Kind.RATES: _rates, Kind.EVENT: _event,
     Kind.ALERT: _alert, Kind.FLUSH: _flush, Kind.MESSAGE: _message, Kind.SEND: _message, Kind.RUN: _run,
     Kind.TASK: _task, Kind.DONE: _task_end,
 }  # fmt: skip

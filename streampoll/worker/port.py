@@ -57,10 +57,14 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class Bury:
-    """It can't be served by anybody: to the dead letters with the cause, and emit (its poll's row says so)."""
+    """It can't be served by anybody: to the dead letters with the cause, and emit (its poll's row says so).
+
+    What of an entry of several could be served is written all the same, as `Finish` has it.
+    """
 
     cause: str
     emits: Sequence[Emit] = ()
+    writes: Sequence[Write] = ()
 
 
 Disposition = Finish | Retry | Release | Bury

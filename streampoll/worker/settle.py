@@ -129,7 +129,7 @@ class Settler:
 
     def _stale(self, disposition: Disposition) -> bool:
         """Count an entry that was handed back for the records it writes; like any that is released, it was ours."""
-        stale = type(disposition) is Finish and bool(disposition.writes)
+        stale = isinstance(disposition, Finish | Bury) and bool(disposition.writes)
         self.turned["stale"] += stale
         return stale
 
@@ -209,11 +209,11 @@ def _finished(decisions: Iterable[Decision]) -> dict[int, list[Settled]]:
     for delivered, disposition in decisions:
         if isinstance(disposition, Finish):
             settled = _settled(delivered, disposition.emits)
-            settled.writes = disposition.writes
         elif isinstance(disposition, Bury):
             settled = _settled(delivered, disposition.emits, disposition.cause or "for no reason given")
         else:
             continue  # not of this call
+        settled.writes = disposition.writes
         finished[delivered.shard].append(settled)
     return finished
 

@@ -6,7 +6,7 @@ from streampoll.shards.entries import Delivered
 from streampoll.worker.port import Bury, Disposition, Finish, Release
 
 
-def not_known(delivered: Delivered, cause: str = "", fail: Callable[[str], Disposition] = Bury) -> Disposition:
+def not_known(delivered: Delivered, cause: str = "", fail: Callable[[str], Disposition] = Bury) -> Release | Bury:
     """Hand an entry back once; then bury it, with what its handler's `fail` emits for that cause ("": its kind)."""
     if not cause:
         kind = delivered.entry.kind if delivered.entry else "?"

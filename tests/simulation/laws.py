@@ -98,10 +98,11 @@ class Laws:
 
     def _rows_are_counted(self, what: str) -> None:
         for number, shard in self._server.shards.items():
-            entries = map(decode_fields, shard.streams[QueueClass.RESULTS].entries.values())
-            if (there := sum(rows_in(entry) - 1 for entry in entries)) != shard.more_rows:
-                how = f"{what}: shard {number} counts {shard.more_rows} rows beyond one an entry, and {there} are there"
-                raise Broken(ROWS_ARE_COUNTED, how)
+            for queue, stream in shard.streams.items():
+                there = sum(rows_in(decode_fields(fields)) - 1 for fields in stream.entries.values())
+                if there != (counted := shard.more_rows[queue]):
+                    how = f"{queue} of shard {number} counts {counted} rows beyond one an entry, and {there} are there"
+                    raise Broken(ROWS_ARE_COUNTED, f"{what}: {how}")
 
     def _one_outcome(self) -> None:
         for number, shard in self._server.shards.items():

@@ -58,7 +58,8 @@ class SlotBlind(Joiner):
     """Joins whatever results there are of a job, as if they were of one slot."""
 
     def takes(self, to: QueueClass | Log, entry: Entry) -> bool:
-        group = self._groups[-1] if self._groups else []
+        groups = self._groups[QueueClass.RESULTS]
+        group = groups[-1] if groups else []
         slot = group[0].slot if group and group[0].job == entry.job else entry.slot
         return super().takes(to, structs.replace(entry, slot=slot))
 

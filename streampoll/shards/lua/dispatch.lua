@@ -27,7 +27,7 @@ local planned, cause = tonumber(ARGV[14]), ARGV[13]
 if cause == '' then
   if tonumber(redis.call('HGET', KEYS[4], 'polling:' .. job) or 0) > tonumber(ARGV[11]) then
     cause = 'backlog'
-  elseif redis.call('XLEN', KEYS[2]) + (redis.call('HGET', KEYS[4], MORE_ROWS) or 0) > tonumber(ARGV[12]) then
+  elseif redis.call('XLEN', KEYS[2]) + (redis.call('HGET', KEYS[4], 'results' .. MORE_ROWS) or 0) > tonumber(ARGV[12]) then
     cause = 'results'
   end
 end

@@ -1,7 +1,7 @@
 -- finish: acknowledge and delete the entries this consumer still holds, then bury the dead, write records of state and add
 -- what is emitted. An entry whose records have changed since they were read is handed back: nothing of it happens.
--- Results of one job and slot become one entry of several rows (shards/rows.py), and so do rates; of each, and of all that
--- is not joined, the order stays.
+-- Results of one job and slot become one entry of several rows (shards/rows.py), and so do rates, and what is to be
+-- analysed; of each, and of what of its class is not joined, the order stays.
 -- KEYS  1 stream  2 open  3 backlog  4 crashes  5 dead  6.. those that emits and writes name by their number
 --       What is emitted to the stream of outputs (class 'outputs', expiry = how many are kept; its positions are the next
 --       key) is nobody's work, so it is numbered and bounded, and not counted as open.
@@ -47,8 +47,9 @@ local function hold(first, n)
 end
 
 -- Count rows beyond the first of an entry that comes or goes.
-local function change_rows(by)
-  jobs[MORE_ROWS] = (jobs[MORE_ROWS] or 0) + by
+local function change_rows(class, by)
+  local field = class .. MORE_ROWS
+  jobs[field] = (jobs[field] or 0) + by
 end
 
 local i = 3
@@ -75,7 +76,7 @@ while i <= #ARGV do
     ours[count] = id
     change(group, job, slot, -1)
     if rows then
-      change_rows(1 - rows)
+      change_rows(group, 1 - rows)
     end
     if cause ~= '' then
       dead[#dead + 1] = { id, cause, held[4], redis.call('XRANGE', stream, id, id)[1] }
@@ -138,9 +139,10 @@ end
 
 -- Rows are joined up to so many bytes, since a store holds entries by their number.
 local MOST_BYTES, ARRAY = 8192, 0x90
-local JOINED = { result = 'results', rates = 'many_rates' }
-local groups = {} -- rows to be joined: {first of them, bytes, body, …}
-local newest = { result = {}, rates = {} } -- the last group of each job and slot, by kind
+local JOINED = { -- class -> kind of one row -> kind of several
+  results = { result = 'results', rates = 'many_rates' }, analysis = { analyze = 'many_analyze' } }
+local groups = { results = {}, analysis = {} } -- rows to be joined, by class: {first of them, bytes, body, …}
+local newest = { result = {}, rates = {}, analyze = {} } -- the last group of each job and slot, by kind
 
 local function join(e)
   local of_kind, job, body = newest[ARGV[e + 2]], ARGV[e + 3], ARGV[e + 6]
@@ -153,26 +155,29 @@ local function join(e)
   if not group or #group == 2 + MOST_ROWS or group[2] + #body > MOST_BYTES then
     group = { e, 0 }
     of_job[ARGV[e + 4]] = group
-    groups[#groups + 1] = group
+    table.insert(groups[ARGV[e + 1]], group)
   end
   group[2] = group[2] + #body
   group[#group + 1] = body
 end
 
-local function add_joined()
-  for _, group in ipairs(groups) do
+local function add_joined(class)
+  for _, group in ipairs(groups[class]) do
     local e, rows = group[1], #group - 2
     local job, slot = ARGV[e + 3], ARGV[e + 4]
     if rows == 1 then
       put(KEYS[tonumber(ARGV[e])], ARGV[e + 2], job, slot, '0', group[3])
     else
       local body = string.char(ARRAY + rows) .. table.concat(group, '', 3)
-      put(KEYS[tonumber(ARGV[e])], JOINED[ARGV[e + 2]], job, slot, '0', body)
-      change_rows(rows - 1)
+      put(KEYS[tonumber(ARGV[e])], JOINED[class][ARGV[e + 2]], job, slot, '0', body)
+      change_rows(class, rows - 1)
     end
-    change('results', job, slot, 1)
+    change(class, job, slot, 1)
   end
-  groups, newest = {}, { result = {}, rates = {} }
+  groups[class] = {}
+  for kind in pairs(JOINED[class]) do
+    newest[kind] = {}
+  end
 end
 
 local function emit(e)
@@ -192,17 +197,18 @@ local function emit(e)
 end
 
 for _, e in ipairs(emits) do
-  local results = ARGV[e + 1] == 'results'
-  if results and JOINED[ARGV[e + 2]] and ARGV[e + 5] == '0' and tonumber(ARGV[e]) then
+  local kinds = JOINED[ARGV[e + 1]]
+  if kinds and kinds[ARGV[e + 2]] and ARGV[e + 5] == '0' and tonumber(ARGV[e]) then
     join(e)
   else
-    if results then
-      add_joined()
+    if kinds then
+      add_joined(ARGV[e + 1])
     end
     emit(e)
   end
 end
-add_joined()
+add_joined('results')
+add_joined('analysis')
 
 local function apply(key, changes)
   for field, by in pairs(changes) do

@@ -21,8 +21,8 @@ for n, class in ipairs(ARGV) do
         redis.call('HDEL', KEYS[2], field)
       end
     end
-  elseif class == 'results' and tonumber(redis.call('HGET', KEYS[2], MORE_ROWS) or 0) > left * (MOST_ROWS - 1) then
-    redis.call('HSET', KEYS[2], MORE_ROWS, left * (MOST_ROWS - 1))
+  elseif tonumber(redis.call('HGET', KEYS[2], class .. MORE_ROWS) or 0) > left * (MOST_ROWS - 1) then
+    redis.call('HSET', KEYS[2], class .. MORE_ROWS, left * (MOST_ROWS - 1))
   end
 end
 return ghosts

@@ -13,7 +13,7 @@ put(KEYS[2], unpack(ARGV, 3, 7))
 redis.call('HINCRBY', KEYS[3], ARGV[1] .. ':' .. job .. ':' .. slot, 1)
 redis.call('HINCRBY', KEYS[4], ARGV[1] .. ':' .. job, 1)
 if ARGV[9] ~= '0' then
-  redis.call('HINCRBY', KEYS[4], MORE_ROWS, ARGV[9])
+  redis.call('HINCRBY', KEYS[4], ARGV[1] .. MORE_ROWS, ARGV[9])
 end
 if ARGV[8] ~= '' then
   put(KEYS[5], 'ledger', job, slot, '0', ARGV[8])

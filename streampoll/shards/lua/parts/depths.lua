@@ -14,7 +14,7 @@ end
 
 -- Answer {length, pending, oldest id, delayed, dead, rows} of each class that the arguments name, whose keys (stream,
 -- delayed, dead) follow one another from key `first` on; or nil, and the error. Rows are what the stream's entries stand
--- for: of results, about, as those among the delayed count with them.
+-- for, about: those among the delayed count with them.
 local function depths_from(first, backlog)
   local queues = {}
   for n, class in ipairs(ARGV) do
@@ -26,7 +26,7 @@ local function depths_from(first, backlog)
     end
     local length = redis.call('XLEN', stream)
     local oldest = length > 0 and redis.call('XRANGE', stream, '-', '+', 'COUNT', 1)[1][1] or ''
-    local more = class == 'results' and tonumber(redis.call('HGET', backlog, MORE_ROWS) or 0) or 0
+    local more = tonumber(redis.call('HGET', backlog, class .. MORE_ROWS) or 0)
     queues[n] = { length, pending, oldest, redis.call('ZCARD', delayed), redis.call('XLEN', dead), length + more }
   end
   return queues
