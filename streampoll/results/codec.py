@@ -43,10 +43,11 @@ _Read = TypeVar("_Read")
 
 VERSION = b"\x01"
 MAX_BYTES = 64 << 20  # of msgpack: a bomb is refused before it fills memory
-_GZIP = 31  # zlib's wbits for a gzip header and trailer
+IN_GZIP, IN_ZLIB = 16, 0  # what zlib wants added to the bits of a window, for the header and the trailer
+_WINDOW = 15  # bits
 _LEVEL = 1
 _SMALL_BYTES = 1024  # of msgpack: less than that is zlib-ng's
-_SMALL_GZIP = 27  # as _GZIP, with a window of 2 KB: 1,786 bytes back, since 262 are kept ahead
+_SMALL_WINDOW = 11  # of 2 KB: 1,786 bytes back, since 262 are kept ahead
 _EPOCH = 1e-9  # seconds, no whole microsecond: 0.0 would say that there is no time
 _BEYOND = "beyond 64 bits"
 _SCALARS = frozenset({int, float, str, bytes, type(None), bool})
@@ -63,14 +64,14 @@ def encode_payload(outcome: Outcome, trace: Trace) -> bytes:
         packed = msgpack.packb(_layout(outcome, trace))
     except (OverflowError, ValueError, TypeError):  # rare: so only then is each value looked at
         packed = msgpack.packb(_layout(_mended(outcome), _mended_trace(trace)))
-    return VERSION + _gzip(packed)
+    return VERSION + compressed(packed, IN_GZIP)
 
 
-def _gzip(packed: bytes) -> bytes:
+def compressed(packed: bytes, container: int, small_bytes: int = _SMALL_BYTES) -> bytes:
     """Compress by what is quickest at that size."""
-    if len(packed) < _SMALL_BYTES:
-        return bytes(quick.compress(packed, _LEVEL, _SMALL_GZIP))
-    return bytes(deflate.compress(packed, _LEVEL, _GZIP))
+    if len(packed) < small_bytes:
+        return bytes(quick.compress(packed, _LEVEL, _SMALL_WINDOW + container))
+    return bytes(deflate.compress(packed, _LEVEL, _WINDOW + container))
 
 
 def decode_payload(payload: bytes) -> tuple[Outcome, Trace]:
@@ -107,7 +108,7 @@ def _decode(payload: bytes, read: Callable[[Any], _Read]) -> _Read:
 
 def _inflate(compressed: bytes) -> bytes:
     """Undo gzip, with at most MAX_BYTES of output and nothing after its end."""
-    stream = deflate.decompressobj(wbits=_GZIP)
+    stream = deflate.decompressobj(wbits=_WINDOW + IN_GZIP)
     try:
         packed = bytes(stream.decompress(compressed, MAX_BYTES))
     except _DECOMPRESS_ERRORS as error:

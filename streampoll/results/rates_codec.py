@@ -15,10 +15,11 @@ from typing import Any, cast
 import msgpack
 
 from streampoll.errors import EntryError
-from streampoll.results.codec import deflate
+from streampoll.results.codec import IN_ZLIB, compressed
 
 VERSION = b"\x01"
 MAX_BYTES = 16 << 20
+_SMALL_BYTES = 256  # a few scalars: 5.5 us instead of 8.3; of a table's, zlib-ng makes 8 % more
 _NOTHING = math.nan
 _SWAP = sys.byteorder == "big"
 
@@ -56,7 +57,7 @@ def encode_rates_payload(rates: StoredRates) -> bytes:
         for name, table in rates.tables.items()
     }  # fmt: skip
     packed = msgpack.packb((rates.at, rates.span_s, dict(rates.scalars), tables))
-    return VERSION + bytes(deflate.compress(packed, 1))
+    return VERSION + compressed(packed, IN_ZLIB, _SMALL_BYTES)
 
 
 def decode_rates_payload(payload: bytes) -> StoredRates:
