@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from streampoll.analysis import columns, rates
 from streampoll.analysis.baseline import Baseline, pack, unpack
+from streampoll.analysis.columns import narrow, narrow_rate
 from streampoll.analysis.counters import ProfileCounters, TableCounters
 from streampoll.analysis.rates import Found, rates_of
 from streampoll.model import ColumnRows, Outcome, Status, Table, TableTime
@@ -279,3 +280,18 @@ def test_a_planted_bug_is_found(module, name: str, mistake, monkeypatch: pytest.
 def _all_seeds() -> None:
     for seed in range(400):
         test_whatever_happens_a_rate_is_what_was_counted_or_none.hypothesis.inner_test(seed, 32 + seed % 2 * 32)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_column_of_32_bits_is_rated_as_its_rows_are(seed: int) -> None:
+    random = Random(seed)
+    odd = (None, 0, 5, 2**31, 2**32 - 1, 2**32, 2**33)
+    for _ in range(200):
+        count = random.randint(1, 4)
+        before = [random.choice(odd) if random.random() < 0.2 else random.randrange(2**32) for _ in range(count)]
+        after = [random.choice(odd) if old is None or random.random() < 0.2 else old + random.randrange(1000)
+                 for old in before]  # fmt: skip
+        per_s = [None if random.random() < 0.1 else 1 / random.choice((1, 10, 60, 300, 900)) for _ in range(count)]
+        most = [None if random.random() < 0.4 else random.choice((1e3, 1e7, 1.25e8, 2**32 / 60)) for _ in range(count)]
+
+        assert narrow(after, before, per_s, most) == list(map(narrow_rate, after, before, per_s, most))

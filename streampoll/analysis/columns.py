@@ -32,7 +32,19 @@ def _rate(after: Any, before: Any, per_s: Rate) -> Rate:
 
 def narrow(after: Sequence[Any], before: Sequence[Any], per_s: Sequence[Rate], most: Sequence[Rate]) -> list[Rate]:
     """Return the rates of a column of 32 bits; `most` is the highest rate that a row can have, None if not known."""
+    try:
+        differences = list(map(sub, after, before))
+        if differences and min(differences) >= 0 and max(after) < WRAP and not _may_wrap(per_s, most):
+            return list(map(mul, differences, per_s))  # none has wrapped, or could have
+    except TypeError:  # there is a None
+        pass
     return [narrow_rate(*each) for each in zip(after, before, per_s, most, strict=True)]
+
+
+def _may_wrap(per_s: Sequence[Rate], most: Sequence[Rate]) -> bool:
+    """Tell whether the fastest row could wrap in the shortest span: then each is looked at."""
+    known = [rate for rate in most if rate is not None]
+    return bool(known) and max(known) >= WRAP * min(per_s)  # type: ignore[operator, type-var]  # a None raises
 
 
 def narrow_rate(after: Any, before: Any, per_s: Rate, most: Rate) -> Rate:

@@ -134,9 +134,12 @@ def _compare(new: TableBase, before: TableBase, speeds: list[Rate], found: Found
 def _mixed(name: str, new: TableBase, before: TableBase, per_s: Sequence[Rate], speeds: Sequence[Rate]) -> list[Rate]:
     """Make the rates of a column of which some rows have 32 bits; a row that has other bits than before has none."""
     column, old = new.columns[name], before.columns[name]
-    now, then = set(new.narrow.get(name, ())), set(before.narrow.get(name, ()))
     bits = 8.0 if _OCTETS in name else _LEAST_FRAME_BITS
     most = [speed / bits if speed else None for speed in speeds]
+    places, old_places = new.narrow.get(name, ()), before.narrow.get(name, ())
+    if len(places) == len(old_places) == len(column):  # nearly always, where any has
+        return narrow(column, old, per_s, most)
+    now, then = set(places), set(old_places)
     usable = [None if (row in now) != (row in then) else each for row, each in enumerate(per_s)]
     short, long = narrow(column, old, usable, most), wide(column, old, usable)
     return [short[row] if row in now else long[row] for row in range(len(column))]
