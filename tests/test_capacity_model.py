@@ -1,12 +1,13 @@
 """The capacity model against what is reckoned by hand."""
 
+from dataclasses import replace
 from math import exp
 from pathlib import Path
 
 import pytest
 
 from streampoll.capacity.advice import remarks, settings_of
-from streampoll.capacity.constants import MEASURED, ROLES, read, write
+from streampoll.capacity.constants import LIVE, MEASURED, ROLES, read, write
 from streampoll.capacity.model import Question, imbalance, ledger_entries, needs, seconds_a_poll, shards_for
 from streampoll.capacity.workload import estimate, mixed, size_of
 from streampoll.errors import ConfigError
@@ -39,6 +40,15 @@ def test_rows_and_bytes_a_day_are_those_of_the_polls_and_the_ledger() -> None:
     assert stored.bytes_per_day == pytest.approx(86_400_000 * 300 + stored.ledger_rows_per_day * 150)
     assert stored.bytes_kept == pytest.approx(10 * stored.bytes_per_day)
     assert stored.wal_bytes_per_s == 500_000
+
+
+def test_that_analysis_is_not_in_it_is_said_but_where_it_was_looked_at() -> None:
+    asked = question()
+    live = replace(asked, load=replace(asked.load, source=replace(asked.load.source, benchmark=LIVE)))
+
+    assert [any("not analysed" in each for each in remarks(needs(one, CONSTANTS))) for one in (asked, live)] == [
+        True, False,
+    ]  # fmt: skip
 
 
 def test_traffic_has_its_headers() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from streampoll.capacity.constants import LIVE
 from streampoll.capacity.model import SHARDS_MOST, Needs, ledger_entries
 
 FEW_POLLS = 5.0  # of a shard in a second: below it dispatch and ledger cost more than their share
@@ -32,6 +33,11 @@ def _estimates(needs: Needs) -> Iterator[str]:
     load = needs.question.load
     if load.estimated:
         yield f"{load.name} was not measured: its cost is estimated from loads that were ({load.about})"
+    if load.source.benchmark != LIVE:
+        yield (
+            "this is of polls that are stored and not analysed: rates and rules ([analysis], on by default) take from "
+            "half to all of a poll's CPU again, and a second, smaller row; --measured has them where they run"
+        )
 
 
 def _workers(needs: Needs) -> Iterator[str]:

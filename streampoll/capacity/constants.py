@@ -20,6 +20,10 @@ ROLES = ("coordinator", "worker", "store", "redis", "postgres")
 _HEAD = "# Measured by `bin/bench capacity --write`; see docs/capacity.md. One [[loads]] a kind of poll.\n"
 
 
+LIVE = "live"
+"""The benchmark of a source that is none: the fleet that runs."""
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """Where figures come from."""

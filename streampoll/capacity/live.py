@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from streampoll.capacity.constants import Constants, Load, Source
+from streampoll.capacity.constants import LIVE, Constants, Load, Source
 from streampoll.capacity.workload import estimate
 from streampoll.errors import StreampollError
 from streampoll.results.weight import Weight
@@ -116,7 +116,7 @@ def _load(before: Look, after: Look, spent: _Spent, constants: Constants, today:
         redis_commands=redis.commands / polls, redis_in_bytes=redis.in_bytes / polls,
         redis_out_bytes=redis.out_bytes / polls, payload_bytes=after.weight.payload_bytes or near.payload_bytes,
         wal_bytes=_log_bytes(before, after, polls) or near.wal_bytes, estimated=False,
-        source=Source("live", today, f"the running fleet, {spent.processes} processes that poll"),
+        source=Source(LIVE, today, f"the running fleet, {spent.processes} processes that poll"),
     )  # fmt: skip
 
 
