@@ -187,15 +187,26 @@ def analyze(device: str, slot: int = TICK, lag_ms: int = 0) -> Entry:
 
 async def what_is_to_be_analysed_of_one_slot_is_one_entry(bench: Bench) -> None:
     taken = await held(bench, 4)
-    work = [analyze("a"), analyze("b", lag_ms=700), analyze("c", TICK + 1), analyze("d")]
+    work = [analyze("a"), analyze("b", lag_ms=700), analyze("c"), analyze("d", TICK + 1)]
     await finish(bench, [Settled(one.id, JOB, TICK, [(ANALYSIS, each)]) for one, each in zip(taken, work, strict=True)])
 
     assert (await queue_figures(bench, ANALYSIS)).rows == 4
     found = [one.entry for one in await read(bench, ANALYSIS, "analyst") if one.entry]
     assert [(entry.kind, entry.slot) for entry in found] == [("many_analyze", TICK), ("analyze", TICK + 1)]
-    assert [(result.device, lag_s) for result, lag_s in decode_analyze(found[0])] == [("a", 0), ("b", 0.7), ("d", 0)]
+    assert [(result.device, lag_s) for result, lag_s in decode_analyze(found[0])] == [("a", 0), ("b", 0.7), ("c", 0)]
     [figures] = await bench.streams.figures([SHARD])
     assert [figures.open.get((ANALYSIS, JOB, slot)) for slot in (TICK, TICK + 1)] == [1, 1]
+
+
+async def a_devices_slots_are_analysed_in_the_order_they_came_in(bench: Bench) -> None:
+    taken = await held(bench, 5)
+    work = [analyze("x", TICK + 1), analyze("a", TICK), analyze("a", TICK + 1), analyze("y", TICK + 1), analyze("z")]
+    await finish(bench, [Settled(one.id, JOB, TICK, [(ANALYSIS, each)]) for one, each in zip(taken, work, strict=True)])
+
+    found = [decode_analyze(one.entry) for one in await read(bench, ANALYSIS, "analyst") if one.entry]
+    assert [[(result.device, result.slot - TICK) for result, _ in rows] for rows in found] == [
+        [("x", 1)], [("a", 0)], [("a", 1), ("y", 1)], [("z", 0)],
+    ]  # fmt: skip
 
 
 async def rows_of_each_class_are_counted_by_themselves(bench: Bench) -> None:

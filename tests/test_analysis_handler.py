@@ -20,6 +20,7 @@ from streampoll.shards.entries import (
     Delivered,
     Entry,
     Kind,
+    decode_analyze,
     decode_event,
     decode_fields,
     decode_many_rates,
@@ -333,9 +334,61 @@ async def test_what_can_not_be_read_costs_no_other_of_its_entry() -> None:
 
     assert isinstance(first, Release)
     assert isinstance(second, Bury)
-    assert "payload" in second.cause
+    assert second.cause.startswith("r3: payload")
     assert [write.name for write in second.writes] == ["r1", "r2"]
     assert [emit.entry.kind for emit in second.emits] == [Kind.RATES] * 2
+
+
+async def test_what_comes_again_leaves_nothing_in_memory_that_was_never_written() -> None:
+    b = Bench()
+    process = b.process()
+    await b.streams.add(ANALYSIS, SHARD, [join([work(0, "r1"), unreadable(0, "r3")])])
+    [taken] = await b.take()
+    await process.handle([taken])
+    await b.add(60)
+
+    assert await b.serve(process, [each for each in await b.take() if each.id != taken.id]) == 0
+
+
+async def test_a_bug_costs_no_other_of_its_entry(monkeypatch: pytest.MonkeyPatch) -> None:
+    b = Bench()
+    judge = b.judge.judge
+
+    def stumble(sample: Sample, state: Mapping[str, object]) -> Judgement:
+        if sample.facts.name == "r2":
+            raise KeyError("planted")
+        return judge(sample, state)
+
+    monkeypatch.setattr(b.judge, "judge", stumble)
+    await b.streams.add(ANALYSIS, SHARD, [join([work(0, "r1"), work(0, "r2"), work(0, "r3")])])
+
+    [said] = await b.process().handle(await b.take())
+
+    assert isinstance(said, Bury)
+    assert said.cause == "r2: KeyError: 'planted'"
+    assert [write.name for write in said.writes] == ["r1", "r3"]
+
+
+async def test_two_slots_of_devices_in_one_batch_are_both_analysed_where_memory_is_full() -> None:
+    b = Bench()
+    process = b.process(cache_bytes=1)
+    for slot in (0, 60):
+        await b.streams.add(ANALYSIS, SHARD, [join([work(slot, "r1"), work(slot, "r2")])])
+
+    assert await b.serve(process, await b.take()) == 0
+
+    assert [(row.slot - START, row.device) for row in await b.rows()] == [(60, "r1"), (60, "r2")]
+    assert process._cached_bytes == 0
+    assert not process._cache
+
+
+@pytest.mark.parametrize("lag_ms", [-1, 1 << 32, None, 1.5, "late"])
+def test_a_poller_that_was_late_by_nonsense_was_not_late(lag_ms: object) -> None:
+    body = msgpack.packb(("r1", 0, 5, b"payload", lag_ms, "of a newer release"))
+
+    [(result, lag_s)] = decode_analyze(Entry(Kind.ANALYZE, "j", START, 0, body))
+
+    assert (result.device, lag_s) == ("r1", 0.0)
 
 
 @pytest.mark.parametrize("packed", [b"", b"12345678", b"12345678\xc1", b"12345678\x90", b"short"])

@@ -167,6 +167,8 @@ BUGS = [
         joining.what_is_to_be_analysed_of_one_slot_is_one_entry),
     Bug("finish", "change(class, job, slot, 1)", "change('results', job, slot, 1)",
         joining.what_is_to_be_analysed_of_one_slot_is_one_entry),
+    Bug("finish", "(ARGV[e + 1] == 'analysis' and not of_job[ARGV[e + 4]])", "false",
+        joining.a_devices_slots_are_analysed_in_the_order_they_came_in),
     Bug("finish", "change_rows(class, rows - 1)", "change_rows('results', rows - 1)",
         joining.rows_of_each_class_are_counted_by_themselves),
     Bug("finish", "change_rows(group, 1 - rows)", "change_rows('results', 1 - rows)",

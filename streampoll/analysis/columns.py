@@ -42,7 +42,7 @@ def narrow(after: Sequence[Any], before: Sequence[Any], per_s: Sequence[Rate], m
 
 
 def _may_wrap(per_s: Sequence[Rate], most: Sequence[Rate]) -> bool:
-    """Tell whether the fastest row could wrap in the shortest span: then each is looked at."""
+    """Tell whether the fastest row could wrap in the longest span: then each is looked at."""
     known = [rate for rate in most if rate is not None]
     return bool(known) and max(known) >= WRAP * min(per_s)  # type: ignore[operator, type-var]  # a None raises
 

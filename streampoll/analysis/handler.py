@@ -20,6 +20,7 @@ from streampoll.analysis.port import Above, Facts, Judge, Judgement, Sample, Tab
 from streampoll.analysis.rates import Found, rates_of
 from streampoll.analysis.record import DeviceRecord, decode_record, encode_record
 from streampoll.errors import EntryError, UnavailableError
+from streampoll.logs import about
 from streampoll.model import Event, Outcome, QueueClass, RatesRow, Result, Status
 from streampoll.results.codec import decode_outcome
 from streampoll.results.rates_codec import StoredRates, TableColumns, encode_rates_payload
@@ -114,10 +115,15 @@ class AnalysisHandler:
             except UnavailableError as error:
                 return [Release(str(error))] * len(batch)
             for number, each in enumerate(sorted(good, key=lambda each: each.key not in parents)):
-                each.said = self._analyse(each, parents)
+                each.said = self._try(each, parents)
                 if number % _BREATH == _BREATH - 1:
                     await asyncio.sleep(0)
-            return [_together(works) if isinstance(works, list) else works for works in entries]
+            said = [_together(works) if isinstance(works, list) else works for works in entries]
+            self._trim(each.key for each in good)
+            for works, end in zip(entries, said, strict=True):
+                if isinstance(works, list) and isinstance(end, Release):  # nothing of it is written
+                    self._forget(each.key for each in works)
+            return said
 
     # -- what is known
 
@@ -164,16 +170,32 @@ class AnalysisHandler:
         }  # fmt: skip
 
     def _remember(self, key: Key, packed: bytes, entry_id: bytes) -> None:
-        """Keep a record; when memory is full new ones are not, for devices come round in a fixed order."""
+        """Keep a record; for the length of a batch, however much is kept."""
         held = self._cache.pop(key, None)
         self._cached_bytes += len(packed) - (len(held[0]) if held else 0)
         self._cache[key] = packed, entry_id
 
-    def _trim(self, key: Key) -> None:
+    def _trim(self, keys: Iterable[Key]) -> None:
+        """Forget the newest where memory is full, and not the oldest, for devices come round in a fixed order."""
         if self._cached_bytes > self._ports.cache_bytes:
-            self._cached_bytes -= len(self._cache.pop(key)[0])
+            self._forget(keys)
+
+    def _forget(self, keys: Iterable[Key]) -> None:
+        for key in keys:
+            packed, _ = self._cache.pop(key, (b"", b""))
+            self._cached_bytes -= len(packed)
 
     # -- one result
+
+    def _try(self, work: _Work, parents: dict[Key, Above]) -> Finish | Bury | Release:
+        """Analyse a result; a bug costs the one that meets it, and no other of its entry."""
+        try:
+            return self._analyse(work, parents)
+        except Exception as error:
+            result = work.result
+            log.error("analysis: a bug", exc_info=error, extra=about(result.job, result.device, result.slot))
+            self._forget([work.key])
+            return Bury(f"{type(error).__name__}: {error}")
 
     def _analyse(self, work: _Work, parents: dict[Key, Above]) -> Finish | Bury | Release:
         delivered, result, key = work.delivered, work.result, work.key
@@ -196,7 +218,6 @@ class AnalysisHandler:
             parents[key] = record.above  # devices behind it may come later in this batch
         after = encode_record(record)
         self._remember(key, after, delivered.id)
-        self._trim(key)
         self.counts[counted_as("analysed", result.job)] += 1
         return Finish(emits, [Write(SPACE, result.device, record.version, after)])
 
@@ -236,14 +257,16 @@ def _together(works: Sequence[_Work]) -> Disposition:
     if len(works) == 1:
         return works[0].said
     done: list[Finish | Bury] = []
+    causes: list[str] = []
     for work in works:
         if isinstance(work.said, Release):
             return work.said  # all of it comes again
         done.append(work.said)
+        if isinstance(work.said, Bury):
+            causes.append(f"{work.result.device}: {work.said.cause}")
     emits = [emit for said in done for emit in said.emits]
     writes = [write for said in done for write in said.writes]
-    cause = next((said.cause for said in done if isinstance(said, Bury)), "")
-    return Bury(cause, emits, writes) if cause else Finish(emits, writes)
+    return Bury("; ".join(causes), emits, writes) if causes else Finish(emits, writes)
 
 
 def _row(result: Result, outcome: Outcome, found: Found) -> RatesRow:

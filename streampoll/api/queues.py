@@ -54,7 +54,7 @@ class ClassDepth:
 
     queue: str
     shard: int | None
-    depth: int  # entries (of results, rows) unfinished: waiting and in flight
+    depth: int  # rows (of most classes an entry is one) unfinished: waiting and in flight
     lag: int  # of those, taken by nobody yet
     oldest_age_s: float | None  # null: there is none
     delayed: int

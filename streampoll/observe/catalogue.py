@@ -75,19 +75,19 @@ SPECS: tuple[Spec, ...] = (
     ),
     _counter("udp_receive_buffer_drops_total", "Datagrams the kernel dropped since the socket's buffer was full."),
     # queues
-    _gauge("queue_waiting", "Entries (of results, rows) that no worker holds.", "class"),
-    _gauge("queue_in_flight", "Entries (of results, rows) that a worker holds.", "class"),
+    _gauge("queue_waiting", "Rows (of most classes an entry is one) that no worker holds.", "class"),
+    _gauge("queue_in_flight", "Rows (of most classes an entry is one) that a worker holds.", "class"),
     _gauge("queue_delayed", "Entries that wait for a retry or a countdown.", "class"),
     _gauge("queue_oldest_seconds", "Age of the oldest unfinished entry; 0 where there is none.", "class"),
     _gauge("dead_letters", "Dead letters that are kept.", "class"),
     _counter(
         "entries_read_total",
-        "Entries delivered to workers for the first time; of results, one may have several rows.",
+        "Entries delivered to workers for the first time; one of results or analysis may have several rows.",
         ("class",),
     ),
     _counter(
         "entries_done_total",
-        "Entries settled: finished, handed back, retried or buried; of results, one may have several rows.",
+        "Entries settled: finished, handed back, retried or buried; one of results or analysis may have several rows.",
         ("class",),
     ),
     _counter(

@@ -13,13 +13,13 @@ class QueueRow:
 
     queue: str
     shard: int | None
-    waiting: int | None = None  # entries (of results, rows) that nobody holds
-    in_flight: int | None = None  # entries (of results, rows) held by a worker
+    waiting: int | None = None  # rows (of most classes an entry is one) that nobody holds
+    in_flight: int | None = None  # rows (of most classes an entry is one) held by a worker
     oldest_s: float | None = None  # age of the oldest entry; None where there is no entry, too
     delayed: int | None = None  # entries waiting for a retry or a countdown
     claimed: int | None = None  # entries taken over from dead workers, since the workers started
     dead: int | None = None  # dead letters
-    rate_per_s: float | None = None  # entries (of results, rows) done a second
+    rate_per_s: float | None = None  # rows (of most classes an entry is one) done a second
     home: str | None = None  # the worker that serves it
 
 

@@ -87,7 +87,7 @@ def decode_outcome(payload: bytes) -> Outcome:
     """Read back the outcome alone: of the trace only what its times are counted from is looked at.
 
     Raises:
-        EntryError: as `decode_payload` does.
+        EntryError: as `decode_payload` does, but for what else is wrong with the trace.
     """
     return _decode(payload, _read_outcome)
 

@@ -6,7 +6,7 @@ belongs to the kind. Names only: never a secret, never a profile's text.
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Any
 
 import msgpack
 import msgspec
@@ -211,7 +211,12 @@ class _ResultBody(msgspec.Struct, array_like=True, forbid_unknown_fields=True, g
 class _Analysis(_ResultBody, forbid_unknown_fields=False, gc=False):
     """The body of an analysis entry: a result's, and what stands behind it where that matters."""
 
-    lag_ms: Annotated[int, msgspec.Meta(ge=0, lt=1 << 32)] = 0
+    lag_ms: Any = 0
+
+    @property
+    def lag_s(self) -> float:
+        """The same in seconds; 0.0 for what is no time."""
+        return self.lag_ms / 1000 if type(self.lag_ms) is int and 0 <= self.lag_ms < 1 << 32 else 0.0
 
 
 _analysis = msgspec.msgpack.Decoder(_Analysis).decode
@@ -300,10 +305,7 @@ def decode_analyze(entry: Entry) -> list[tuple[Result, float]]:
     if not found:
         raise EntryError("results to be analysed are not [device, status, duration_ms, payload, lag_ms], or an array")
     job, slot = entry.job, entry.slot
-    return [
-        (Result(job, each.device, slot, each.status, each.duration_ms, each.payload), each.lag_ms / 1000)
-        for each in found
-    ]
+    return [(Result(job, each.device, slot, each.status, each.duration_ms, each.payload), each.lag_s) for each in found]
 
 
 def encode_rates(rates: RatesRow) -> Entry:

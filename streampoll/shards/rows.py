@@ -50,6 +50,8 @@ class Joiner:
             return False
         key = entry.kind, entry.job, entry.slot
         group = self._newest.get(key)
+        if group is None and to is QueueClass.ANALYSIS:  # a device's slots keep their order
+            self._newest = {known: rows for known, rows in self._newest.items() if known[:2] != key[:2]}
         if group is None or not _has_room(group, entry):
             self._newest[key] = group = []
             self._groups[to].append(group)

@@ -71,5 +71,5 @@ class Counts:
     payloads_lost: int = 0
     failed: int = 0  # attempts that did not run to their end
     read_at: float = 0.0  # monotonic, when a read last came back; 0.0: none has
-    by_shard: dict[int, int] = field(default_factory=lambda: defaultdict(int))  # done; of results, rows
+    by_shard: dict[int, int] = field(default_factory=lambda: defaultdict(int))  # rows done
     claimed_by_shard: dict[int, int] = field(default_factory=lambda: defaultdict(int))

@@ -1,7 +1,7 @@
 -- finish: acknowledge and delete the entries this consumer still holds, then bury the dead, write records of state and add
 -- what is emitted. An entry whose records have changed since they were read is handed back: nothing of it happens.
 -- Results of one job and slot become one entry of several rows (shards/rows.py), and so do rates, and what is to be
--- analysed; of each, and of what of its class is not joined, the order stays.
+-- analysed; what is not joined keeps its place among its class, and what is to be analysed is in order of what it is of.
 -- KEYS  1 stream  2 open  3 backlog  4 crashes  5 dead  6.. those that emits and writes name by their number
 --       What is emitted to the stream of outputs (class 'outputs', expiry = how many are kept; its positions are the next
 --       key) is nobody's work, so it is numbered and bounded, and not counted as open.
@@ -147,7 +147,7 @@ local newest = { result = {}, rates = {}, analyze = {} } -- the last group of ea
 local function join(e)
   local of_kind, job, body = newest[ARGV[e + 2]], ARGV[e + 3], ARGV[e + 6]
   local of_job = of_kind[job]
-  if not of_job then
+  if not of_job or (ARGV[e + 1] == 'analysis' and not of_job[ARGV[e + 4]]) then -- a device's slots keep their order
     of_job = {}
     of_kind[job] = of_job
   end
