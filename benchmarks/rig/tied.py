@@ -11,8 +11,13 @@ from streampoll.embedded.fleet.process import die_with
 
 
 def main(parent: str, module: str) -> None:
-    """Tie this process to its parent, and become the module."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """Tie this process to its parent, and become the module.
+
+    SIGTERM is made a SIGINT, for which asyncio has a handler of its own: an exception in the middle of its loop may
+    lose what that was about to wake, and its end waits for ever.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has it ignored in what it starts with `&`
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     die_with(int(parent))
     try:
         runpy.run_module(module, run_name="__main__", alter_sys=True)
