@@ -72,7 +72,7 @@ def test_a_run_is_told_again_by_its_decisions() -> None:
 
 def test_a_broken_run_is_made_small() -> None:
     found = explore(MISTAKES[0].scenario, range(MOST_RUNS), shrinks=0)
-    small = explore(MISTAKES[0].scenario, range(MOST_RUNS), shrinks=30)
+    small = explore(MISTAKES[0].scenario, range(MOST_RUNS), shrinks=100)
     assert found is not None
     assert small is not None
 
