@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from benchmarks.rig.deployment import Shape, Window, deployed
+from benchmarks.rig.deployment import SHORT, Shape, Window, deployed
 from benchmarks.rig.figures import each_us, mb
 from benchmarks.rig.plot import Stacked
 from benchmarks.rig.processes import Ended
@@ -30,7 +30,6 @@ LATENESS_P99_S = 5.0
 _GROWTH = 1.25
 _GROWS_S, _GROWS_SHARE = 0.25, 0.01  # lateness may, from one third of a window to its last: polls differ that much
 _SECONDS, _SEARCH_SECONDS = 20.0, 90.0
-_CLEAN = ("missing", "duplicates", "skipped", "expired", "failed", "lost", "partial")
 _PRODUCT = ("coordinator", "worker", "redis", "postgres")
 _LEAST_PER_S = 50
 
@@ -60,7 +59,7 @@ class Trial:
     def sustained(self) -> bool:
         """True if everything was polled, in time, is accounted for, and could go on like that."""
         late = self.audit["lateness_p99_s"]
-        clean = not any(self.audit[name] for name in _CLEAN)
+        clean = not any(self.audit[name] for name in SHORT)
         in_time = late is not None and late < LATENESS_P99_S
         return bool(clean and self.audit["expected"] and in_time and not self.grows)
 
@@ -94,7 +93,7 @@ def noted(load: Load, per_s: int, options: argparse.Namespace) -> Trial | None:
     """Run a trial and say how it went."""
     done = trial(load, per_s, options)
     if done is not None:
-        found = {name: done.audit[name] for name in ("expected", "lateness_p99_s", *_CLEAN)}
+        found = {name: done.audit[name] for name in ("expected", "lateness_p99_s", *SHORT)}
         found["lateness grows"] = done.grows
         said = ", ".join(f"{name} {value}" for name, value in found.items() if value)
         progress(f"{load.profile}: {per_s:,} devices/s {'' if done.sustained else 'not '}sustained: {said}")
@@ -141,7 +140,7 @@ def figures(done: Trial) -> dict[str, Any]:
         "varbinds_per_device": window.varbinds,
         "redis_reads_per_device": window.redis_reads,
         "varbinds_per_s": round(window.varbinds * window.polls_per_s),
-        **{name: audit[name] for name in ("lateness_p50_s", "lateness_p99_s", *_CLEAN, "executed_twice")},
+        **{name: audit[name] for name in ("lateness_p50_s", "lateness_p99_s", *SHORT, "executed_twice")},
         "lateness_grows": done.grows,
         "worker_pss_mb_max": mb(window.memory["worker"].pss_max_bytes),
         "pss_mb": {role: mb(memory.pss_bytes) for role, memory in window.memory.items()},

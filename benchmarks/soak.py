@@ -16,7 +16,7 @@ from typing import Any
 
 import redis
 
-from benchmarks.rig.deployment import Deployment, Shape, deployed
+from benchmarks.rig.deployment import UNDONE, Deployment, Shape, deployed
 from benchmarks.rig.figures import mb
 from benchmarks.rig.plot import Lines
 from benchmarks.rig.report import Report, Table, emit, parser_of, progress
@@ -24,7 +24,7 @@ from benchmarks.rig.servers import room
 
 ROLES = ("coordinator", "worker", "redis", "postgres")
 SILENT, FAILED = 0.1, 0.105  # of the devices; of the polls, since the first and last slots are not whole
-CLEAN = ("missing", "duplicates", "skipped", "expired", "lost", "partial")
+CLEAN = (*UNDONE, "partial")
 GROWTH, GROWTH_MB, GROWTH_DESCRIPTORS = 0.05, 2.0, 10.0
 
 Look = dict[str, float]

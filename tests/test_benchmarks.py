@@ -32,7 +32,7 @@ from benchmarks.peers import ratios
 from benchmarks.rig import cores
 from benchmarks.rig.arrivals import Due, arrivals
 from benchmarks.rig.cores import Cores, divide
-from benchmarks.rig.deployment import Deployment, Shape, Window
+from benchmarks.rig.deployment import UNDONE, Deployment, Shape, Window
 from benchmarks.rig.environments import MissingPeer, peer_environment
 from benchmarks.rig.roles import Roles, spent
 from streampoll.model import Outcome, Status, Table, Trace
@@ -377,7 +377,7 @@ async def test_polls_of_a_window_are_those_whose_rows_say_so(fresh_database: str
 
 
 def run_of(late_s: float | None, **more: int) -> dict[str, Any]:
-    clean = dict.fromkeys(silent.CLEAN, 0)
+    clean = dict.fromkeys(UNDONE, 0)
     return {"p50_s": late_s, "p99_s": late_s, "healthy_polls": 100, "due": 100, **clean, **more}
 
 

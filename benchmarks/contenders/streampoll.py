@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from benchmarks.contenders.ground import Ground, Runner
-from benchmarks.rig.deployment import Deployment, Shape, deployed
+from benchmarks.rig.deployment import SHORT, Deployment, Shape, deployed
 from benchmarks.rig.roles import Roles
 from benchmarks.rig.servers import server_versions
 from streampoll import __version__
@@ -35,7 +35,7 @@ def streampoll(ground: Ground) -> Iterator[Runner]:
 def _failed(running: Deployment, since: int) -> int:
     """Count what audit finds of the slots since then that are finished, and is not polled well."""
     audit = running.audit(since)
-    return sum(audit[term] for term in ("partial", "failed", "expired", "skipped", "lost", "missing", "duplicates"))
+    return sum(audit[term] for term in SHORT)
 
 
 def values_of(payload: bytes) -> int:

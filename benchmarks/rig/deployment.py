@@ -38,6 +38,12 @@ T = TypeVar("T")
 PROFILES = Path(__file__).resolve().parents[1] / "profiles"
 START_S = 120.0  # a million devices are read from a file, and planned
 DRAIN_S = 120.0
+UNDONE = ("missing", "duplicates", "skipped", "expired", "lost")
+"""Terms of an audit that are never a device's fault."""
+
+SHORT = (*UNDONE, "failed", "partial")
+"""All terms of an audit but those of polls that got everything."""
+
 _LATEST_S = 300  # a row that is later is not counted: the soft limit of a poll
 _STORED = """
 SELECT count(*) FROM polls, LATERAL (SELECT slot + stored_ms * interval '1 millisecond' AS at) stored
