@@ -6,6 +6,9 @@ CPU by role from /proc; commands, bytes and memory from Redis; rows, bytes and w
 from the loopback interface. Every device has been polled once before. At the end of the first load polling goes on
 without the store, and dispatch without polling, for what waits in Redis to be weighed; and it is run with more shards.
 
+What analysing a poll adds is the difference between runs with it, in a process of its own, and without: two of each, in
+turns, since the machine varies.
+
     bin/bench capacity                    measure and show
     bin/bench capacity --write            and keep: streampoll/capacity/measured.toml
     bin/bench capacity --load get10 --write     only this one; the others stay as they are
@@ -36,7 +39,8 @@ from benchmarks.rig.report import Report, Table, emit, machine, parser_of, progr
 from benchmarks.rig.roles import Roles
 from benchmarks.rig.servers import room, servers
 from benchmarks.rig.wire import Wire, listen
-from streampoll.capacity.constants import MEASURED, ROLES, Constants, Load, Source, Standing, read, write
+from streampoll.capacity.constants import ANALYSIS, MEASURED, ROLES, Constants, Load, Source, Standing, read, write
+from streampoll.capacity.workload import difference, mixed
 from streampoll.embedded.fleet import FleetSettings
 
 _WEIGHED = "get10"  # the load that is weighed, and run with more shards
@@ -69,6 +73,11 @@ class Kind:
     about: str
     fleet: FleetSettings = _FLEET
 
+    @property
+    def analysed(self) -> bool:
+        """Whether it is measured with its analysis, and then without."""
+        return self.protocol == ANALYSIS
+
 
 KINDS = {
     "get10": Kind("get10", 1_200, "snmp", "SNMP v2c: one GET of 10"),
@@ -85,29 +94,35 @@ KINDS = {
     ),
     "ping": Kind("ping", 800, "ping", "three echoes"),
     "silent": Kind("get10", 1_000, "silent", "SNMP, no answer", replace(_FLEET, silent=1.0)),
+    "analysis-get10": Kind("get10", 1_200, ANALYSIS, "rates of 8 counters, no rules"),
+    "analysis-walk90": Kind("walk90", 700, ANALYSIS, "rates of 88 counters, no rules"),
+    "analysis-walk400": Kind(
+        "walk90", 250, ANALYSIS, "rates of 392 counters, no rules", replace(_FLEET, interfaces=(48, 48))
+    ),
 }  # fmt: skip
 
 
 class Apart(Deployment):
     """A deployment whose polls and rows are done by different processes."""
 
-    port = 0  # of its fleet
-
     def start_workers(self, processes: int) -> None:
         """Start so many processes that poll, and one that stores."""
         concurrency = ("--concurrency", str(self.shape.concurrency))
         self.workers.append(self._start("worker", "--queues", "polling", "--processes", str(processes), *concurrency))
         self.workers.append(self._start("worker", "--queues", "results", "--processes", "1"))
+        if self.shape.analysis:
+            self.workers.append(self._start("worker", "--queues", "analysis", "--processes", "1"))
 
     @property
     def roles(self) -> Roles:
         """The processes by role, polling and storing apart."""
-        polling, storing = (each.pid for each in self.workers)
+        polling, storing, *analysing = (each.pid for each in self.workers)
         return Roles(
             {
                 "coordinator": [each.pid for each in self.coordinators],
                 "worker": [polling],
                 "store": [storing],
+                "analysis": analysing,
                 **self.servers.roles,
                 "fleet": [each.pid for each in self.fleets],
             }
@@ -115,18 +130,17 @@ class Apart(Deployment):
 
 
 @contextmanager
-def deployed(kind: Kind, per_s: int, shards: int, where: Path) -> Iterator[Apart]:
+def deployed(kind: Kind, per_s: int, shards: int, where: Path, analysis: bool) -> Iterator[Apart]:
     """Run a load as long as the block."""
     shape = Shape(
         devices=per_s * _INTERVAL_S, interval_s=_INTERVAL_S, profile=kind.profile, processes=1, shards=shards,
-        fleet=kind.fleet,
+        fleet=kind.fleet, analysis=analysis,
     )  # fmt: skip
     with servers(where) as running, fleet_of(shape.fleet, shape.devices) as (process, port):
         configuration = where / "conf"
         configuration.mkdir()
         configure(configuration, shape, [shape.devices], [port])
-        deployment = Apart(shape, configuration, running, [process])
-        deployment.port = port
+        deployment = Apart(shape, configuration, running, [process], port)
         deployment._environ["WORD"] = _V3_WORD
         if kind.fleet.v3_passphrase:
             (configuration / "credentials.toml").write_text(_V3)
@@ -142,38 +156,52 @@ def deployed(kind: Kind, per_s: int, shards: int, where: Path) -> Iterator[Apart
 
 def measured(name: str, kind: Kind, options: argparse.Namespace) -> tuple[Load, Standing | None]:
     """Run a load and return its constants; with the first also those of what stands and waits."""
+    if kind.analysed:
+        return _added(name, kind, options), None
     load, standing = _run(name, kind, options, _SHARDS[0], weigh=name == _WEIGHED)
+    load = replace(load, device_bytes=0.0)  # nothing is kept of a device: what is there is the shard's
     if standing is None:
         return load, None
-    many, _ = _run(name, kind, options, _SHARDS[1], weigh=False)
+    many, _ = _run(name, kind, options, _SHARDS[1])
     per_s = (options.rate or kind.per_s) / (_SHARDS[1] - _SHARDS[0])
-    extra_us = {role: round(max(0.0, many.cpu_us[role] - load.cpu_us[role]) * per_s, 1) for role in ROLES}
+    extra_us = {role: round(max(0.0, many.cpu_us[role] - used_us) * per_s, 1) for role, used_us in load.cpu_us.items()}
     return load, replace(standing, shard_cpu_us=extra_us)
 
 
-def _run(name: str, kind: Kind, options: argparse.Namespace, shards: int, weigh: bool) -> tuple[Load, Standing | None]:
-    with room() as where, deployed(kind, options.rate or kind.per_s, shards, where) as on:
+def _added(name: str, kind: Kind, options: argparse.Namespace) -> Load:
+    """Run a load with its analysis and without; return what that adds."""
+    turns = [(_run(name, kind, options, _SHARDS[0], analysis=on)[0] for on in (True, False)) for _ in range(2)]
+    first, second = (difference(*turn) for turn in turns)
+    return replace(mixed(first, second, 0.5), requests=0.0, request_ip_bytes=0.0, reply_ip_bytes=0.0)
+
+
+def _run(
+    name: str, kind: Kind, options: argparse.Namespace, shards: int, *, weigh: bool = False, analysis: bool = False
+) -> tuple[Load, Standing | None]:
+    with room() as where, deployed(kind, options.rate or kind.per_s, shards, where, analysis) as on:
         keep_appending(on)
         time.sleep(options.warm)
         before = counters(on)
         window = on.measure(options.seconds, warm_s=0.0)
         spent = since(before, counters(on))
         load = _load(name, kind, window, spent, listen(on.port, _WIRE_S) or Wire())
+        load = replace(load, device_bytes=round(shard_bytes(on) * shards / on.shape.devices))
         return load, _standing(on, window, spent["payload"]) if weigh else None
 
 
 def _load(name: str, kind: Kind, window: Window, spent: Mapping[str, float], wire: Wire) -> Load:
     rows, requests = max(spent["rows"], 1), max(wire.requests, 1) / max(window.requests, 1)
+    payload = spent["payload"] + spent["rates_payload"] * spent["rates"] / rows
     cpu_us = each_us(window.cpu_s, max(window.polls, 1))
     return Load(
         name=name, protocol=kind.protocol, about=kind.about, requests=window.requests, varbinds=window.varbinds,
-        cpu_us={role: cpu_us[role] for role in ROLES},
+        cpu_us={role: cpu_us[role] for role in ROLES if cpu_us.get(role)},
         redis_round_trips=round(spent["round_trips"] / rows, 3), redis_commands=round(spent["commands"] / rows, 2),
         redis_in_bytes=round(spent["in"] / rows), redis_out_bytes=round(spent["out"] / rows),
-        aof_bytes=round(spent["aof"] / rows), payload_bytes=round(spent["payload"]),
-        row_bytes=round(spent["relation"] / rows - spent["payload"]), wal_bytes=round(spent["wal"] / rows),
+        aof_bytes=round(spent["aof"] / rows), payload_bytes=round(payload),
+        row_bytes=round(spent["relation"] / rows - payload), wal_bytes=round(spent["wal"] / rows),
         request_ip_bytes=round(wire.request_bytes / requests), reply_ip_bytes=round(wire.reply_bytes / requests),
-        source=_source(),
+        source=_source(), rates_rows=round(spent["rates"] / rows, 3),
     )  # fmt: skip
 
 
@@ -219,7 +247,7 @@ def report_of(loads: list[Load], standing: Standing | None) -> Report:
     columns = ("load", *ROLES, "round trips", "Redis in", "payload", "row beyond", "WAL", "request", "reply")
     rows = [
         (
-            each.name, *(each.cpu_us[role] for role in ROLES), each.redis_round_trips, each.redis_in_bytes,
+            each.name, *(each.cpu_us.get(role) for role in ROLES), each.redis_round_trips, each.redis_in_bytes,
             each.payload_bytes, each.row_bytes, each.wal_bytes, each.request_ip_bytes, each.reply_ip_bytes,
         )
         for each in loads
@@ -244,7 +272,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
 def main(argv: list[str]) -> int:
     """Measure what is asked for; 1 if a load could not be carried."""
     options = parse(argv)
-    loads, standing, failed = [], None, False
+    loads: list[Load] = []
+    standing, failed = None, False
     for name, kind in KINDS.items():
         if options.load not in (name, "all"):
             continue

@@ -12,18 +12,16 @@ import asyncio
 import os
 import sys
 import tempfile
-import time
 import warnings
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, ExitStack, contextmanager
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import uvloop
 
-from benchmarks.contenders.askers import ASKERS, PLACES, Ask, Case, Where
+from benchmarks.contenders.askers import ASKERS, PLACES, Case, Round, Where, run_round
 from benchmarks.rig.cores import AVAILABLE, taskset
 from benchmarks.rig.deployment import fleet_of
 from benchmarks.rig.figures import median, ratio
@@ -38,33 +36,6 @@ SLOW_PLACES = 4  # of pysnmp: with forty in flight its time-outs fire
 FLEET = FleetSettings(interfaces=(40, 40), latency_ms=(0, 0), v3_passphrase="a-long-passphrase")
 _IP_SYSTEM_STATS = "1.3.6.1.2.1.4.31.1"  # counters, more than forty
 _MODULES = {"gufo_snmp": "gufo.snmp", "pysnmp": "pysnmp"}
-
-
-@dataclass(frozen=True, slots=True)
-class Round:
-    """What one peer did in one round."""
-
-    requests: int
-    wall_s: float
-    cpu_s: float
-
-
-async def run_round(ask: Ask, seconds: float, in_flight: int) -> Round:
-    """Ask without a pause from `in_flight` places."""
-    done = 0
-    end = time.perf_counter() + seconds
-
-    async def place(number: int) -> None:
-        nonlocal done
-        while time.perf_counter() < end:
-            await ask(number)
-            done += 1
-
-    wall, cpu = time.perf_counter(), time.process_time()
-    async with asyncio.TaskGroup() as group:
-        for number in range(in_flight):
-            group.create_task(place(number), name=f"place {number}")
-    return Round(done, time.perf_counter() - wall, time.process_time() - cpu)
 
 
 async def take_turns(case: Case, agent: Where, names: list[str], options: argparse.Namespace) -> dict[str, list[Round]]:

@@ -5,7 +5,8 @@ about ninety in two requests (walk90). A rate is sustained if audit is clean (no
 expired, lost, failed or partial), p99 of lateness, over polls that got an answer, is below 5 s, and lateness does not
 grow: that of the window's last third is that of its first, but for 1 % of the time between them and a quarter of a
 second. Everything of a poll is on: acknowledgement, ledger, append-only file, fsync; its analysis is with --analysis.
-Start-up and warm-up are in no figure.
+Start-up and warm-up are in no figure. Afterwards the wire engine alone asks the same fleet, from as many places as a
+worker has (walk90: forty values of a table a request); `of_bare_loop` is how much of a worker's CPU that would be.
 
     bin/bench endtoend                  a fixed load that any machine carries: CPU a device, by role
     bin/bench endtoend --search         the largest fleet that holds the interval, to within 5 %; windows of 90 s
@@ -19,6 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from benchmarks.contenders.askers import Case, Where, bare_us
 from benchmarks.rig.deployment import SHORT, Shape, Window, deployed
 from benchmarks.rig.figures import each_us, mb
 from benchmarks.rig.plot import Stacked
@@ -32,6 +34,7 @@ _GROWS_S, _GROWS_SHARE = 0.25, 0.01  # lateness may, from one third of a window 
 _SECONDS, _SEARCH_SECONDS = 20.0, 90.0
 _PRODUCT = ("coordinator", "worker", "redis", "postgres")
 _LEAST_PER_S = 50
+_BARE_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +44,10 @@ class Load:
     profile: str
     fixed_per_s: int  # without a search
     first_per_s: int  # of a search
+    bare: Case  # what the bare request loop asks
 
 
-LOADS = {"get10": Load("get10", 1_000, 4_000), "walk90": Load("walk90", 400, 1_500)}
+LOADS = {"get10": Load("get10", 1_000, 4_000, Case.GET10), "walk90": Load("walk90", 400, 1_500, Case.BULK40)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,13 @@ class Trial:
     window: Window
     audit: Mapping[str, Any]
     late_s: tuple[float | None, float | None]  # the median of the window's first third, and of its last
+    bare_us: float  # CPU of a request of the bare loop
+
+    @property
+    def of_bare_loop(self) -> float:
+        """How many requests the workers did of those that the bare loop does with the same CPU."""
+        worker_us = 1e6 * self.window.cpu_s["worker"] / max(self.window.polls, 1)
+        return self.bare_us * self.window.requests / worker_us
 
     @property
     def sustained(self) -> bool:
@@ -83,7 +94,9 @@ def trial(load: Load, per_s: int, options: argparse.Namespace) -> Trial | None:
             audit = deployment.settle(window.since)
             third = window.seconds / 3
             first, last = (deployment.lateness_p50_s(at, at + third) for at in (window.since, window.since + 2 * third))
-            return Trial(per_s, window, audit, (first, last))
+            fleet = Where("127.1.0.", deployment.port, "", "", "")
+            bare = bare_us(fleet, load.bare, min(shape.devices, shape.concurrency), _BARE_S)
+            return Trial(per_s, window, audit, (first, last), bare)
     except Ended as why:
         progress(f"{load.profile}: {per_s:,} devices/s: {why}")
         return None
@@ -136,6 +149,8 @@ def figures(done: Trial) -> dict[str, Any]:
         "cpu_us_per_device": each_us(window.cpu_s, window.polls),
         "cpu_us_per_device_product": round(window.cpu_us(_PRODUCT), 1),
         "requests_per_worker_core_s": round(window.requests * window.polls / max(window.cpu_s["worker"], 0.01)),
+        "bare_loop_us": round(done.bare_us, 1),
+        "of_bare_loop": round(done.of_bare_loop, 2),
         "requests_per_device": window.requests,
         "varbinds_per_device": window.varbinds,
         "redis_reads_per_device": window.redis_reads,
@@ -169,11 +184,12 @@ def report_of(found: Mapping[str, Mapping[str, Any]], options: argparse.Namespac
         ],
     )  # fmt: skip
     memory = Table(
-        "memory: PSS in MB", ("load", *roles, "largest worker", "reads by Redis a device"),
+        "memory: PSS in MB; and a worker's requests a second of CPU against those of the wire engine alone",
+        ("load", *roles, "largest worker", "reads by Redis a device", "of the bare loop"),
         [
             (
                 name, *(of["pss_mb"].get(role) for role in roles), of["worker_pss_mb_max"],
-                of["redis_reads_per_device"],
+                of["redis_reads_per_device"], of["of_bare_loop"],
             )
             for name, of in found.items()
         ],

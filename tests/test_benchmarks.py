@@ -131,6 +131,7 @@ def test_endtoend_gives_the_figures_that_are_promised() -> None:
     said = json.loads(line)
     assert said["benchmark"] == "endtoend", done.stderr
     metrics = said["metrics"]
+    assert 0.0 < metrics["of_bare_loop"] < 1.0
     promised = {"devices_per_minute", "lateness_p99_s", "missing", "duplicates", "varbinds_per_s", "cpu_us_per_device"}
     assert promised <= metrics.keys()
     assert metrics["cpu_us_per_device"].keys() == {"coordinator", "worker", "redis", "postgres", "fleet"}
@@ -311,7 +312,7 @@ CLEAN = ("missing", "duplicates", "skipped", "expired", "failed", "lost", "parti
 def trial(audit: dict[str, float] | None = None, late_s: tuple[float | None, float | None] = (0.3, 0.3)) -> Trial:
     clean = dict.fromkeys(CLEAN, 0)
     window = Window(0, 90.0, 9_000, {}, {}, 1.0, 10.0, 0.1)
-    return Trial(100, window, {**clean, "expected": 9_000, "lateness_p99_s": 1.0, **(audit or {})}, late_s)
+    return Trial(100, window, {**clean, "expected": 9_000, "lateness_p99_s": 1.0, **(audit or {})}, late_s, 50.0)
 
 
 @pytest.mark.parametrize(
@@ -364,7 +365,7 @@ async def test_polls_of_a_window_are_those_whose_rows_say_so(fresh_database: str
     async with results_bench(fresh_database, now=NOON + 2.5) as results:
         late = NOON - 400  # too late to be of any
         await results.handle(*(result_entry(f"r{n}") for n in range(3)), result_entry("r9", slot=late))
-    deployment = Deployment(Shape(), Path(), SimpleNamespace(dsn=fresh_database, redis_url=""), [])  # type: ignore[arg-type]
+    deployment = Deployment(Shape(), Path(), SimpleNamespace(dsn=fresh_database, redis_url=""), [], 0)  # type: ignore[arg-type]
 
     def stored(since: float, until: float) -> int:
         return deployment.stored(NOON + since, NOON + until)

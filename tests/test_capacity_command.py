@@ -30,8 +30,9 @@ def test_it_reckons_with_the_constants_it_is_given(constants: str, capsys: pytes
                   "--constants", constants)  # fmt: skip
 
     assert found["polls_per_s"] == 1_000
-    assert found["roles"]["worker"]["cores"] == pytest.approx(0.2)
-    assert found["postgres"]["rows_per_day"] == 86_400_000
+    assert found["roles"]["worker"]["cores"] == pytest.approx(0.21)
+    assert found["roles"]["analysis"]["cores"] == pytest.approx(0.1)
+    assert found["postgres"]["rows_per_day"] == 2 * 86_400_000  # rates of counters too
     assert found["postgres"]["retention_days"] == 30
     assert found["settings"]["shards.count"] == found["shards"]
 
@@ -51,6 +52,22 @@ def test_a_profile_that_was_not_measured_is_marked(capsys: pytest.CaptureFixture
 
     assert found["load"]["estimated"]
     assert "was not measured" in found["remarks"][0]
+
+
+def test_analysis_is_in_it_as_configured_and_as_asked(constants: str, capsys: pytest.CaptureFixture[str]) -> None:
+    ask = "--devices", "60000", "--interval", "1m", "--profile", "get10", "--silent", "0", "--constants", constants
+    usual, without = (asked(capsys, *ask, *more) for more in ([], ["--no-analysis"]))
+    Path("streampoll.toml").write_text("[analysis]\nenabled = false\n")
+    off, although = (asked(capsys, *ask, *more) for more in ([], ["--analysis"]))
+
+    assert ["analysis" in found["roles"] for found in (usual, without, off, although)] == [True, False, False, True]
+    assert usual["postgres"]["rows_per_day"] == 2 * without["postgres"]["rows_per_day"]
+
+
+def test_what_analysis_adds_is_no_load_to_ask_for(constants: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["capacity", "--devices", "10", "--profile", "analysis-get10", "--constants", constants]) == 2
+    said = capsys.readouterr().err
+    assert "no profile or measured load 'analysis-get10'" in said
 
 
 def test_more_rows_cost_more(capsys: pytest.CaptureFixture[str]) -> None:
@@ -98,6 +115,7 @@ def test_a_profile_of_the_configuration_is_known(tmp_path: Path, capsys: pytest.
         (["--devices", "10", "--silent", "2"], "2.0 is not in the range"),
         (["--devices", "10", "--constants", "nowhere.toml"], "nowhere.toml: can't be read"),
         (["--measured", "--profile", "get10"], "leave out --profile"),
+        (["--measured", "--no-analysis"], "leave out --no-analysis"),
     ],
 )
 def test_what_can_t_be_answered_is_a_line_and_exit_code_2(

@@ -44,10 +44,35 @@ def test_a_poll_costs_what_was_spent_between_two_looks() -> None:
     assert live.silent == 0.1
     assert live.interval_s == 6.0
     assert live.load.cpu_us == pytest.approx(
-        {"coordinator": 10.0, "worker": 200.0, "store": 50.0, "redis": 40.0, "postgres": 20.0}
+        {"coordinator": 10.0, "worker": 200.0, "store": 50.0, "analysis": 0.0, "redis": 40.0, "postgres": 20.0}
     )
     assert (live.load.redis_round_trips, live.load.redis_in_bytes) == (0.25, 600.0)
     assert (live.load.payload_bytes, live.load.wal_bytes) == (321.0, 500.0)
+
+
+def test_processes_that_do_nothing_but_analyse_have_a_figure_of_their_own() -> None:
+    def with_analysis(look: Look, cpu_s: float) -> Look:
+        return replace(look, workers={**look.workers, "x": {"cpu_s": cpu_s, "queues": {"analysis": {}}}})
+
+    before, after = with_analysis(BEFORE, 7.0), with_analysis(AFTER, 7.08)
+
+    live = compare(before, after, CONSTANTS, "2026-01-31")
+
+    assert live.load.cpu_us["analysis"] == pytest.approx(80.0)
+    assert (live.load.cpu_us["worker"], live.load.cpu_us["store"]) == (pytest.approx(200.0), pytest.approx(50.0))
+    assert (live.load.analysed, live.load.rates_rows) == (True, 1.0)
+    assert live.load.payload_bytes == 321.0 + 150.0  # the polls' rows are weighed, those of rates are not
+    assert "too" not in live.load.about
+
+
+def test_whose_figure_has_others_work_in_it_is_said() -> None:
+    worker = {**polling(1.0, 1_000), "queues": {"polling": {}, "results": {}, "analysis": {}}, "store": {}}
+    before = replace(BEFORE, workers={"a": worker})
+    after = replace(AFTER, workers={"a": {**worker, **polling(1.2, 2_000)}})
+
+    assert compare(before, after, CONSTANTS, "2026-01-31").load.about.endswith(
+        "workers store and analyse too, so their figure has that in it"
+    )
 
 
 def test_a_process_that_came_meanwhile_is_left_out() -> None:

@@ -9,7 +9,7 @@ import pytest
 from streampoll.capacity.advice import remarks, settings_of
 from streampoll.capacity.constants import LIVE, MEASURED, ROLES, read, write
 from streampoll.capacity.model import Question, imbalance, ledger_entries, needs, seconds_a_poll, shards_for
-from streampoll.capacity.workload import estimate, mixed, size_of
+from streampoll.capacity.workload import analysed, difference, estimate, mixed, size_of
 from streampoll.errors import ConfigError
 from streampoll.shards.ring import home_of
 from streampoll.snmp.plan import CollectPlan, Condition, Kind, Metric, TableSpec
@@ -42,13 +42,54 @@ def test_rows_and_bytes_a_day_are_those_of_the_polls_and_the_ledger() -> None:
     assert stored.wal_bytes_per_s == 500_000
 
 
-def test_that_analysis_is_not_in_it_is_said_but_where_it_was_looked_at() -> None:
+def test_analysis_is_a_role_with_rows_and_memory_of_its_own() -> None:
+    plain = question(outage_s=600.0)
+    asked = replace(plain, load=analysed(plain.load, CONSTANTS))
+
+    without, found = needs(plain, CONSTANTS), needs(asked, CONSTANTS)
+
+    assert found.role("analysis").cores == pytest.approx(0.1)
+    assert found.role("analysis").memory_bytes > 0
+    assert settings_of(found)["pools.analysis.processes"] == 2
+    assert found.role("worker").cores - without.role("worker").cores == pytest.approx(1_000 * 10e-6)
+    assert found.postgres.rows_per_day == 2 * without.postgres.rows_per_day
+    assert found.postgres.bytes_per_day - without.postgres.bytes_per_day == pytest.approx(86_400_000 * 200)
+    kept = found.redis.memory_bytes - without.redis.memory_bytes
+    assert kept == 60_000 * 400 + 1_000 * (150 + 100)  # records, and rates that wait like results
+    assert found.redis.outage_bytes == without.redis.outage_bytes + 600_000 * 250
+    long = replace(asked, outage_s=1e6)
+    assert needs(long, CONSTANTS).redis.outage_s == found.shards * 100_000 / 2_000  # the high water counts rows
+    assert "analysis" not in [role.name for role in without.roles]
+    assert "pools.analysis.processes" not in settings_of(without)
+
+
+def test_analysis_costs_by_varbinds_and_never_less_than_was_measured_at_the_least() -> None:
+    between, least = (analysed(load(varbinds=varbinds, cpu_us={}), CONSTANTS) for varbinds in (50.0, 3.0))
+
+    assert between.cpu_us["analysis"] == pytest.approx(300.0)
+    assert between.device_bytes == pytest.approx(1_200.0)
+    assert least.cpu_us["analysis"] == 100.0
+    assert analysed(load(), replace(CONSTANTS, loads=(load(),))) == load()  # an older file of constants
+
+
+def test_what_a_load_takes_beyond_another_is_never_less_than_nothing() -> None:
+    more = load(cpu_us={"worker": 210.0, "analysis": 90.0, "redis": 30.0}, rates_rows=1.0, payload_bytes=350.0)
+
+    found = difference(more, load(cpu_us={"worker": 200.0, "redis": 40.0, "store": 50.0}))
+
+    assert {role: used for role, used in found.cpu_us.items() if used} == {"worker": 10.0, "analysis": 90.0}
+    assert (found.payload_bytes, found.rates_rows, found.redis_in_bytes, found.varbinds) == (150.0, 1.0, 0.0, 10.0)
+
+
+def test_whether_analysis_is_in_it_is_said_but_where_it_was_looked_at() -> None:
     asked = question()
     live = replace(asked, load=replace(asked.load, source=replace(asked.load.source, benchmark=LIVE)))
+    with_it = replace(asked, load=analysed(asked.load, CONSTANTS))
 
-    assert [any("not analysed" in each for each in remarks(needs(one, CONSTANTS))) for one in (asked, live)] == [
-        True, False,
-    ]  # fmt: skip
+    said = [" ".join(remarks(needs(one, CONSTANTS))) for one in (asked, live, with_it)]
+
+    assert ["not analysed" in each for each in said] == [True, False, False]
+    assert ["with rates and no rules" in each for each in said] == [False, False, True]
 
 
 def test_traffic_has_its_headers() -> None:
@@ -197,7 +238,8 @@ def test_the_constants_that_are_shipped_say_where_they_come_from() -> None:
 
     assert {"get10", "walk90", "silent"} <= {each.name for each in constants.loads}
     for each in constants.loads:
-        assert each.cpu_us.keys() == set(ROLES)
+        assert each.cpu_us.keys() - {"analysis"} == set(ROLES) - {"analysis"}
+        assert ("analysis" in each.cpu_us) is (each.protocol == "analysis")
         assert each.source.benchmark
         assert each.source.date
         assert each.source.machine

@@ -5,11 +5,15 @@ takes one column a GETBULK; so it asks for as many values of one.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from enum import StrEnum
+from ipaddress import IPv4Address
 from typing import Any
+
+import uvloop
 
 from streampoll.config.secret import Secret
 from streampoll.config.settings import SnmpSettings
@@ -50,10 +54,51 @@ class Where:
 
     def address(self, place: int) -> str:
         """Return the address of a place."""
-        return f"{self.prefix}{place + 1}"
+        return str(IPv4Address(f"{self.prefix}1") + place)
 
 
-def engine_asker(engine: Engine, case: Case, agent: Where) -> Ask:
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What one peer did in one round."""
+
+    requests: int
+    wall_s: float
+    cpu_s: float
+
+
+async def run_round(ask: Ask, seconds: float, in_flight: int) -> Round:
+    """Ask without a pause from `in_flight` places."""
+    done = 0
+    end = time.perf_counter() + seconds
+
+    async def place(number: int) -> None:
+        nonlocal done
+        while time.perf_counter() < end:
+            await ask(number)
+            done += 1
+
+    wall, cpu = time.perf_counter(), time.process_time()
+    async with asyncio.TaskGroup() as group:
+        for number in range(in_flight):
+            group.create_task(place(number), name=f"place {number}")
+    return Round(done, time.perf_counter() - wall, time.process_time() - cpu)
+
+
+def bare_us(agent: Where, case: Case, places: int, seconds: float) -> float:
+    """Return the CPU microseconds that a request takes the wire engine alone, in this process."""
+
+    async def ask() -> Round:
+        async with AsyncExitStack() as stack:
+            asker = await streampoll_asker(case, agent, stack, places)
+            await run_round(asker, seconds / 4, places)  # warm
+            return await run_round(asker, seconds, places)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        done = runner.run(ask())
+    return 1e6 * done.cpu_s / max(done.requests, 1)
+
+
+def engine_asker(engine: Engine, case: Case, agent: Where, places: int = PLACES) -> Ask:
     """Ask through an engine of streampoll."""
     credential: Credential = Community(Secret("public"))
     if case is Case.V3:
@@ -63,7 +108,7 @@ def engine_asker(engine: Engine, case: Case, agent: Where) -> Ask:
     if case is Case.BULK40:
         request = Request(PduType.GETBULK, _encoded(COLUMNS), max_repetitions=REPETITIONS)
     wanted = 40 if case is Case.BULK40 else 10
-    agents = [Agent((agent.address(place), agent.port), credential, Limits()) for place in range(PLACES)]
+    agents = [Agent((agent.address(place), agent.port), credential, Limits()) for place in range(places)]
     loop = asyncio.get_running_loop()
 
     async def ask(place: int) -> None:
@@ -78,11 +123,11 @@ def _encoded(oids: tuple[str, ...]) -> tuple[bytes, ...]:
     return tuple(encode_oid(tuple(map(int, oid.split(".")))) for oid in oids)
 
 
-async def streampoll_asker(case: Case, agent: Where, stack: AsyncExitStack) -> Ask:
+async def streampoll_asker(case: Case, agent: Where, stack: AsyncExitStack, places: int = PLACES) -> Ask:
     """Ask through the wire engine."""
     engine = WireEngine(SnmpSettings(packets_per_s=0))
     stack.push_async_callback(engine.close)
-    return engine_asker(engine, case, agent)
+    return engine_asker(engine, case, agent, places)
 
 
 async def second_asker(case: Case, agent: Where, stack: AsyncExitStack) -> Ask:

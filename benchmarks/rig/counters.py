@@ -19,20 +19,23 @@ _BACKLOG_S = 4.0
 _INDEX_ENTRY_BYTES = 56  # five columns in a B-tree whose pages are 90 % full
 _ROWS = (
     "SELECT count(*) AS rows, coalesce(avg(octet_length(payload)), 0)::float8 AS payload,"
-    " (SELECT sum(pg_total_relation_size(inhrelid)) FROM pg_inherits WHERE inhparent = 'polls'::regclass)::float8"
-    " AS relation, (pg_current_wal_lsn() - '0/0'::pg_lsn)::float8 AS wal FROM polls"
+    " (SELECT count(*) FROM rates) AS rates,"
+    " (SELECT coalesce(avg(octet_length(payload)), 0)::float8 FROM rates) AS rates_payload,"
+    " (SELECT sum(pg_total_relation_size(inhrelid)) FROM pg_inherits"
+    " WHERE inhparent IN ('polls'::regclass, 'rates'::regclass))::float8 AS relation,"
+    " (pg_current_wal_lsn() - '0/0'::pg_lsn)::float8 AS wal FROM polls"
 )
 
 
 def counters(on: Deployment) -> dict[str, float]:
-    """Read them all; `payload` is a mean, the rest only grow."""
+    """Read them all; `payload` and `rates_payload` are means, the rest only grow."""
     return {**dict(on.query(_ROWS)[0]), **_of_redis(on)}
 
 
 def since(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, float]:
-    """Return by how much they have grown; the mean as it is."""
+    """Return by how much they have grown; the means as they are."""
     grown = {name: value - before[name] for name, value in after.items()}
-    return {**grown, "payload": after["payload"]}
+    return {**grown, "payload": after["payload"], "rates_payload": after["rates_payload"]}
 
 
 def _of_redis(on: Deployment) -> dict[str, float]:

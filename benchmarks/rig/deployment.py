@@ -126,9 +126,10 @@ class Deployment:
     """Servers, fleets and processes of streampoll, running."""
 
     def __init__(
-        self, shape: Shape, where: Path, servers: Servers, fleets: Sequence["subprocess.Popen[bytes]"]
+        self, shape: Shape, where: Path, servers: Servers, fleets: Sequence["subprocess.Popen[bytes]"], port: int
     ) -> None:
         self.shape = shape
+        self.port = port  # of its (first) fleet
         self.servers = servers
         self.fleets = fleets
         self._where = where
@@ -333,11 +334,12 @@ def deployed(shape: Shape, where: Path, shared: Servers | None = None, port: int
         stack.enter_context(kept_apart())
         counts = [shape.devices - shape.site, shape.site] if shape.site else [shape.devices]
         fleets = [] if port else [stack.enter_context(fleet_of(shape.fleet, count)) for count in counts]
+        ports = [port] if port else [each for _, each in fleets]
         configuration = where / "conf"
         configuration.mkdir()
-        configure(configuration, shape, counts, [port] if port else [each for _, each in fleets])
+        configure(configuration, shape, counts, ports)
         running = shared or stack.enter_context(servers(where))
-        deployment = Deployment(shape, configuration, running, [process for process, _ in fleets])
+        deployment = Deployment(shape, configuration, running, [process for process, _ in fleets], ports[0])
         stack.callback(deployment.stop)
         deployment.start()
         yield deployment

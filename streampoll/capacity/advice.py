@@ -10,11 +10,13 @@ FEW_POLLS = 5.0  # of a shard in a second: below it dispatch and ledger cost mor
 
 def settings_of(needs: Needs) -> dict[str, int | str]:
     """Return settings, and kernel parameters, by name; those of one deployment where there are several."""
+    analysis = needs.role("analysis") if needs.question.load.analysed else None
     return {
         "shards.count": needs.shards,
         "pools.polling.processes": -(-needs.role("worker").processes // needs.regions),
         "pools.polling.concurrency": needs.concurrency,
         "pools.results.processes": -(-needs.role("store").processes // needs.regions),
+        **({"pools.analysis.processes": -(-analysis.processes // needs.regions)} if analysis else {}),
         "postgres.retention_days": needs.question.retention_days,
         "maxmemory (redis.conf)": round(needs.redis.maxmemory_bytes / needs.regions),
         "net.core.rmem_max (sysctl)": needs.rmem_bytes,
@@ -33,10 +35,14 @@ def _estimates(needs: Needs) -> Iterator[str]:
     load = needs.question.load
     if load.estimated:
         yield f"{load.name} was not measured: its cost is estimated from loads that were ({load.about})"
-    if load.source.benchmark != LIVE:
+    if load.source.benchmark == LIVE:
+        return
+    if load.analysed:
+        yield "analysis is in it with rates and no rules: each rule takes a little more (docs/benchmarks.md)"
+    else:
         yield (
-            "this is of polls that are stored and not analysed: rates and rules ([analysis], on by default) take from "
-            "half to all of a poll's CPU again, and a second, smaller row; --measured has them where they run"
+            "this is of polls that are stored and not analysed: where [analysis] is on (it is by default), ask with "
+            "--analysis"
         )
 
 

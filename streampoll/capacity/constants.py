@@ -16,7 +16,9 @@ from streampoll.errors import ConfigError, Fault
 
 MEASURED = Path(__file__).with_name("measured.toml")
 SHARDS = 16  # that the loads were measured with
-ROLES = ("coordinator", "worker", "store", "redis", "postgres")
+ROLES = ("coordinator", "worker", "store", "analysis", "redis", "postgres")
+ANALYSIS = "analysis"  # protocol of the loads that say what analysing a poll adds to it
+_RARE = ("device_bytes", "rates_rows", "analysed", "estimated")  # not written where there is nothing to say
 _HEAD = "# Measured by `bin/bench capacity --write`; see docs/capacity.md. One [[loads]] a kind of poll.\n"
 
 
@@ -38,30 +40,31 @@ class Load:
     """What one poll of a kind costs, on the average."""
 
     name: str
-    protocol: str  # snmp, snmp-v3, ping, ssh, http, silent
+    protocol: str  # snmp, snmp-v3, ping, ssh, http, silent; analysis: what that adds to a poll of so many varbinds
     about: str
     requests: float
     varbinds: float
-    cpu_us: Mapping[str, float]  # by role (ROLES); user and system time
+    cpu_us: Mapping[str, float]  # by role (ROLES), one that does nothing left out; user and system time
     redis_round_trips: float
     redis_commands: float  # those that scripts run counted too
     redis_in_bytes: float
     redis_out_bytes: float
     aof_bytes: float
-    payload_bytes: float  # of a row in PostgreSQL, compressed
-    row_bytes: float  # of a row beyond the payload, index included
+    payload_bytes: float  # in PostgreSQL, compressed
+    row_bytes: float  # beyond the payload, index included
     wal_bytes: float
     request_ip_bytes: float  # all requests of the poll; with IP and UDP or TCP headers, without a link's
     reply_ip_bytes: float
     source: Source
+    device_bytes: float = 0.0  # of Redis, for what is kept of a device from poll to poll
+    rates_rows: float = 0.0  # rows of rates besides the poll's own
+    analysed: bool = False  # what its analysis takes is in it
     estimated: bool = False  # made from other loads, not measured
 
     def as_dict(self) -> dict[str, Any]:
         """Return the figures as they stand in the file."""
-        said = asdict(self)
-        return {**said, "cpu_us": dict(self.cpu_us)} if self.estimated else {
-            name: value for name, value in said.items() if name != "estimated"
-        }  # fmt: skip
+        said = {**asdict(self), "cpu_us": dict(self.cpu_us)}
+        return {name: value for name, value in said.items() if name not in _RARE or value}
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from streampoll.capacity.constants import LIVE, Constants, Load, Source
-from streampoll.capacity.workload import estimate
+from streampoll.capacity.workload import analysed, estimate
 from streampoll.errors import StreampollError
+from streampoll.model import QueueClass
 from streampoll.results.weight import Weight
 from streampoll.shards.usage import Usage
 
@@ -52,6 +53,8 @@ class _Spent:
     silent: int = 0
     worker_s: float = 0.0
     store_s: float = 0.0
+    analysis_s: float = 0.0  # of processes that neither poll nor store
+    analysed: bool = False  # whether any does it
     processes: int = 0
 
 
@@ -81,8 +84,11 @@ def _spent(before: Look, after: Look) -> _Spent:
     for name in before.workers.keys() & after.workers.keys():
         then, now = before.workers[name], after.workers[name]
         cpu_s = now.get("cpu_s", 0.0) - then.get("cpu_s", 0.0)
+        analyses = QueueClass.ANALYSIS.value in now.get("queues", {})
+        total.analysed |= analyses
         if "polls" not in now:
             total.store_s += cpu_s if "store" in now else 0.0
+            total.analysis_s += cpu_s if analyses and "store" not in now else 0.0
             continue
         total.worker_s += cpu_s
         total.processes += 1
@@ -101,12 +107,15 @@ def _count(total: _Spent, then: Mapping[str, Any], now: Mapping[str, Any]) -> No
 def _load(before: Look, after: Look, spent: _Spent, constants: Constants, today: str) -> Load:
     polls, redis = spent.polls, after.redis.since(before.redis)
     size = round(spent.requests / polls), round(spent.varbinds / polls)
-    near = estimate(constants, "live", "snmp", size)
+    polled = estimate(constants, "live", "snmp", size)
+    near = analysed(polled, constants) if spent.analysed else polled
+    payload_bytes = near.payload_bytes - polled.payload_bytes + (after.weight.payload_bytes or polled.payload_bytes)
     coordinator_s = after.leader.get("cpu_s", 0.0) - before.leader.get("cpu_s", 0.0)
     cpu_us = {
         "coordinator": 1e6 * max(0.0, coordinator_s) / polls,
         "worker": 1e6 * spent.worker_s / polls,
         "store": 1e6 * spent.store_s / polls,
+        "analysis": 1e6 * spent.analysis_s / polls,
         "redis": 1e6 * redis.cpu_s / polls,
         "postgres": near.cpu_us["postgres"],
     }
@@ -114,7 +123,7 @@ def _load(before: Look, after: Look, spent: _Spent, constants: Constants, today:
         near, cpu_us=cpu_us, about=_about(size, spent), requests=spent.requests / polls,
         varbinds=spent.varbinds / polls, redis_round_trips=redis.round_trips / polls,
         redis_commands=redis.commands / polls, redis_in_bytes=redis.in_bytes / polls,
-        redis_out_bytes=redis.out_bytes / polls, payload_bytes=after.weight.payload_bytes or near.payload_bytes,
+        redis_out_bytes=redis.out_bytes / polls, payload_bytes=payload_bytes,
         wal_bytes=_log_bytes(before, after, polls) or near.wal_bytes, estimated=False,
         source=Source(LIVE, today, f"the running fleet, {spent.processes} processes that poll"),
     )  # fmt: skip
@@ -122,7 +131,9 @@ def _load(before: Look, after: Look, spent: _Spent, constants: Constants, today:
 
 def _about(size: Sequence[int], spent: _Spent) -> str:
     what = f"{size[0]} requests and {size[1]} varbinds on the average"
-    return what if spent.store_s else f"{what}; workers store too, so their figure has the store's in it"
+    apart = {"store": spent.store_s, "analyse": spent.analysis_s or not spent.analysed}
+    too = " and ".join(verb for verb, apart_s in apart.items() if not apart_s)
+    return f"{what}; workers {too} too, so their figure has that in it" if too else what
 
 
 def _log_bytes(before: Look, after: Look, polls: int) -> float | None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from math import ceil, exp, log, sqrt
 from typing import TypeVar
 
-from streampoll.capacity.constants import SHARDS, Constants, Load
+from streampoll.capacity.constants import ROLES, SHARDS, Constants, Load
 
 DAY_S = 86_400
 MIB = 1 << 20
@@ -83,7 +83,7 @@ class Postgres:
     """What PostgreSQL stores."""
 
     servers: int
-    rows_per_day: float
+    rows_per_day: float  # those of rates too
     ledger_rows_per_day: float
     bytes_per_day: float
     bytes_kept: float  # by retention
@@ -143,17 +143,20 @@ def _of_one(question: Question, constants: Constants) -> Needs:
     worker, shards = _workers(question, constants)
     cores = cores_by_role(question, constants, shards)
     store = _shared("store", cores["store"], question.utilisation, least=2)
+    analysis = _shared("analysis", cores["analysis"], question.utilisation, least=2)
+    redis = _shared("redis", cores["redis"], question.utilisation)
     roles = (
         Role("coordinator", cores["coordinator"], 2, cores["coordinator"]),  # one leads, one stands by
         worker,
         store,
-        _shared("redis", cores["redis"], question.utilisation),
+        *([analysis] if question.load.analysed else []),
+        redis,
         _shared("postgres", cores["postgres"], question.utilisation),
     )
     concurrency = _concurrency(question, worker.processes)
     return Needs(
         question, 1, tuple(replace(role, memory_bytes=_memory(role, question, constants)) for role in roles),
-        _redis(question, constants, roles[3].processes, shards),
+        _redis(question, constants, redis.processes, shards),
         _postgres(question, constants, cores["postgres"], shards, 2 * store.processes + 2), _network(question),
         shards, concurrency, _in_flight(question), _descriptors(question, constants, worker), _rmem(concurrency),
     )  # fmt: skip
@@ -186,8 +189,8 @@ def cores_by_role(question: Question, constants: Constants, shards: int) -> dict
     extra = max(0, shards - SHARDS)
     by_shard = constants.standing.shard_cpu_us
     return {
-        role: (question.polls_per_s * used + extra * by_shard.get(role, 0.0)) / 1e6
-        for role, used in question.load.cpu_us.items()
+        role: (question.polls_per_s * question.load.cpu_us.get(role, 0.0) + extra * by_shard.get(role, 0.0)) / 1e6
+        for role in ROLES
     }
 
 
@@ -241,7 +244,8 @@ def _memory(role: Role, question: Question, constants: Constants) -> float:
             role.processes * standing.coordinator_pss_mb * MIB
             + 2 * question.devices * standing.coordinator_device_bytes
         )
-    return role.processes * standing.worker_pss_mb * MIB if role.name in ("worker", "store") else 0.0
+    of_workers = role.name in ("worker", "store", "analysis")
+    return role.processes * standing.worker_pss_mb * MIB if of_workers else 0.0
 
 
 def _regions(question: Question, constants: Constants) -> int:
@@ -285,15 +289,17 @@ def _rmem(concurrency: int) -> int:
 
 def _redis(question: Question, constants: Constants, nodes: int, shards: int) -> Redis:
     load, standing, per_s = question.load, constants.standing, question.polls_per_s
-    result_bytes = standing.result_waiting_bytes + load.payload_bytes
+    rows = 1.0 + load.rates_rows
+    result_bytes = rows * standing.result_waiting_bytes + load.payload_bytes
     unread = per_s  # one tick's polls, dispatched at once
     steady = (
         shards * standing.shard_bytes
         + (unread + _in_flight(question)) * standing.poll_waiting_bytes
         + _in_flight(question) * standing.poll_held_bytes
         + per_s * result_bytes
+        + question.devices * load.device_bytes
     )
-    held_s = min(question.outage_s, shards * RESULTS_HIGH_WATER / per_s)
+    held_s = min(question.outage_s, shards * RESULTS_HIGH_WATER / (rows * per_s))
     outage = per_s * held_s * result_bytes
     return Redis(
         nodes, steady, outage, (steady + outage) / HIGH_WATER, held_s, per_s * load.redis_round_trips,
@@ -313,7 +319,7 @@ def _postgres(question: Question, constants: Constants, cores: float, shards: in
         wal / POSTGRES_WAL_BYTES_PER_S,
         kept / POSTGRES_BYTES,
     )
-    return Postgres(max(1, ceil(max(by))), rows, ledger, a_day, kept, wal, connections)
+    return Postgres(max(1, ceil(max(by))), rows * (1.0 + load.rates_rows), ledger, a_day, kept, wal, connections)
 
 
 def ledger_entries(per_tick: float, batch: int = 100) -> float:

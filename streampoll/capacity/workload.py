@@ -9,7 +9,7 @@ from dataclasses import replace
 from math import ceil
 from typing import Any
 
-from streampoll.capacity.constants import ROLES, Constants, Load
+from streampoll.capacity.constants import ANALYSIS, ROLES, Constants, Load
 from streampoll.snmp.opening import asks_at_once
 from streampoll.snmp.plan import CollectPlan, TableSpec
 
@@ -17,7 +17,8 @@ _VARBINDS_A_GET = 40  # snmp.max_varbinds
 _VARBINDS_A_REPLY = 60  # of a GETBULK below the 1,400 bytes that replies are kept under
 _SUMS = (
     "requests", "varbinds", "redis_round_trips", "redis_commands", "redis_in_bytes", "redis_out_bytes", "aof_bytes",
-    "payload_bytes", "row_bytes", "wal_bytes", "request_ip_bytes", "reply_ip_bytes",
+    "payload_bytes", "row_bytes", "wal_bytes", "request_ip_bytes", "reply_ip_bytes", "device_bytes",
+    "rates_rows",
 )  # fmt: skip
 
 
@@ -40,13 +41,35 @@ def estimate(constants: Constants, name: str, protocol: str, size: tuple[int, in
     """Return the load of an SNMP profile of (requests, varbinds), from those measured of its protocol."""
     requests, varbinds = size
     known = sorted((each for each in constants.loads if each.protocol == protocol), key=lambda each: each.varbinds)
+    return replace(
+        _on_the_line(known, varbinds), name=name, about=f"about {requests} requests and {varbinds} varbinds",
+        requests=float(requests), varbinds=float(varbinds), estimated=True,
+    )  # fmt: skip
+
+
+def analysed(load: Load, constants: Constants) -> Load:
+    """Return a poll with its analysis, by its number of varbinds; the poll as it is where that was not measured."""
+    known = sorted((each for each in constants.loads if each.protocol == ANALYSIS), key=lambda each: each.varbinds)
+    if not known:
+        return load
+    extra = _on_the_line(known, load.varbinds)
+    sums = {name: getattr(load, name) + getattr(extra, name) for name in _SUMS if name not in ("requests", "varbinds")}
+    cpu_us = {role: load.cpu_us.get(role, 0.0) + extra.cpu_us.get(role, 0.0) for role in ROLES}
+    return replace(load, about=f"{load.about}, analysed", cpu_us=cpu_us, analysed=True, **sums)
+
+
+def difference(load: Load, less: Load) -> Load:
+    """Return what a load takes beyond another one, never less than nothing."""
+    sums = {name: round(max(0.0, getattr(load, name) - getattr(less, name)), 3) for name in _SUMS}
+    cpu_us = {role: round(max(0.0, load.cpu_us.get(role, 0.0) - less.cpu_us.get(role, 0.0)), 1) for role in ROLES}
+    return replace(load, cpu_us=cpu_us, **{**sums, "varbinds": load.varbinds})
+
+
+def _on_the_line(known: Sequence[Load], varbinds: float) -> Load:
+    """Return what so many varbinds take, between loads or beyond the greatest; below the smallest, as much as that."""
     below, above = _neighbours(known, varbinds)
     share = (varbinds - below.varbinds) / (above.varbinds - below.varbinds) if above is not below else 0.0
-    between = mixed(below, above, share)
-    return replace(
-        between, name=name, about=f"about {requests} requests and {varbinds} varbinds", requests=float(requests),
-        varbinds=float(varbinds), estimated=True,
-    )  # fmt: skip
+    return mixed(below, above, share)
 
 
 def _neighbours(known: Sequence[Load], varbinds: float) -> tuple[Load, Load]:
@@ -64,5 +87,5 @@ def mixed(one: Load, other: Load, share: float) -> Load:
         return max(0.0, a + (b - a) * share)
 
     sums: dict[str, Any] = {name: between(getattr(one, name), getattr(other, name)) for name in _SUMS}
-    cpu_us = {role: between(one.cpu_us[role], other.cpu_us[role]) for role in ROLES}
+    cpu_us = {role: between(one.cpu_us.get(role, 0.0), other.cpu_us.get(role, 0.0)) for role in ROLES}
     return replace(one, cpu_us=cpu_us, **sums)

@@ -11,13 +11,13 @@ from typing import Any
 
 import click
 
-from streampoll.capacity.constants import MEASURED, Constants, Load, read
+from streampoll.capacity.constants import ANALYSIS, MEASURED, Constants, Load, read
 from streampoll.capacity.live import Live, Look, compare
 from streampoll.capacity.model import Needs, Question, needs
 from streampoll.capacity.scale import scenario_of
 from streampoll.capacity.simulate import simulate
 from streampoll.capacity.view import as_json, shown, simulated_line
-from streampoll.capacity.workload import estimate, mixed, size_of
+from streampoll.capacity.workload import analysed, estimate, mixed, size_of
 from streampoll.cli.drawing import table_console
 from streampoll.cli.options import config_option, json_option
 from streampoll.config.load import FILE, load_profiles, load_settings
@@ -60,6 +60,10 @@ _OPTIONS = (
         "--utilisation", type=click.FloatRange(0.05, 0.95), default=0.7, show_default=True,
         help="Of the busiest process.",
     ),
+    click.option(
+        "--analysis/--no-analysis", "analysis", default=None,
+        help="With rates of counters and rules on them.  [default: as configured, which is on]",
+    ),
     click.option("--measured", is_flag=True, help="By what polls cost in the running fleet."),
     click.option("--seconds", type=click.FloatRange(2, 600), default=10, show_default=True, help="How long to look."),
     click.option("--simulate", "simulating", is_flag=True, help="Also simulate it, for the lateness to expect."),
@@ -88,6 +92,7 @@ class Asked:
     retention: int | None
     outage: float
     utilisation: float
+    analysis: bool | None
     measured: bool
     seconds: float
     simulating: bool
@@ -148,6 +153,8 @@ def _of_profile(asked: Asked, constants: Constants, settings: Settings) -> Quest
     silent = 0.05 if asked.silent is None else asked.silent
     dead = constants.load(_SILENT_LOAD)
     average = mixed(load, dead, silent) if dead and load.protocol.startswith("snmp") else load
+    if settings.analysis.enabled if asked.analysis is None else asked.analysis:
+        average = analysed(average, constants)
     return _question(asked, settings, average, asked.devices, asked.interval or 300.0, silent)
 
 
@@ -160,12 +167,12 @@ def _load(asked: Asked, constants: Constants, settings: Settings) -> Load:
     """Return a measured load by its name, else what a profile of that name is estimated to cost."""
     name, protocol = asked.profile or "interfaces", "snmp-v3" if asked.v3 else "snmp"
     measured = constants.load(f"{name}-v3") if asked.v3 else constants.load(name)
-    if measured:
+    if measured and measured.protocol != ANALYSIS:
         return measured
     profiles = load_profiles(asked.config, settings)
     if name not in profiles:
-        known = [*profiles, *(load.name for load in constants.loads)]
-        hint = nearest(name, known) or f"measured loads: {', '.join(load.name for load in constants.loads)}"
+        loads = [load.name for load in constants.loads if load.protocol != ANALYSIS]
+        hint = nearest(name, [*profiles, *loads]) or f"measured loads: {', '.join(loads)}"
         raise ConfigError([Fault("--profile", f"there is no profile or measured load {name!r}", hint)])
     plan = profiles[name]
     if not isinstance(plan, CollectPlan):
@@ -180,6 +187,9 @@ def _load(asked: Asked, constants: Constants, settings: Settings) -> Load:
 def _of_fleet(asked: Asked, constants: Constants, settings: Settings) -> Question:
     if asked.profile:
         raise ConfigError([Fault("--measured", "looks at what is polled now, not at a profile", "leave out --profile")])
+    if asked.analysis is not None:
+        what = f"--{'' if asked.analysis else 'no-'}analysis"
+        raise ConfigError([Fault("--measured", "looks at polls as they are analysed now", f"leave out {what}")])
     live = asyncio.run(_look_twice(asked, constants))
     silent = live.silent if asked.silent is None else asked.silent
     return _question(
