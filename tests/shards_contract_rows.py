@@ -17,8 +17,8 @@ from streampoll.shards.entries import (
     encode_rates,
     encode_result,
 )
-from streampoll.shards.port import Answer, Dispatched, Postponed, Settled, mark_of
-from streampoll.shards.rows import MOST_BYTES, MOST_ROWS, rows_in
+from streampoll.shards.port import Answer, Dispatched, Later, Postponed, Settled, mark_of
+from streampoll.shards.rows import MOST_BYTES, MOST_ROWS, apart, rows_in
 from tests.shards_support import (
     JOB,
     POLLING,
@@ -36,6 +36,7 @@ from tests.shards_support import (
     read,
     sweep_one,
 )
+from tests.waiting import eventually_async
 
 ANALYSIS = QueueClass.ANALYSIS
 
@@ -295,6 +296,28 @@ async def rows_that_are_put_off_come_back(bench: Bench) -> None:
 
     assert sorted(devices(one.entry) for one in await stored(bench)) == [["a", "b", "c"], ["d"]]
     assert (await queue_figures(bench, RESULTS)).rows == 6
+
+
+async def rows_that_a_finish_puts_off_are_not_joined_again(bench: Bench) -> None:
+    await finish(bench, with_rows(await held(bench, 3), row("a"), row("b"), row("c")))
+    [joined] = await stored(bench)
+    assert joined.entry
+    later = [Later(RESULTS, each, 1) for each in apart(joined.entry)]
+    await bench.streams.finish(RESULTS, "store", {SHARD: [Settled(joined.id, JOB, TICK, later=later, rows=3)]})
+    due: list[int] = []
+
+    async def all_due() -> bool:
+        due.append(await bench.streams.promote(RESULTS, [SHARD], 10))
+        return sum(due) == 3
+
+    await eventually_async(all_due)
+
+    found = [one.entry for one in await stored(bench) if one.entry]
+    assert [entry.kind for entry in found] == ["result"] * 3
+    assert sorted(name for entry in found for name in devices(entry)) == ["a", "b", "c"]
+    assert (await queue_figures(bench, RESULTS)).rows == 3 + 1  # and the ledger entry
+    [figures] = await bench.streams.figures([SHARD])
+    assert figures.open[RESULTS, JOB, TICK] == 3 + 1
 
 
 async def rows_of_lost_entries_are_forgotten(bench: Bench) -> None:

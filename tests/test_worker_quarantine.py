@@ -3,14 +3,16 @@
 import asyncio
 from collections.abc import Sequence
 
-from streampoll.shards.entries import Delivered
+from streampoll.model import QueueClass, Result, Status
+from streampoll.shards.entries import Delivered, Entry, Kind, encode_analyze, encode_result
 from streampoll.shards.memory import MemoryStreams
 from streampoll.shards.memory_server import MemoryServer
+from streampoll.shards.rows import join
 from streampoll.worker.port import Disposition
-from streampoll.worker.quarantine import AT_A_TIME, Solitude
+from streampoll.worker.quarantine import AT_A_TIME, Solitude, divided
 from tests.shards_support import sweep_one
 from tests.waiting import eventually_async
-from tests.worker_support import POLLING, FakeHandler, consuming, entry, filled, finished, is_done, rows
+from tests.worker_support import POLLING, FakeHandler, consuming, entry, filled, finished, is_done, new_server, rows
 
 
 async def dead_twice_with(server: MemoryServer, count: int) -> list[bytes]:
@@ -62,6 +64,46 @@ async def test_what_died_alone_is_buried():
         await eventually_async(lambda: is_done(server))
     [row] = await rows(server)
     assert row.startswith(b"crashed: died 3 times")
+    assert (await MemoryStreams(server).figures([0]))[0].queues[POLLING].dead == 1
+
+
+async def test_of_an_entry_of_several_rows_that_died_alone_each_goes_on_by_itself():
+    """One of them kills its processes; the others would have been buried with it."""
+    server = new_server()
+    rows_of = [encode_analyze(encode_result(Result("j", name, 60, Status.OK, 5, b"payload"))) for name in "abc"]
+    await MemoryStreams(server).add(POLLING, 0, [join(list(rows_of))])
+    [suspect] = await dead_twice_with(server, 1)
+    await dead_in_quarantine_with(server, suspect, alone=True)
+    handler = FakeHandler()
+    async with consuming(server, handler, batch=2):
+        await eventually_async(lambda: is_done(server))
+
+    assert sorted(each.entry.body for each in handler.seen) == [each.body for each in rows_of]
+    assert {(each.entry.kind, each.delivery) for each in handler.seen} == {("analyze", 1)}
+    assert await rows(server) == [b"\x93okokok"]
+    assert (await MemoryStreams(server).figures([0]))[0].queues[POLLING].dead == 0
+
+
+async def test_rows_go_on_where_they_are_not_joined_again():
+    """What a finish adds at once is joined; what it puts off is not."""
+    rows_of = [encode_result(Result("j", name, 60, Status.OK, 5, b"payload")) for name in "ab"]
+
+    finish = divided(Delivered(QueueClass.RESULTS, 0, b"1-0", join(list(rows_of)), 4, 0.0))
+
+    assert finish
+    assert [emit.entry for emit in finish.emits] == rows_of
+    assert all(emit.queue is QueueClass.RESULTS and emit.delay_s > 0.0 for emit in finish.emits)
+    assert divided(Delivered(QueueClass.RESULTS, 0, b"1-0", rows_of[0], 4, 0.0)) is None
+
+
+async def test_an_entry_of_several_rows_whose_body_is_damaged_is_buried_whole():
+    server = new_server()
+    await MemoryStreams(server).add(POLLING, 0, [Entry(Kind.MANY_ANALYZE, "j", 60, 0, b"\x93\x92ab")])
+    [suspect] = await dead_twice_with(server, 1)
+    await dead_in_quarantine_with(server, suspect, alone=True)
+    async with consuming(server, FakeHandler()):
+        await eventually_async(lambda: is_done(server))
+
     assert (await MemoryStreams(server).figures([0]))[0].queues[POLLING].dead == 1
 
 

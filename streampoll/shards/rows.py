@@ -11,6 +11,9 @@ people.
 """
 
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
+
+import msgpack
 
 from streampoll.model import QueueClass
 from streampoll.shards.entries import Entry, Kind, Log
@@ -22,6 +25,7 @@ JOINED: Mapping[QueueClass, Mapping[str, str]] = {
 """Class -> kind of one row -> kind of several; finish.lua has the same."""
 
 _SEVERAL_OF = {kind: several for kinds in JOINED.values() for kind, several in kinds.items()}
+_ONE_OF = {several: kind for kind, several in _SEVERAL_OF.items()}
 SEVERAL = frozenset(_SEVERAL_OF.values())
 """Kinds of entries of several rows."""
 
@@ -35,6 +39,26 @@ def rows_in(entry: Entry) -> int:
     if entry.kind not in SEVERAL:
         return 1
     return max(1, entry.body[0] - _ARRAY) if entry.body and entry.body[0] <= _ARRAY + MOST_ROWS else 1
+
+
+def apart(entry: Entry) -> list[Entry]:
+    """Return what was joined, an entry a row, as it was; nothing where there is one row, or the body is damaged."""
+    count = rows_in(entry)
+    if count == 1:
+        return []
+    unpacker = msgpack.Unpacker(max_buffer_size=0)
+    unpacker.feed(entry.body[1:])
+    ends = [1]
+    try:
+        for _ in range(count):
+            unpacker.skip()
+            ends.append(1 + unpacker.tell())
+    except (ValueError, msgpack.UnpackException):
+        return []
+    if ends[-1] != len(entry.body):
+        return []
+    kind, body = _ONE_OF[entry.kind], entry.body
+    return [Entry(kind, entry.job, entry.slot, 0, body[start:end]) for start, end in pairwise(ends)]
 
 
 class Joiner:

@@ -21,8 +21,8 @@ from streampoll.tally import Counted, field
 from streampoll.worker.attempt import Attempt, Counts, Ended, Surroundings
 from streampoll.worker.guard import Guard, about_entry
 from streampoll.worker.leases import Leases
-from streampoll.worker.port import LONE_S, Bury, Disposition, Handler, Limits, Release
-from streampoll.worker.quarantine import QUARANTINE_FROM, Care, Suspects
+from streampoll.worker.port import LONE_S, Bury, Disposition, Finish, Handler, Limits, Release
+from streampoll.worker.quarantine import QUARANTINE_FROM, Care, Suspects, divided
 from streampoll.worker.settle import Settler
 from streampoll.worker.sweep import Sweeper
 from streampoll.worker.unknown import buried
@@ -212,8 +212,14 @@ class Consumer:
             return self._bury(delivered, Status.ERROR, "no worker can read this entry")
         if delivered.id in crashed:
             cause = f"died {delivered.delivery - 1} times with it in hand, the last time with it alone"
-            return self._bury(delivered, Status.CRASHED, cause)
+            return self._divide(delivered, cause) or self._bury(delivered, Status.CRASHED, cause)
         return None
+
+    def _divide(self, delivered: Delivered, cause: str) -> Finish | None:
+        if finish := divided(delivered):
+            log.warning("%s: %d rows of %s of shard %d are served one by one: %s", self.queue, len(finish.emits),
+                        delivered.id.decode(), delivered.shard, cause, extra=about_entry(delivered))  # fmt: skip
+        return finish
 
     def _bury(self, delivered: Delivered, status: Status, cause: str) -> Bury:
         """Send to the dead letters, with what the class emits for an entry that failed so."""

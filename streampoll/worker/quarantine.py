@@ -7,7 +7,8 @@ leaves 2,000 of them, and all but one are innocent. So it goes in two steps:
    have the innocent wait until they expire; all at once would tell nothing.
 2. Those few that were noted when their process died (one of them did it, or something else that ran there) run again
    *alone*, one after the other, noted as such: nothing else is under way in the process, of no class. Only who dies
-   then is buried.
+   then is buried. An entry of several rows is not: one of them did it, so each goes on as an entry of its own, and
+   comes here by itself if it must.
 
 While one is to run alone, the process starts nothing and reads nothing; what is under way has a bounded time to end,
 else the suspect runs in company once more. So the wait is a bounded one, and happens after a crash only.
@@ -20,13 +21,21 @@ from contextlib import asynccontextmanager
 from enum import Enum, auto
 
 from streampoll.shards.entries import Delivered
+from streampoll.shards.rows import apart
+from streampoll.worker.port import Emit, Finish
 
 QUARANTINE_FROM = 3  # deliveries
 AT_A_TIME = 16  # suspects in a process: about as long to clear 2,000 so as to run 16 alone, most polls being short
-
+_APART_S = 1.0  # for so long rows wait among the delayed: what is added at once is joined
 
 UnderWay = Callable[[], Iterable["asyncio.Task[None]"]]
 """Answers the attempts of a class that are under way."""
+
+
+def divided(delivered: Delivered) -> Finish | None:
+    """Return how the rows of an entry that died alone go on, each by itself; None if it has but one."""
+    rows = apart(delivered.entry) if delivered.entry else ()
+    return Finish([Emit(delivered.queue, row, _APART_S) for row in rows]) if rows else None
 
 
 class Care(Enum):

@@ -33,7 +33,7 @@ from streampoll.shards.entries import (
     encode_target,
 )
 from streampoll.shards.facts import decode_facts
-from streampoll.shards.rows import join, rows_in
+from streampoll.shards.rows import apart, join, rows_in
 from tests.fuzz.mutate import any_of, mutated, regrown, tree
 
 NOW_S = 1_700_000_000
@@ -88,6 +88,7 @@ def entries(random: Random) -> None:
     with suppress(EntryError):
         entry = decode_fields(entry_fields(random))
         rows_in(entry)
+        assert len(apart(entry)) in (0, rows_in(entry))
         for decode in (
             lambda: decode_target(entry.body), lambda: decode_result(entry), lambda: decode_results(entry),
             lambda: decode_ledger(entry), lambda: decode_rates(entry), lambda: decode_many_rates(entry),
