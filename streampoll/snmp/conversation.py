@@ -76,6 +76,14 @@ class Conversation:
             self._shrunk = True
         return by_size
 
+    def rows_before(self, column: bytes) -> int | None:
+        """Return how many rows a table had last time, by the OID of a column; None if that is not known."""
+        return self._memory.lengths.recall(self.agent.address, column)
+
+    def note_rows(self, column: bytes, rows: int) -> None:
+        """Note how many rows a table has that was walked to its end."""
+        self._memory.lengths.note(self.agent.address, column, rows)
+
     def isolate(self, asked: int) -> bool:
         """Halve the limit for this poll only, to find what an agent stumbles over; False if that is not possible."""
         if asked <= 1:

@@ -1,10 +1,12 @@
-"""What a process remembers of agents from poll to poll: only of those that are out of the ordinary.
+"""What a process remembers of agents from poll to poll: of those that are out of the ordinary, and how long tables are.
 
 `RequestSizes`: an agent that could not answer a large request gets smaller ones, and slowly larger ones again.
 `BackOff`: an agent that keeps silent gets one cheap probe a poll until it answers.
 `Skipped`: an agent of which something is not to be had in the way that saves requests is asked in another for a while.
+`TableLengths`: a table is asked for as many rows as it had, and one more for its end.
 """
 
+from array import array
 from collections.abc import Hashable, KeysView, Mapping
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
@@ -17,6 +19,8 @@ _MOST: Final = 200_000  # agents remembered; the oldest is forgotten
 PROBE_AFTER: Final = 3  # polls without an answer
 _APART: Final = 20  # polls in which scalars and rows are not asked at once
 _MOST_APART: Final = 50_000  # agents, 10 MB
+_SLOTS: Final = 1 << 18  # tables whose length is remembered, in a megabyte
+_LONGEST: Final = (1 << 12) - 2  # rows
 _NOTHING: Final[Mapping[str, int]] = {}
 
 
@@ -120,14 +124,38 @@ class Skipped(Generic[Key]):
         self._left[agent] = self._polls
 
 
+class TableLengths:
+    """How many rows agents' tables had when they were last walked to their end.
+
+    A dict of a million tables would be the largest thing in a worker. Here each has one slot, by its hash, that the
+    last table with such a hash takes; 20 other bits of the hash say whose it is. So a length may be forgotten, which
+    costs what it costs not to know it, and once in a million times be another table's: a walk takes a request more.
+    """
+
+    def __init__(self) -> None:
+        self._slots = array("I", bytes(4 * _SLOTS))  # 20 bits of the hash, and above 0: a row more than there were
+
+    def recall(self, agent: Address, column: bytes) -> int | None:
+        """Return how many rows an agent's table had, by the OID of a column; None if that is not known."""
+        place = hash((agent, column))
+        slot = self._slots[place & (_SLOTS - 1)]
+        return (slot & 0xFFF) - 1 if slot and slot >> 12 == place >> 40 & 0xFFFFF else None
+
+    def note(self, agent: Address, column: bytes, rows: int) -> None:
+        """Remember how many there are."""
+        place = hash((agent, column))
+        self._slots[place & (_SLOTS - 1)] = (place >> 40 & 0xFFFFF) << 12 | rows + 1 if rows <= _LONGEST else 0
+
+
 class Memory:
     """All of it, for one process."""
 
-    __slots__ = ("apart", "back_off", "sizes")
+    __slots__ = ("apart", "back_off", "lengths", "sizes")
 
     def __init__(self) -> None:
         self.sizes = RequestSizes()
         self.back_off = BackOff()
+        self.lengths = TableLengths()
         self.apart: Skipped[tuple[str, Address]] = Skipped(_APART, _MOST_APART)  # by profile, too
 
     def learned(self, agent: Address) -> Mapping[str, int]:

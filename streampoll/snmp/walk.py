@@ -7,6 +7,9 @@ columns of different lengths are one case, and all cells of a row come from one 
 reply that is nothing but whole rows, as most are, is taken as such (`block`), and stays column by column: rows are made
 of it only for those who need rows.
 
+No more rows are asked for than the table had last time, and one more for its end: what follows a table may be large, or
+slow to come by, and is thrown away. One that has grown is walked on as if nothing had been known.
+
 A column ends when an OID leaves its prefix, at endOfMibView, or by v1's noSuchName. An OID that does not increase ends
 the walk as an error.
 """
@@ -40,6 +43,7 @@ class Walk:
         self._has_uptime = True
         self._frontier = b""
         self._ended = False  # the table has no row beyond the frontier
+        self._before = talk.rows_before(table.prefixes[0])  # rows, last time
         self._lanes: list[Lane] = []  # none are made for a walk that is nothing but plain rows, as most are
         self._narrow: set[int] = set()  # places of columns that came as Counter32, as long as there are no lanes
         self.count = 0  # rows
@@ -111,6 +115,8 @@ class Walk:
                     self._take_whole(request, result)
         except SnmpError as error:
             self.stopped = f"decode: {error}"
+        if self._ended and not self.stopped and self.count != self._before:
+            self._talk.note_rows(self._table.prefixes[0], self.count)
 
     def _plain_request(self) -> Request | None:
         """Return the request for plain rows that goes on in all columns; None if these are not to be expected."""
@@ -244,7 +250,11 @@ class Walk:
     def _rows_to_ask(self, cells: int, width: int, uptime: int) -> int:
         """Return how many rows to ask for, of so many columns that take so many bytes without their indexes."""
         limits = self._talk.agent.limits
+        left = limits.max_repetitions
+        if self._before is not None and self._before >= self.count:
+            left = self._before - self.count + 1
         return min(
+            left,
             limits.max_repetitions,
             rows_that_fit(cells + width * (len(self._frontier) or 2), limits.max_reply_bytes),
             max(1, (self._talk.limit - uptime) // width),
