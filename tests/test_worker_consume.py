@@ -67,6 +67,32 @@ async def test_no_more_is_held_than_slots_and_prefetch_allow():
         await eventually_async(lambda: is_done(server))
 
 
+async def test_with_less_room_than_homes_nothing_waits_for_what_comes_for_another():
+    """Who waits for one home leaves what is there for the others unread for a second."""
+    reads: list[tuple[tuple[int, ...], int]] = []
+
+    class Watched(MemoryStreams):
+        async def read(self, queue, shards, consumer, count, block_ms):
+            reads.append((tuple(shards), block_ms))
+            return await super().read(queue, shards, consumer, count, block_ms)
+
+    server, handler = new_server(), FakeHandler()
+    streams = Watched(server)
+    async with consuming(server, handler, streams=streams, concurrency=1, prefetch=0) as consumer:
+        for number, shard in enumerate((0, 1, 1, 0, 1)):
+            await streams.add(POLLING, shard, [entry(slot=60 + number)])
+            await eventually_async(lambda served=number + 1: consumer.counts.done == served)
+        await streams.add(POLLING, 1, [entry(slot=70 + number) for number in range(20)])
+        await eventually_async(lambda: consumer.counts.done == 25)
+        await eventually_async(lambda: reads[-1][1] > 0)
+
+    assert [shards for shards, block_ms in reads if block_ms and len(shards) < 2] == []
+    assert [each for each in reads[-3:] if not each[1]] == reads[
+        -3:-1
+    ]  # each was empty; then it waits, and does not spin
+    assert {shards for shards, _ in reads[-3:-1]} == {(0,), (1,)}
+
+
 async def test_a_bug_in_the_handler_costs_its_entry_only():
     async def break_on_60(batch):
         if batch[0].entry.slot == 60:

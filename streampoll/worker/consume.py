@@ -61,6 +61,7 @@ class Consumer:
             (limits.gather_s, max(_SMALL, limits.batch // 4)) if together else (LONE_S, _SMALL)
         )
         self._rotation = 0
+        self._found_empty = 0  # homes, since something was read
         around.solitude.join(lambda: self.attempts, self._start)
 
     @property
@@ -127,16 +128,17 @@ class Consumer:
                 self._around.beat()
 
     async def _read(self) -> None:
-        shards, count = self._portion(await self._room())
+        shards, count, block_ms = self._portion(await self._room())
         if not shards:
             await asyncio.sleep(self._limits.claim_idle_s / 100)  # home of nothing: wait for the next look at who lives
             return
         asked = self._around.monotonic()
         self._reading = True
         try:
-            deliveries = await self._around.streams.read(self.queue, shards, self._around.consumer, count, BLOCK_MS)
+            deliveries = await self._around.streams.read(self.queue, shards, self._around.consumer, count, block_ms)
         finally:
             self._reading = False
+        self._found_empty = 0 if deliveries else self._found_empty + len(shards)
         self.counts.read += len(deliveries)
         self.counts.read_at = self._around.monotonic()
         self._admit(deliveries)
@@ -169,16 +171,20 @@ class Consumer:
             return self._limits.concurrency - self._serving
         return self._around.slots.free(self.queue)
 
-    def _portion(self, room: int) -> tuple[Sequence[int], int]:
-        """Say which home shards to read and how much of each, since COUNT is per stream."""
+    def _portion(self, room: int) -> tuple[Sequence[int], int, int]:
+        """Say which home shards to read, how much of each, since COUNT is per stream, and how long to wait for it.
+
+        With less room than homes they are read in turns, and none is waited for: what is there for another would wait
+        that long. Once all were found empty all are waited for, and what comes first is taken: one, rarely one of each.
+        """
         homes = self._around.homes(self.queue)
         if not homes or room <= 0:
-            return (), 0
-        if room >= len(homes):
-            return homes, room // len(homes)
+            return (), 0, 0
+        if room >= len(homes) or self._found_empty >= len(homes):
+            return homes, max(1, room // len(homes)), BLOCK_MS
         first = self._rotation % len(homes)
         self._rotation += room
-        return (*homes, *homes)[first : first + room], 1
+        return (*homes, *homes)[first : first + room], 1, 0
 
     def _outage(self, error: UnavailableError) -> None:
         log.debug("%s: %s", self.queue, error)
