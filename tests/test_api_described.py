@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,8 @@ def _ask(operation: Any, url: str) -> None:
     def ask(case: Any) -> None:
         answer = case.call(base_url=url)
         if answer.status_code != 503 or operation.path != "/readyz":
-            case.validate_response(answer, checks=_CHECKS)
+            # a body that is too long is refused before it is read, which schemathesis has not among the refusals
+            too_long = answer.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+            case.validate_response(answer, checks=_CHECKS[:-1] if too_long else _CHECKS)
 
     ask()

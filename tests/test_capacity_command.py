@@ -64,6 +64,28 @@ def test_analysis_is_in_it_as_configured_and_as_asked(constants: str, capsys: py
     assert usual["postgres"]["rows_per_day"] == 2 * without["postgres"]["rows_per_day"]
 
 
+def test_a_device_that_does_not_answer_has_no_rates(constants: str, capsys: pytest.CaptureFixture[str]) -> None:
+    ask = "--devices", "60000", "--interval", "1m", "--profile", "get10", "--constants", constants
+    found = asked(capsys, *ask, "--silent", "0.25")
+
+    assert found["load"]["rates_rows"] == pytest.approx(0.75)
+    assert found["postgres"]["rows_per_day"] == pytest.approx(1.75 * 86_400_000)
+
+
+@pytest.mark.parametrize(("kind", "rates_rows"), [("counter", 0.95), ("integer", 0.0)])
+def test_only_what_counts_has_rates(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str, rates_rows: float
+) -> None:
+    (tmp_path / "profiles").mkdir()
+    (tmp_path / "profiles/p.toml").write_text(f'[scalars]\nx = {{ oid = "1.3.6.1.2.1.1.3.0", type = "{kind}" }}\n')
+    (tmp_path / "streampoll.toml").write_text("")
+
+    found = asked(capsys, "--devices", "10", "--profile", "p", "--config", str(tmp_path))["load"]
+
+    assert found["analysed"]
+    assert found["rates_rows"] == pytest.approx(rates_rows)
+
+
 def test_what_analysis_adds_is_no_load_to_ask_for(constants: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["capacity", "--devices", "10", "--profile", "analysis-get10", "--constants", constants]) == 2
     said = capsys.readouterr().err

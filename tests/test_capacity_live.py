@@ -65,6 +65,16 @@ def test_processes_that_do_nothing_but_analyse_have_a_figure_of_their_own() -> N
     assert "too" not in live.load.about
 
 
+def test_where_analysis_is_off_nobody_is_said_to_analyse() -> None:
+    """Every worker serves the class by default; where nothing is analysed it has nothing to do."""
+    idle = {"x": {"cpu_s": 7.0, "queues": {"analysis": {}}}}
+    before, after = (replace(look, workers={**look.workers, **idle}) for look in (BEFORE, AFTER))
+
+    load = compare(before, after, CONSTANTS, "2026-01-31", analysis=False).load
+
+    assert (load.analysed, load.rates_rows, load.payload_bytes, load.cpu_us["analysis"]) == (False, 0.0, 321.0, 0.0)
+
+
 def test_whose_figure_has_others_work_in_it_is_said() -> None:
     worker = {**polling(1.0, 1_000), "queues": {"polling": {}, "results": {}, "analysis": {}}, "store": {}}
     before = replace(BEFORE, workers={"a": worker})

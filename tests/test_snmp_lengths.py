@@ -5,21 +5,29 @@ from pathlib import Path
 
 import pytest
 
+from streampoll.config.secret import Secret
 from streampoll.model import Status
-from streampoll.snmp.ber import encode_oid
 from streampoll.snmp.collect import Collector
+from streampoll.snmp.credential import Community
+from streampoll.snmp.engine import Agent, Limits
 from streampoll.snmp.memory import Memory, TableLengths
-from tests.snmp_model_support import ModelAgent, agent
+from tests.snmp_model_support import ModelAgent
 from tests.test_snmp_tables import HC_IN_OCTETS, IF_NAME, PORTS, Held, plan, ports, rows
 
+CREDENTIAL = Community(Secret("public"))
 COLUMN = b"+\x06\x01"
 NAMES = '[tables.t.columns]\nname = { oid = "1.3.6.1.2.1.31.1.1.1.1", type = "text" }\n'
+
+
+def who() -> Agent:
+    """Return an agent to ask the model as; it has the one credential that its process has."""
+    return Agent(("192.0.2.1", 161), CREDENTIAL, Limits())
 
 
 async def asked(model: ModelAgent, made: object, memory: Memory) -> list[int]:
     """Collect, and return how many rows each request was for."""
     model.asked.clear()
-    await Collector(model, memory).collect(agent(), made, 1e9)  # type: ignore[arg-type]
+    await Collector(model, memory).collect(who(), made, 1e9)  # type: ignore[arg-type]
     return [request.max_repetitions for request in model.asked]
 
 
@@ -43,6 +51,29 @@ async def test_a_table_that_has_grown_is_walked_on_as_if_nothing_had_been_known(
     assert await asked(ModelAgent(ports(60)), made, memory) == [25, 25, 11]
 
 
+async def test_a_table_that_comes_and_goes_a_little_takes_no_request_more(tmp_path: Path) -> None:
+    """Neighbours, addresses and sessions do; a request costs more than rows that are thrown away."""
+    made, known, dice = plan(tmp_path, NAMES), Memory(), random.Random(1)
+    requests = {"known": 0, "fresh": 0}
+    rows_asked = dict(requests)
+    for _ in range(100):
+        model = ModelAgent(ports(dice.randint(57, 63)))
+        for name, memory in (("known", known), ("fresh", Memory())):
+            reps = await asked(model, made, memory)
+            requests[name] += len(reps)
+            rows_asked[name] += sum(reps)
+
+    assert requests["known"] <= requests["fresh"] * 1.03
+    assert rows_asked["known"] < rows_asked["fresh"] * 0.9
+
+
+async def test_a_table_that_is_much_shorter_is_asked_for_less(tmp_path: Path) -> None:
+    made, memory = plan(tmp_path, NAMES), Memory()
+    found = [sum(await asked(ModelAgent(ports(count)), made, memory)) for count in (60, 56, 60, 30, 30)]
+
+    assert found == [75, 61, 61, 50, 31]  # the fourth is two requests of 25, as before
+
+
 async def test_a_table_without_rows_is_asked_for_one(tmp_path: Path) -> None:
     model, made, memory = ModelAgent(ports(0)), plan(tmp_path, NAMES), Memory()
 
@@ -59,20 +90,20 @@ async def test_whatever_a_table_had_every_row_that_it_has_comes(tmp_path: Path) 
             if turn % 3 == 0 and dice.random() < 0.3:
                 del held[(*dice.choice((IF_NAME, HC_IN_OCTETS)), index)]
         model = ModelAgent(held, plain=turn % 2 == 0)
-        known = await Collector(model, memory).collect(agent(), made, 1e9)
-        fresh = await Collector(model, Memory()).collect(agent(), made, 1e9)
+        known = await Collector(model, memory).collect(who(), made, 1e9)
+        fresh = await Collector(model, Memory()).collect(who(), made, 1e9)
         assert (known.status, known.error, known.missing) == (fresh.status, fresh.error, fresh.missing)
         assert [table.rows for table in known.tables.values()] == [table.rows for table in fresh.tables.values()]
 
 
 async def test_a_table_that_was_not_walked_to_its_end_has_no_length(tmp_path: Path) -> None:
     made, memory = plan(tmp_path, NAMES), Memory()
-    cut_off = await Collector(ModelAgent(ports(60), answers=2), memory).collect(agent(), made, 1e9)
+    cut_off = await Collector(ModelAgent(ports(60), answers=2), memory).collect(who(), made, 1e9)
     assert cut_off.status is Status.PARTIAL
-    assert memory.lengths.recall(agent().address, encode_oid(IF_NAME)) is None
+    assert not any(memory.lengths._slots)
 
-    await Collector(ModelAgent(ports(60)), memory).collect(agent(), made, 1e9)
-    assert memory.lengths.recall(agent().address, encode_oid(IF_NAME)) == 60
+    await Collector(ModelAgent(ports(60)), memory).collect(who(), made, 1e9)
+    assert any(memory.lengths._slots)
 
 
 async def test_a_table_that_was_cut_at_its_most_rows_has_no_length(tmp_path: Path) -> None:
@@ -82,11 +113,14 @@ async def test_a_table_that_was_cut_at_its_most_rows_has_no_length(tmp_path: Pat
     assert [await asked(model, made, memory) for _ in range(2)] == [[25, 6], [25, 6]]
 
 
-async def test_a_length_is_that_of_an_agent(tmp_path: Path) -> None:
-    made, memory, model = plan(tmp_path, NAMES), Memory(), ModelAgent(ports(3))
-    await Collector(model, memory).collect(agent(), made, 1e9)
-    other = agent()
-    other.address = ("192.0.2.77", 161)
+@pytest.mark.parametrize("what", ["address", "community"])
+async def test_a_length_is_that_of_an_agent_and_of_what_it_is_asked_as(tmp_path: Path, what: str) -> None:
+    """Some have another table for each community or context, as switches for each VLAN."""
+    made, memory, model, first = plan(tmp_path, NAMES), Memory(), ModelAgent(ports(3)), who()
+    await Collector(model, memory).collect(first, made, 1e9)
+    other = who()
+    other.address = ("192.0.2.77", 161) if what == "address" else first.address
+    other.credential = first.credential if what == "address" else Community(Secret("public@7"))
     model.asked.clear()
 
     outcome = await Collector(model, memory).collect(other, made, 1e9)
@@ -100,8 +134,8 @@ def test_lengths_have_bounds_and_nothing_is_remembered_beyond() -> None:
     for number in range(30):
         address, found = (f"192.0.2.{number}", 161), []
         for count in (0, 7, 4_094, 4_095, 1_000_000):
-            lengths.note(address, COLUMN, count)
-            found.append(lengths.recall(address, COLUMN))
+            lengths.note((address, COLUMN), count)
+            found.append(lengths.recall((address, COLUMN)))
 
         assert found == [0, 7, 4_094, None, None]
 
@@ -110,8 +144,8 @@ def test_a_length_is_nobody_elses() -> None:
     """A million tables in a quarter as many slots: what is remembered is right, but once in a million."""
     lengths, tables = TableLengths(), 1 << 20
     for number in range(tables):
-        lengths.note((f"10.0.{number >> 8}.{number & 255}", 161), COLUMN, number % 4_000)
-    found = [lengths.recall((f"10.0.{number >> 8}.{number & 255}", 161), COLUMN) for number in range(tables)]
+        lengths.note(((f"10.0.{number >> 8}.{number & 255}", 161), COLUMN), number % 4_000)
+    found = [lengths.recall(((f"10.0.{number >> 8}.{number & 255}", 161), COLUMN)) for number in range(tables)]
 
     kept = [(number % 4_000, count) for number, count in enumerate(found) if count is not None]
     assert len(kept) > (1 << 18) * 0.9

@@ -11,11 +11,12 @@ from benchmarks.rig.deployment import Deployment
 from benchmarks.rig.processes import Ended
 from streampoll.config.jobs import Job
 from streampoll.coordinator.layout import lay_out
-from streampoll.model import Device
+from streampoll.model import Device, QueueClass
 from streampoll.worker.process import resident_bytes
 
 _SENT = ("evalsha", "evalsha_ro", "xreadgroup", "set", "get", "time", "ping")  # by clients; scripts send the rest
 _BACKLOG_S = 4.0
+_STREAMS = tuple(f":{queue}".encode() for queue in QueueClass)
 _INDEX_ENTRY_BYTES = 56  # five columns in a B-tree whose pages are 90 % full
 _ROWS = (
     "SELECT count(*) AS rows, coalesce(avg(octet_length(payload)), 0)::float8 AS payload,"
@@ -93,7 +94,7 @@ def keep_appending(on: Deployment) -> None:
 def shard_bytes(on: Deployment) -> int:
     """Return what the keys of a shard take but for its streams of work."""
     with redis.Redis.from_url(on.servers.redis_url) as client:
-        keys = [key for key in client.scan_iter("sp:{*}*", count=1000) if not key.endswith((b"polling", b"results"))]
+        keys = [key for key in client.scan_iter("sp:{*}*", count=1000) if not key.endswith(_STREAMS)]
         return round(sum(client.memory_usage(key) or 0 for key in keys) / on.shape.shards)
 
 

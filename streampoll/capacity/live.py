@@ -58,13 +58,13 @@ class _Spent:
     processes: int = 0
 
 
-def compare(before: Look, after: Look, constants: Constants, today: str) -> Live:
-    """Return what a poll cost between two looks.
+def compare(before: Look, after: Look, constants: Constants, today: str, analysis: bool = True) -> Live:
+    """Return what a poll cost between two looks; `analysis`: results are analysed, where a process serves that class.
 
     Raises:
         StreampollError: nothing was polled meanwhile, or the processes do not say what they spend.
     """
-    spent = _spent(before, after)
+    spent = _spent(before, after, analysis)
     took_s = after.at - before.at
     if not spent.polls or took_s <= 0:
         raise StreampollError(
@@ -79,12 +79,12 @@ def compare(before: Look, after: Look, constants: Constants, today: str) -> Live
     return Live(load, devices, spent.polls / took_s, spent.silent / spent.polls, spent.processes)
 
 
-def _spent(before: Look, after: Look) -> _Spent:
+def _spent(before: Look, after: Look, analysis: bool) -> _Spent:
     total = _Spent()
     for name in before.workers.keys() & after.workers.keys():
         then, now = before.workers[name], after.workers[name]
         cpu_s = now.get("cpu_s", 0.0) - then.get("cpu_s", 0.0)
-        analyses = QueueClass.ANALYSIS.value in now.get("queues", {})
+        analyses = analysis and QueueClass.ANALYSIS.value in now.get("queues", {})
         total.analysed |= analyses
         if "polls" not in now:
             total.store_s += cpu_s if "store" in now else 0.0

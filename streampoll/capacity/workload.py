@@ -11,7 +11,7 @@ from typing import Any
 
 from streampoll.capacity.constants import ANALYSIS, ROLES, Constants, Load
 from streampoll.snmp.opening import asks_at_once
-from streampoll.snmp.plan import CollectPlan, TableSpec
+from streampoll.snmp.plan import CollectPlan, Kind, TableSpec
 
 _VARBINDS_A_GET = 40  # snmp.max_varbinds
 _VARBINDS_A_REPLY = 60  # of a GETBULK below the 1,400 bytes that replies are kept under
@@ -47,12 +47,23 @@ def estimate(constants: Constants, name: str, protocol: str, size: tuple[int, in
     )  # fmt: skip
 
 
-def analysed(load: Load, constants: Constants) -> Load:
-    """Return a poll with its analysis, by its number of varbinds; the poll as it is where that was not measured."""
+def has_counters(plan: CollectPlan) -> bool:
+    """Tell whether polls by a plan bring counters, of which analysis makes rates."""
+    columns = (column for table in plan.tables for column in table.columns)
+    return any(each.kind is Kind.COUNTER for each in (*plan.scalars, *columns))
+
+
+def analysed(load: Load, constants: Constants, rates: bool = True) -> Load:
+    """Return a poll with its analysis, by its number of varbinds; the poll as it is where that was not measured.
+
+    Without `rates`, what it brings has no counters: then there is no row of them.
+    """
     known = sorted((each for each in constants.loads if each.protocol == ANALYSIS), key=lambda each: each.varbinds)
     if not known:
         return load
     extra = _on_the_line(known, load.varbinds)
+    if not rates:
+        extra = replace(extra, rates_rows=0.0, payload_bytes=0.0, row_bytes=0.0)
     sums = {name: getattr(load, name) + getattr(extra, name) for name in _SUMS if name not in ("requests", "varbinds")}
     cpu_us = {role: load.cpu_us.get(role, 0.0) + extra.cpu_us.get(role, 0.0) for role in ROLES}
     return replace(load, about=f"{load.about}, analysed", cpu_us=cpu_us, analysed=True, **sums)

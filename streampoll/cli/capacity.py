@@ -17,7 +17,7 @@ from streampoll.capacity.model import Needs, Question, needs
 from streampoll.capacity.scale import scenario_of
 from streampoll.capacity.simulate import simulate
 from streampoll.capacity.view import as_json, shown, simulated_line
-from streampoll.capacity.workload import analysed, estimate, mixed, size_of
+from streampoll.capacity.workload import analysed, estimate, has_counters, mixed, size_of
 from streampoll.cli.drawing import table_console
 from streampoll.cli.options import config_option, json_option
 from streampoll.config.load import FILE, load_profiles, load_settings
@@ -149,12 +149,13 @@ def _of_profile(asked: Asked, constants: Constants, settings: Settings) -> Quest
         raise ConfigError(
             [Fault("--devices", "is needed", "say how many, or take those of a running fleet: --measured")]
         )
-    load = _load(asked, constants, settings)
+    load, has_rates = _load(asked, constants, settings)
     silent = 0.05 if asked.silent is None else asked.silent
     dead = constants.load(_SILENT_LOAD)
-    average = mixed(load, dead, silent) if dead and load.protocol.startswith("snmp") else load
     if settings.analysis.enabled if asked.analysis is None else asked.analysis:
-        average = analysed(average, constants)
+        load = analysed(load, constants, has_rates)
+        dead = dead and analysed(dead, constants, rates=False)
+    average = mixed(load, dead, silent) if dead and load.protocol.startswith("snmp") else load
     return _question(asked, settings, average, asked.devices, asked.interval or 300.0, silent)
 
 
@@ -163,12 +164,12 @@ def _question(asked: Asked, settings: Settings, load: Load, devices: int, interv
     return Question(devices, interval_s, load, silent, asked.latency, retention, asked.outage, asked.utilisation)
 
 
-def _load(asked: Asked, constants: Constants, settings: Settings) -> Load:
-    """Return a measured load by its name, else what a profile of that name is estimated to cost."""
+def _load(asked: Asked, constants: Constants, settings: Settings) -> tuple[Load, bool]:
+    """Return a measured load by its name, else what a profile of that name is estimated to cost; and if it counts."""
     name, protocol = asked.profile or "interfaces", "snmp-v3" if asked.v3 else "snmp"
     measured = constants.load(f"{name}-v3") if asked.v3 else constants.load(name)
     if measured and measured.protocol != ANALYSIS:
-        return measured
+        return measured, measured.protocol.startswith("snmp")
     profiles = load_profiles(asked.config, settings)
     if name not in profiles:
         loads = [load.name for load in constants.loads if load.protocol != ANALYSIS]
@@ -178,7 +179,7 @@ def _load(asked: Asked, constants: Constants, settings: Settings) -> Load:
     if not isinstance(plan, CollectPlan):
         what = f"{name} is not of SNMP, and its like can't be estimated"
         raise ConfigError([Fault("--profile", what, "measure it where it runs: --measured")])
-    return estimate(constants, name, protocol, size_of(plan, asked.rows))
+    return estimate(constants, name, protocol, size_of(plan, asked.rows)), has_counters(plan)
 
 
 # -- by the running fleet
@@ -190,17 +191,17 @@ def _of_fleet(asked: Asked, constants: Constants, settings: Settings) -> Questio
     if asked.analysis is not None:
         what = f"--{'' if asked.analysis else 'no-'}analysis"
         raise ConfigError([Fault("--measured", "looks at polls as they are analysed now", f"leave out {what}")])
-    live = asyncio.run(_look_twice(asked, constants))
+    live = asyncio.run(_look_twice(asked, constants, settings.analysis.enabled))
     silent = live.silent if asked.silent is None else asked.silent
     return _question(
         asked, settings, live.load, asked.devices or live.devices, asked.interval or live.interval_s, silent
     )
 
 
-async def _look_twice(asked: Asked, constants: Constants) -> Live:
+async def _look_twice(asked: Asked, constants: Constants, analysis: bool) -> Live:
     from streampoll.app.looks import open_look  # here: `--help` need not load the clients
 
     async with open_look(asked.config) as look:
         before: Look = await look()
         await asyncio.sleep(asked.seconds)
-        return compare(before, await look(), constants, datetime.now(UTC).date().isoformat())
+        return compare(before, await look(), constants, datetime.now(UTC).date().isoformat(), analysis)

@@ -1,7 +1,7 @@
 """One poll's talk with one agent: asks, counts, and knows how much the agent can answer at once."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Hashable
 from typing import Final
 
 from streampoll.model import Status
@@ -78,11 +78,15 @@ class Conversation:
 
     def rows_before(self, column: bytes) -> int | None:
         """Return how many rows a table had last time, by the OID of a column; None if that is not known."""
-        return self._memory.lengths.recall(self.agent.address, column)
+        return self._memory.lengths.recall(self._table(column))
 
     def note_rows(self, column: bytes, rows: int) -> None:
         """Note how many rows a table has that was walked to its end."""
-        self._memory.lengths.note(self.agent.address, column, rows)
+        self._memory.lengths.note(self._table(column), rows)
+
+    def _table(self, column: bytes) -> Hashable:
+        """Return what tells a table from others; an agent has another one for each community or context."""
+        return self.agent.address, id(self.agent.credential), column
 
     def isolate(self, asked: int) -> bool:
         """Halve the limit for this poll only, to find what an agent stumbles over; False if that is not possible."""

@@ -125,25 +125,31 @@ class Skipped(Generic[Key]):
 
 
 class TableLengths:
-    """How many rows agents' tables had when they were last walked to their end.
+    """How many rows tables have at the most, as far as they were walked to their end lately.
 
     A dict of a million tables would be the largest thing in a worker. Here each has one slot, by its hash, that the
     last table with such a hash takes; 20 other bits of the hash say whose it is. So a length may be forgotten, which
     costs what it costs not to know it, and once in a million times be another table's: a walk takes a request more.
+
+    So does a table that has grown, and a request costs more than rows that are thrown away. Hence a length stays while
+    the table is up to an eighth shorter: neighbours and addresses come and go.
     """
 
     def __init__(self) -> None:
         self._slots = array("I", bytes(4 * _SLOTS))  # 20 bits of the hash, and above 0: a row more than there were
 
-    def recall(self, agent: Address, column: bytes) -> int | None:
-        """Return how many rows an agent's table had, by the OID of a column; None if that is not known."""
-        place = hash((agent, column))
+    def recall(self, table: Hashable) -> int | None:
+        """Return how many rows a table had; None if that is not known."""
+        place = hash(table)
         slot = self._slots[place & (_SLOTS - 1)]
         return (slot & 0xFFF) - 1 if slot and slot >> 12 == place >> 40 & 0xFFFFF else None
 
-    def note(self, agent: Address, column: bytes, rows: int) -> None:
-        """Remember how many there are."""
-        place = hash((agent, column))
+    def note(self, table: Hashable, rows: int) -> None:
+        """Take note of how many there are."""
+        before = self.recall(table)
+        if before is not None and before * 7 // 8 - 1 <= rows <= before:
+            return
+        place = hash(table)
         self._slots[place & (_SLOTS - 1)] = (place >> 40 & 0xFFFFF) << 12 | rows + 1 if rows <= _LONGEST else 0
 
 

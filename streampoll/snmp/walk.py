@@ -7,8 +7,9 @@ columns of different lengths are one case, and all cells of a row come from one 
 reply that is nothing but whole rows, as most are, is taken as such (`block`), and stays column by column: rows are made
 of it only for those who need rows.
 
-No more rows are asked for than the table had last time, and one more for its end: what follows a table may be large, or
-slow to come by, and is thrown away. One that has grown is walked on as if nothing had been known.
+No more rows are asked for than the table has had, and one more for its end: what follows a table may be large, or slow
+to come by, and is thrown away. One that has grown is walked on as if nothing had been known. (The rows that are asked
+for with a poll's scalars, by `opening`, are as many as fit.)
 
 A column ends when an OID leaves its prefix, at endOfMibView, or by v1's noSuchName. An OID that does not increase ends
 the walk as an error.
@@ -115,7 +116,7 @@ class Walk:
                     self._take_whole(request, result)
         except SnmpError as error:
             self.stopped = f"decode: {error}"
-        if self._ended and not self.stopped and self.count != self._before:
+        if self._ended and not self.stopped:
             self._talk.note_rows(self._table.prefixes[0], self.count)
 
     def _plain_request(self) -> Request | None:

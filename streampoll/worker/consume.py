@@ -61,7 +61,7 @@ class Consumer:
             (limits.gather_s, max(_SMALL, limits.batch // 4)) if together else (LONE_S, _SMALL)
         )
         self._rotation = 0
-        self._found_empty = 0  # homes, since something was read
+        self._found_empty = 0  # homes, in a row
         around.solitude.join(lambda: self.attempts, self._start)
 
     @property
@@ -122,6 +122,7 @@ class Consumer:
                 back_off_s = _BACK_OFF_S[0]
             except UnavailableError as error:
                 self._outage(error)
+                self._found_empty = self.homes  # of a Cluster's node that is away: a read of all passes it by
                 await asyncio.sleep(back_off_s * random.uniform(0.5, 1.0))
                 back_off_s = min(2 * back_off_s, _BACK_OFF_S[1])
             finally:
@@ -138,7 +139,8 @@ class Consumer:
             deliveries = await self._around.streams.read(self.queue, shards, self._around.consumer, count, block_ms)
         finally:
             self._reading = False
-        self._found_empty = 0 if deliveries else self._found_empty + len(shards)
+        empty = len(shards) - len({each.shard for each in deliveries})
+        self._found_empty = empty if deliveries else self._found_empty + empty
         self.counts.read += len(deliveries)
         self.counts.read_at = self._around.monotonic()
         self._admit(deliveries)
@@ -151,6 +153,7 @@ class Consumer:
     async def _room(self) -> int:
         """Wait until entries may be read, and return how many; with little room wait a moment for more."""
         while (room := self._room_now()) <= 0 and not self._draining:
+            self._found_empty = 0
             self._room_made.clear()
             await self._room_made.wait()
             await asyncio.sleep(LONE_S)
@@ -175,7 +178,8 @@ class Consumer:
         """Say which home shards to read, how much of each, since COUNT is per stream, and how long to wait for it.
 
         With less room than homes they are read in turns, and none is waited for: what is there for another would wait
-        that long. Once all were found empty all are waited for, and what comes first is taken: one, rarely one of each.
+        that long. Once all were found empty all are waited for, and what comes first is taken: one, or where it comes
+        for all at that moment (in a Cluster, between two looks) one of each.
         """
         homes = self._around.homes(self.queue)
         if not homes or room <= 0:
