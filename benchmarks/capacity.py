@@ -160,7 +160,6 @@ def measured(name: str, kind: Kind, options: argparse.Namespace) -> tuple[Load, 
     if kind.analysed:
         return _added(name, kind, options), None
     load, standing = _run(name, kind, options, _SHARDS[0], weigh=name == _WEIGHED)
-    load = replace(load, device_bytes=0.0)  # nothing is kept of a device: what is there is the shard's
     if standing is None:
         return load, None
     many, _ = _run(name, kind, options, _SHARDS[1])
@@ -190,7 +189,8 @@ def _run(
         window = on.measure(options.seconds, warm_s=0.0)
         spent = since(before, counters(on))
         load = _load(name, kind, window, spent, listen(on.port, _WIRE_S) or Wire())
-        load = replace(load, device_bytes=round(shard_bytes(on) * shards / on.shape.devices))
+        if kind.analysed:  # else nothing is kept of a device: what is there is the shard's
+            load = replace(load, device_bytes=round(shard_bytes(on) * shards / on.shape.devices))
         return load, _standing(on, window, spent["payload"]) if weigh else None
 
 

@@ -40,9 +40,9 @@ def _columns(table: TableSpec) -> int:
 def estimate(constants: Constants, name: str, protocol: str, size: tuple[int, int]) -> Load:
     """Return the load of an SNMP profile of (requests, varbinds), from those measured of its protocol."""
     requests, varbinds = size
-    known = sorted((each for each in constants.loads if each.protocol == protocol), key=lambda each: each.varbinds)
+    between = _on_the_line(_measured(constants, protocol), varbinds)
     return replace(
-        _on_the_line(known, varbinds), name=name, about=f"about {requests} requests and {varbinds} varbinds",
+        between, name=name, about=f"about {requests} requests and {varbinds} varbinds",
         requests=float(requests), varbinds=float(varbinds), estimated=True,
     )  # fmt: skip
 
@@ -58,7 +58,7 @@ def analysed(load: Load, constants: Constants, rates: bool = True) -> Load:
 
     Without `rates`, what it brings has no counters: then there is no row of them.
     """
-    known = sorted((each for each in constants.loads if each.protocol == ANALYSIS), key=lambda each: each.varbinds)
+    known = _measured(constants, ANALYSIS)
     if not known:
         return load
     extra = _on_the_line(known, load.varbinds)
@@ -74,6 +74,11 @@ def difference(load: Load, less: Load) -> Load:
     sums = {name: round(max(0.0, getattr(load, name) - getattr(less, name)), 3) for name in _SUMS}
     cpu_us = {role: round(max(0.0, load.cpu_us.get(role, 0.0) - less.cpu_us.get(role, 0.0)), 1) for role in ROLES}
     return replace(load, cpu_us=cpu_us, **{**sums, "varbinds": load.varbinds})
+
+
+def _measured(constants: Constants, protocol: str) -> list[Load]:
+    """Return the loads of a protocol, by their varbinds."""
+    return sorted((each for each in constants.loads if each.protocol == protocol), key=lambda each: each.varbinds)
 
 
 def _on_the_line(known: Sequence[Load], varbinds: float) -> Load:

@@ -77,7 +77,7 @@ class Conversation:
         return by_size
 
     def rows_before(self, column: bytes) -> int | None:
-        """Return how many rows a table had last time, by the OID of a column; None if that is not known."""
+        """Return how many rows a table has had, by the OID of a column; None if that is not known."""
         return self._memory.lengths.recall(self._table(column))
 
     def note_rows(self, column: bytes, rows: int) -> None:

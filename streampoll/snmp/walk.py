@@ -44,7 +44,7 @@ class Walk:
         self._has_uptime = True
         self._frontier = b""
         self._ended = False  # the table has no row beyond the frontier
-        self._before = talk.rows_before(table.prefixes[0])  # rows, last time
+        self._before = talk.rows_before(table.prefixes[0])  # rows that it has had
         self._lanes: list[Lane] = []  # none are made for a walk that is nothing but plain rows, as most are
         self._narrow: set[int] = set()  # places of columns that came as Counter32, as long as there are no lanes
         self.count = 0  # rows
@@ -251,12 +251,11 @@ class Walk:
     def _rows_to_ask(self, cells: int, width: int, uptime: int) -> int:
         """Return how many rows to ask for, of so many columns that take so many bytes without their indexes."""
         limits = self._talk.agent.limits
-        left = limits.max_repetitions
+        most = limits.max_repetitions
         if self._before is not None and self._before >= self.count:
-            left = self._before - self.count + 1
+            most = min(most, self._before - self.count + 1)
         return min(
-            left,
-            limits.max_repetitions,
+            most,
             rows_that_fit(cells + width * (len(self._frontier) or 2), limits.max_reply_bytes),
             max(1, (self._talk.limit - uptime) // width),
             self._table.spec.max_rows - self.count + 1,
