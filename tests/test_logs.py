@@ -15,6 +15,7 @@ from streampoll.pollers.failing import Failing
 from streampoll.pollers.handler import PollHandler, PollPorts
 from streampoll.results.codec import encode_payload
 from streampoll.shards.entries import Delivered, Entry, Kind, encode_target
+from tests.test_pollers_handler import handled
 
 SLOT = 1_700_000_040
 OK, SILENT = Outcome(Status.OK), Outcome(Status.TIMEOUT, "no answer\nwithin 2 s")
@@ -72,7 +73,7 @@ def watching(most: int, clock: Clock) -> Callable[..., None]:
     return note
 
 
-async def handled(outcomes: Sequence[Outcome]) -> None:
+async def met(outcomes: Sequence[Outcome]) -> None:
     """Have a handler meet these outcomes of one device, in this order."""
     left, now = iter(outcomes), iter(range(SLOT, SLOT + 10_000, 10))
 
@@ -86,25 +87,25 @@ async def handled(outcomes: Sequence[Outcome]) -> None:
     handler = PollHandler(ports)
     entry = Entry(Kind.POLL, "j", SLOT, 0, encode_target(Target("core-1", "192.0.2.1", 0, "system", "", {})))
     for _ in outcomes:
-        await handler.handle([Delivered(QueueClass.POLLING, 3, b"1-0", entry, 1, 0.0)])
+        await handled(handler, Delivered(QueueClass.POLLING, 3, b"1-0", entry, 1, 0.0))
     await handler.close()
 
 
 async def test_a_device_that_fails_has_a_line_when_it_begins_and_one_when_it_answers(
     lines: Callable[[], list[str]], caplog: pytest.LogCaptureFixture
 ) -> None:
-    await handled([OK, SILENT, SILENT, Outcome(Status.REFUSED, "noAccess"), OK, OK])
+    await met([OK, SILENT, SILENT, Outcome(Status.REFUSED, "noAccess"), OK, OK])
 
     assert lines() == [
         "device core-1 begins to fail by job j: timeout: no answer within 2 s",
-        "device core-1 answers again by job j: 3 polls failed, the first 60 s ago",
+        "device core-1 answers again by job j: 3 polls failed, the first 90 s ago",
     ]
     for record in caplog.records:
         assert (record.job, record.device, record.slot, record.shard) == ("j", "core-1", SLOT, 3)
 
 
 async def test_a_poll_that_came_too_late_says_nothing_of_its_device(lines: Callable[[], list[str]]) -> None:
-    await handled([Outcome(Status.EXPIRED), OK])
+    await met([Outcome(Status.EXPIRED), OK])
     assert lines() == []
 
 

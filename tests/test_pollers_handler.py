@@ -4,6 +4,7 @@ import asyncio
 import math
 import time
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -33,6 +34,11 @@ def handler(poll: Poll | None = None) -> PollHandler:
     return PollHandler(PollPorts(poll or answer, encode_payload, lambda: NOW, "w1", close))
 
 
+async def handled(it: PollHandler, *batch: Delivered) -> list[Disposition]:
+    """Serve a batch, and make what was only drafted."""
+    return [answer() if isinstance(answer, partial) else answer for answer in await it.handle(batch)]
+
+
 def row_of(disposition: Disposition) -> tuple[str, int, Status, str]:
     """Return (device, slot, status, error) of the one row that a disposition emits."""
     assert isinstance(disposition, Finish | Bury)
@@ -44,7 +50,7 @@ def row_of(disposition: Disposition) -> tuple[str, int, Status, str]:
 
 async def test_a_poll_becomes_a_row_with_its_outcome_and_trace() -> None:
     it = handler()
-    [finish] = await it.handle([delivered(delivery=2)])
+    [finish] = await handled(it, delivered(delivery=2))
     assert row_of(finish) == ("core-1", 999_960, Status.OK, "")
     assert isinstance(finish, Finish)
     trace = decode_payload(decode_result(finish.emits[0].entry).payload)[1]
@@ -60,7 +66,7 @@ async def test_when_a_device_was_asked_is_told_by_the_clock_of_redis() -> None:
     async def poll(_: Target, __: float) -> Outcome:
         return Outcome(Status.OK, first_reply=at, requests=2, asked=Asked(at - 3, at, 1, (at - 2,)))
 
-    [finish] = await handler(poll).handle([delivered()])
+    [finish] = await handled(handler(poll), delivered())
 
     assert isinstance(finish, Finish)
     trace = decode_payload(decode_result(finish.emits[0].entry).payload)[1]
@@ -72,7 +78,7 @@ async def test_when_a_device_was_asked_is_told_by_the_clock_of_redis() -> None:
 async def test_a_worker_that_was_late_says_so_in_its_row() -> None:
     it = PollHandler(replace(handler()._ports, lag_s=lambda: 3.2))
 
-    [finish] = await it.handle([delivered()])
+    [finish] = await handled(it, delivered())
 
     assert isinstance(finish, Finish)
     assert decode_payload(decode_result(finish.emits[0].entry).payload)[1].lag_s == 3.2
@@ -82,7 +88,7 @@ async def test_an_entry_whose_next_slot_has_begun_is_not_polled() -> None:
     async def fail(_: Target, __: float) -> Outcome:
         raise AssertionError
 
-    [finish] = await handler(fail).handle([delivered(expiry=int(NOW) - 2)])
+    [finish] = await handled(handler(fail), delivered(expiry=int(NOW) - 2))
     assert row_of(finish)[2:] == (Status.EXPIRED, "not polled: its next slot began 2.0 s before")
 
 
@@ -94,7 +100,7 @@ async def test_a_poll_ends_by_its_expiry(expiry: int, limit_s: float) -> None:
         deadlines.append(deadline - asyncio.get_running_loop().time())
         return POLLED
 
-    await handler(note).handle([delivered(expiry)])
+    await handled(handler(note), delivered(expiry))
     assert deadlines == [pytest.approx(limit_s, abs=1.0)]
 
 
@@ -102,7 +108,7 @@ async def test_a_bug_in_a_poller_is_a_row_and_its_traceback_is_written_once(capl
     async def fail(_: Target, __: float) -> Outcome:
         raise ZeroDivisionError("by design")
 
-    dispositions = await handler(fail).handle([delivered(), delivered()])
+    dispositions = await handled(handler(fail), delivered(), delivered())
     assert {row_of(each)[2:] for each in dispositions} == {
         (Status.ERROR, "a bug in the poller: ZeroDivisionError: by design")
     }
@@ -123,15 +129,15 @@ async def test_a_cancelled_poll_is_no_bug() -> None:
 
 async def test_what_it_does_not_know_is_handed_back_once_and_then_buried_with_a_row() -> None:
     it = handler()
-    [first] = await it.handle([delivered(kind="dance")])
-    [second] = await it.handle([delivered(kind="dance", delivery=2)])
+    [first] = await handled(it, delivered(kind="dance"))
+    [second] = await handled(it, delivered(kind="dance", delivery=2))
     assert first == Release("no worker knows entries of kind 'dance'", counted=True)
     assert isinstance(second, Bury)
     assert row_of(second)[2:] == (Status.ERROR, "no worker knows entries of kind 'dance'")
 
 
 async def test_a_body_that_can_not_be_read_is_buried_without_a_row() -> None:
-    [disposition] = await handler().handle([delivered(body=b"\xc1", delivery=2)])
+    [disposition] = await handled(handler(), delivered(body=b"\xc1", delivery=2))
     assert isinstance(disposition, Bury)
     assert disposition.cause
     assert not disposition.emits

@@ -17,7 +17,7 @@ from tests.http_support import plan, poll, polling
 from tests.ssh_support import Device, bench, plan_of, served
 from tests.test_ping import PLAN, ScriptedPinger
 from tests.test_ping import poll as ping
-from tests.test_pollers_handler import delivered
+from tests.test_pollers_handler import delivered, handled
 
 SYSTEM = '[requests.system]\npath = "/system"\nscalars = { name = "name" }\n'
 
@@ -33,7 +33,7 @@ async def counted(protocol: str, outcome: Outcome) -> dict[str, int]:
         pass
 
     handler = PollHandler(PollPorts(answer, encode_payload, lambda: 1_000_000.0, "w1", close))
-    await handler.handle([delivered()])
+    await handled(handler, delivered())
     assert outcome.status is Status.TIMEOUT
     return {name: count for name, count in handler.counted().items() if name.startswith("poll_timeouts")}
 

@@ -5,6 +5,7 @@ import logging
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib.metadata import EntryPoint
 
 import pytest
@@ -45,7 +46,7 @@ from streampoll.tracing.identity import (
 )
 from streampoll.tracing.telemetry import Telemetry
 from streampoll.tracing.way import ways_of
-from streampoll.worker.port import Bury, Disposition, Emit, Finish, Release, Retry
+from streampoll.worker.port import Bury, Conclusion, Disposition, Emit, Finish, Release, Retry
 from tests.notify_support import event
 from tests.worker_support import FakeHandler
 
@@ -75,8 +76,8 @@ class Recorded:
         self._exporter = InMemorySpanExporter()
         self.telemetry = Telemetry([self._exporter], {"service.name": "test"})
 
-    def handler(self, queue: QueueClass, *dispositions: Disposition) -> Traced:
-        async def answer(_: Sequence[Delivered]) -> Sequence[Disposition]:
+    def handler(self, queue: QueueClass, *dispositions: Conclusion) -> Traced:
+        async def answer(_: Sequence[Delivered]) -> Sequence[Conclusion]:
             return dispositions
 
         return Traced(queue, FakeHandler(answer), self.telemetry, lambda: float(SLOT))
@@ -184,10 +185,18 @@ async def test_a_span_says_what_became_of_its_entry(
     answer = await recorded.handler(QueueClass.POLLING, disposition).handle([delivered(poll())])
     [span] = recorded.spans()
 
-    assert answer == (disposition,)
+    assert [*answer] == [disposition]
     assert span.attributes.items() >= {f"streampoll.{name}": value for name, value in says.items()}.items()
     assert span.status.description == failure
     assert span.parent.span_id == root_span(poll_trace("j", "core-1", SLOT))
+
+
+async def test_what_is_drafted_is_made_at_once_where_a_span_is_to_tell_of_it() -> None:
+    recorded = Recorded()
+    answer = await recorded.handler(QueueClass.POLLING, partial(Retry, RESULT, 3.0)).handle([delivered(poll())])
+
+    assert [*answer] == [Retry(RESULT, 3.0)]
+    assert recorded.spans()[0].attributes["streampoll.disposition"] == "retry"
 
 
 async def test_a_poll_says_when_it_asked_again_and_was_answered() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from functools import partial
 from types import SimpleNamespace
 from typing import ClassVar
 
@@ -155,6 +156,22 @@ async def test_a_bug_that_one_entry_meets_costs_the_others_of_its_batch_nothing(
     async with consuming(server, FakeHandler(break_on_60), batch=4) as consumer:
         await eventually_async(lambda: is_done(server))
     assert sorted(await rows(server)) == [b"error: ZeroDivisionError: by design", b"ok", b"ok", b"ok"]
+    assert consumer.counts.failed == 1
+
+
+async def test_a_bug_in_making_what_was_drafted_costs_its_entry_only():
+    def make(delivered):
+        if delivered.entry.slot == 60:
+            raise ZeroDivisionError("by design")
+        return finished(delivered, b"ok")
+
+    async def draft(batch):
+        return [partial(make, delivered) for delivered in batch]
+
+    server = await filled(3)
+    async with consuming(server, FakeHandler(draft)) as consumer:
+        await eventually_async(lambda: is_done(server))
+    assert sorted(await rows(server)) == [b"error: ZeroDivisionError: by design", b"ok", b"ok"]
     assert consumer.counts.failed == 1
 
 

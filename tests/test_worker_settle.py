@@ -13,13 +13,17 @@ from streampoll.model import QueueClass
 from streampoll.shards.entries import Delivered
 from streampoll.shards.memory import MemoryStreams
 from streampoll.shards.memory_server import MemoryServer
-from streampoll.worker.port import LONE_S, Bury, Disposition, Emit, Finish, Release, Retry, Write
+from streampoll.worker.port import LONE_S, Bury, Conclusion, Disposition, Draft, Emit, Finish, Release, Retry, Write
 from streampoll.worker.settle import FULL, Settler
 from tests.shards_support import sweep_one
 from tests.waiting import eventually_async
 from tests.worker_support import POLLING, entry, row
 
 ROW = Finish((Emit(QueueClass.RESULTS, row("j", 60, b"ok")),))
+
+
+def made(_: Delivered, draft: Draft) -> Disposition:
+    return draft()
 
 
 @dataclass
@@ -32,10 +36,10 @@ class Bench:
     settled: list[tuple[bytes, bool]] = field(default_factory=list)
     calls: list[int] = field(default_factory=list)  # entries in each call of finish
 
-    async def say(self, *dispositions: Disposition) -> None:
+    async def say(self, *answers: Conclusion) -> None:
         """Decide on the entries, in order, and wait until all is told."""
-        for delivered, disposition in zip(self.held, dispositions, strict=True):
-            self.settler.add(delivered, disposition)
+        for delivered, answer in zip(self.held, answers, strict=True):
+            self.settler.add(delivered, answer)
         await eventually_async(lambda: not self.settler.unsettled)
 
     async def figures(self):
@@ -64,7 +68,7 @@ async def holding(
     def on_settled(delivered: Delivered, ours: bool) -> None:
         settled.append((delivered.id, ours))
 
-    settler = Settler(POLLING, "w1", streams, 2000, on_settled, gather_s)
+    settler = Settler(POLLING, "w1", streams, 2000, made, on_settled, gather_s)
     bench = Bench(server, settler, held, settled)
     task = asyncio.create_task(settler.run())
     try:
@@ -121,6 +125,33 @@ async def test_each_disposition_does_what_it_says() -> None:
         assert found[QueueClass.RESULTS].rows == 2
         assert bench.server.shard(0).dead[POLLING][0].cause == "why not"
         assert all(ours for _, ours in bench.settled)
+
+
+async def test_drafts_are_made_one_after_the_other_when_they_are_told_and_once() -> None:
+    """Also where the first call fails."""
+    happened: list[str] = []
+
+    def make(disposition: Disposition) -> Disposition:
+        happened.append("made")
+        return disposition
+
+    class Failing(MemoryStreams):
+        async def finish(self, *arguments):
+            happened.append("told")
+            if happened.count("told") == 1:
+                raise RedisUnavailable("away for a moment")
+            return await super().finish(*arguments)
+
+    async with holding(3, kind=Failing) as bench:
+        for delivered, said in zip(bench.held, (ROW, ROW, Retry(entry(), 60.0)), strict=True):
+            bench.settler.add(delivered, partial(make, said))
+        assert not happened
+        assert bench.settler.unsettled == 3
+        await eventually_async(lambda: not bench.settler.unsettled)
+
+        assert happened == ["made"] * 3 + ["told"] * 2
+        assert bench.settler.turned["retried"] == 1
+        assert (await bench.figures())[QueueClass.RESULTS].rows == 2
 
 
 async def test_what_went_to_another_meanwhile_is_reported_and_emits_nothing() -> None:
@@ -237,7 +268,7 @@ async def test_a_store_that_is_done_with_an_entry_is_done_with_all_its_rows() ->
         [held] = await streams.read(QueueClass.RESULTS, [0], "store", 10, 0)
         assert (await bench.figures())[QueueClass.RESULTS].rows == 3
 
-        settler = Settler(QueueClass.RESULTS, "store", streams, 2000, lambda *_: None)
+        settler = Settler(QueueClass.RESULTS, "store", streams, 2000, made, lambda *_: None)
         settling = asyncio.create_task(settler.run())
         settler.add(held, Finish())
         await eventually_async(lambda: not settler.unsettled)

@@ -23,7 +23,7 @@ from streampoll.pollers.failing import Failing
 from streampoll.pollers.wraps import WrapWarnings
 from streampoll.shards.entries import Delivered, Entry, Kind, Log, decode_target, encode_analyze, encode_result
 from streampoll.tally import Counted
-from streampoll.worker.port import Bury, Disposition, Emit, Finish
+from streampoll.worker.port import Bury, Conclusion, Disposition, Emit, Finish
 from streampoll.worker.unknown import not_known
 
 log = logging.getLogger(__name__)
@@ -83,23 +83,23 @@ class PollHandler:
         self._failing.close()
         await self._ports.close()
 
-    async def handle(self, batch: Sequence[Delivered]) -> Sequence[Disposition]:
+    async def handle(self, batch: Sequence[Delivered]) -> Sequence[Conclusion]:
         """Poll each device of the batch, in order; nearly always it is one.
 
         What waits for a device is in this one coroutine: there are as many as polls in flight.
         """
-        dispositions: list[Disposition] = []
+        answers: list[Conclusion] = []
         for delivered in batch:
             work = self._read(delivered)
             if not isinstance(work, DuePoll):
-                dispositions.append(work)
+                answers.append(work)
                 continue
             try:
                 outcome = work.outcome or await self._ports.poll(work.target, work.deadline)
             except Exception as error:  # noqa: BLE001 - a bug of a poller is an outcome too
                 outcome = self._bug(delivered, work, error)
-            dispositions.append(self._finish(delivered, work.entry, work.target.device, outcome, work.started))
-        return dispositions
+            answers.append(partial(self._finish, delivered, work, outcome, self._ports.now()))
+        return answers
 
     def _read(self, delivered: Delivered) -> DuePoll | Disposition:
         """Return what is to be polled, and whether it still is; or what becomes of an entry that is no poll."""
@@ -127,17 +127,19 @@ class PollHandler:
             log.error("device %s: a bug in its poller", work.target.device, exc_info=error, extra=extra)
         return Outcome(Status.ERROR, f"a bug in the poller: {name}: {error}")
 
-    def _finish(self, delivered: Delivered, entry: Entry, device: str, outcome: Outcome, started: float) -> Finish:
-        done = self._ports.now()
+    def _finish(self, delivered: Delivered, work: DuePoll, outcome: Outcome, done: float) -> Disposition:
+        """Make the row of a poll that was done by then, and count it."""
+        entry, device, started = work.entry, work.target.device, work.started
         if outcome.half_wrap_s and entry.expiry:
             self._wraps.note(device, outcome, entry.expiry - entry.slot)
         self.counts.note(outcome, done - started, started - entry.slot)
         if outcome.status > _LAST_ANSWERED or (entry.job, device) in self._failing.spells:
             self._failing.note((entry.job, device), outcome, entry.slot, delivered.shard, done)
         dispatched = delivered.dispatched
-        read = max(dispatched, done - (time.monotonic() - delivered.leased))  # it may have waited for it
+        now = self._ports.now()
+        read = max(dispatched, now - (time.monotonic() - delivered.leased))  # it may have waited for it
         lag_s = self._ports.lag_s()
-        ahead_s = done - time.time()  # of Redis' clock before this host's, by which pollers tell the time
+        ahead_s = now - time.time()  # of Redis' clock before this host's, by which pollers tell the time
         outcome.asked.shift(ahead_s)
         trace = Trace(
             dispatched, read, started, outcome.first_reply and outcome.first_reply + ahead_s, done,
@@ -166,4 +168,4 @@ class PollHandler:
         except EntryError:
             return Bury(cause)
         now = self._ports.now()
-        return self._finish(delivered, entry, target.device, Outcome(status, cause), now)
+        return self._finish(delivered, DuePoll(entry, target, now, 0.0), Outcome(status, cause), now)

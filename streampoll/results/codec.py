@@ -23,6 +23,7 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 import msgpack
+import msgspec
 
 from streampoll.errors import EntryError
 from streampoll.model import Asked, ColumnRows, Outcome, Rows, Status, Table, TableTime, Trace, Value
@@ -40,6 +41,7 @@ except ImportError:
     quick = deflate
 
 _Read = TypeVar("_Read")
+_packed = msgspec.msgpack.Encoder().encode  # in a quarter of the time of msgpack's own
 
 VERSION = b"\x01"
 MAX_BYTES = 64 << 20  # of msgpack: a bomb is refused before it fills memory
@@ -61,9 +63,9 @@ def encode_payload(outcome: Outcome, trace: Trace) -> bytes:
     with its reason in `missing`, and what is no time becomes 1970.
     """
     try:
-        packed = msgpack.packb(_layout(outcome, trace))
+        packed = _packed(_layout(outcome, trace))
     except (OverflowError, ValueError, TypeError):  # rare: so only then is each value looked at
-        packed = msgpack.packb(_layout(_mended(outcome), _mended_trace(trace)))
+        packed = _packed(_layout(_mended(outcome), _mended_trace(trace)))
     return VERSION + compressed(packed, IN_GZIP)
 
 

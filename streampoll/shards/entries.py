@@ -123,6 +123,7 @@ def deliver(
         return Delivered(queue, shard, entry_id, None, delivery, leased, fields)
 
 
+_packed = msgspec.msgpack.Encoder().encode
 _DIGITS = 19  # of a slot or expiry, as 64 bits have: thousands of them would make an integer that no float holds
 _NAMES = [b"v", b"k", b"j", b"s", b"x", b"b"]
 _TARGET_TYPES = frozenset((str, str, int, str, str, overrides, int) for overrides in (dict, type(None)))
@@ -143,17 +144,15 @@ def _by_name(fields: Mapping[bytes, bytes]) -> tuple[bytes, ...]:
 def encode_target(target: Target, attempt: int = 0) -> bytes:
     """Pack a poll's body: [device, address, port, profile, credential, overrides or nil, attempt]."""
     overrides = dict(target.overrides) if target.overrides else None
-    packed: bytes = msgpack.packb(
+    return _packed(
         (target.device, target.address, target.port, target.profile, target.credential, overrides, attempt)
     )
-    return packed
 
 
 def encode_device(device: Device, profile: str) -> bytes:
     """Pack the body of a device's first attempt, as `encode_target` does, without a target in between."""
     overrides = dict(device.overrides) if device.overrides else None
-    packed: bytes = msgpack.packb((device.name, device.address, device.port, profile, device.credential, overrides, 0))
-    return packed
+    return _packed((device.name, device.address, device.port, profile, device.credential, overrides, 0))
 
 
 _NOT_AS_USUAL = (msgspec.MsgspecError, ValueError, RecursionError)
@@ -195,7 +194,7 @@ def _decode_any_target(body: bytes) -> tuple[Target, int]:
 
 def encode_result(result: Result, expiry: int = 0) -> Entry:
     """Make the results entry of a finished poll; its body is [device, status, duration_ms, payload]."""
-    body = msgpack.packb((result.device, int(result.status), result.duration_ms, result.payload))
+    body = _packed((result.device, int(result.status), result.duration_ms, result.payload))
     return Entry(Kind.RESULT, result.job, result.slot, expiry, body)
 
 
@@ -292,7 +291,7 @@ def encode_analyze(result: Entry, lag_ms: int = 0) -> Entry:
     """
     body = result.body
     if lag_ms:
-        body = msgpack.packb([*_unpack(body), lag_ms])
+        body = _packed([*_unpack(body), lag_ms])
     return Entry(Kind.ANALYZE, result.job, result.slot, 0, body)
 
 
@@ -314,7 +313,7 @@ def encode_rates(rates: RatesRow) -> Entry:
     The entry's own job is "rates": what is open of the polls' job says which of its slots are final, and rates may come
     much later.
     """
-    return Entry(Kind.RATES, "rates", rates.slot, 0, msgpack.packb((rates.job, rates.device, rates.payload)))
+    return Entry(Kind.RATES, "rates", rates.slot, 0, _packed((rates.job, rates.device, rates.payload)))
 
 
 class _RatesBody(msgspec.Struct, array_like=True, gc=False):
@@ -354,7 +353,7 @@ def encode_event(event: Event) -> Entry:
 
     Its body is [id, rule, device, row, severity, labels, opened, at, change, value, text, run, suppressed].
     """
-    body = msgpack.packb(
+    body = _packed(
         (
             event.id, event.rule, event.device, event.row, int(event.severity), dict(event.labels), event.opened,
             event.at, event.change.value, event.value, event.text, event.run, event.suppressed,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any
 
 from streampoll.errors import EntryError
@@ -12,7 +13,7 @@ from streampoll.tasks.message import decode_end
 from streampoll.tasks.port import State
 from streampoll.tracing.telemetry import End, OpenSpan, Telemetry
 from streampoll.tracing.way import Attribute, Way, ways_of
-from streampoll.worker.port import Bury, Disposition, Emit, Finish, Handler, Release, Retry
+from streampoll.worker.port import Bury, Conclusion, Disposition, Emit, Finish, Handler, Release, Retry
 
 
 class Traced:
@@ -37,7 +38,7 @@ class Traced:
         """Ask the handler; the span of an attempt that was ended early has said so."""
         return self._handler.fail(delivered, status, cause)
 
-    async def handle(self, batch: Sequence[Delivered]) -> Sequence[Disposition]:
+    async def handle(self, batch: Sequence[Delivered]) -> Sequence[Conclusion]:
         """Serve a batch, with a span for each entry or row that is sampled, and for a batch of rows one of its own."""
         began = self._now()
         ways = [(place, way) for place, delivered in enumerate(batch) for way in self._sampled(delivered)]
@@ -47,16 +48,18 @@ class Traced:
         opened = [span for _, span in spans]
         try:
             with _current(opened if len(batch) == 1 else []):
-                dispositions = await self._handler.handle(batch)
+                answers = list(await self._handler.handle(batch))
+                ends = {place: _made(answers[place]) for place, _ in spans}
         except BaseException as error:  # a cancellation too
             self._end([*opened, *([whole] if whole else [])], f"{type(error).__name__}: {error}".rstrip(": "))
             raise
         ended = self._now()
         for place, span in spans:
-            span.end(ended, _end_of(dispositions[place]))
+            answers[place] = ends[place]
+            span.end(ended, _end_of(ends[place]))
         if whole:
             whole.end(ended, End())
-        return dispositions
+        return answers
 
     def _sampled(self, delivered: Delivered) -> list[Way]:
         return [way for way in ways_of(delivered) if self._telemetry.samples(way)]
@@ -77,6 +80,11 @@ class Traced:
 def _current(spans: Sequence[OpenSpan]) -> AbstractContextManager[Any]:
     """Let the handler's own code add to the one span that there is."""
     return spans[0].current() if spans else nullcontext()
+
+
+def _made(answer: Conclusion) -> Disposition:
+    """Return what is to be told: a sampled poll's row is made at once, as its span has what is in it."""
+    return answer() if isinstance(answer, partial) else answer
 
 
 def _end_of(disposition: Disposition) -> End:

@@ -21,7 +21,7 @@ from streampoll.tally import Counted, field
 from streampoll.worker.attempt import Attempt, Counts, Ended, Surroundings
 from streampoll.worker.guard import Guard, about_entry
 from streampoll.worker.leases import Leases
-from streampoll.worker.port import LONE_S, Bury, Disposition, Finish, Handler, Limits, Release
+from streampoll.worker.port import LONE_S, Bury, Conclusion, Disposition, Finish, Handler, Limits, Release
 from streampoll.worker.quarantine import QUARANTINE_FROM, Care, Suspects, divided
 from streampoll.worker.settle import Settler
 from streampoll.worker.sweep import Sweeper
@@ -46,7 +46,9 @@ class Consumer:
         self._guard = Guard(queue, handler, self.counts)
         self._limits = limits
         self._around = around
-        self._settler = Settler(queue, around.consumer, around.streams, self._idle_ms, self._settled, limits.gather_s)
+        self._settler = Settler(
+            queue, around.consumer, around.streams, self._idle_ms, self._guard.made, self._settled, limits.gather_s
+        )
         self._waiting: deque[Delivered] = deque()
         self._suspects = Suspects(around.solitude, self._launch_one, _QUIET_WITHIN * limits.claim_idle_s)
         self._sweeper = Sweeper(queue, limits.claim_idle_s, around, self._sweepable, self._admit_swept)
@@ -273,21 +275,21 @@ class Consumer:
         """
         batch = attempt.batch
         attempt.begun = True
-        dispositions: Sequence[Disposition]
+        answers: Sequence[Conclusion]
         try:
             if attempt.ended:
                 raise asyncio.CancelledError
             unfit = await self._note(attempt) if attempt.care is not Care.NONE else None
-            dispositions = [unfit] if unfit else self._guard.answered(batch, await self._handler.handle(batch))
+            answers = [unfit] if unfit else self._guard.answered(batch, await self._handler.handle(batch))
         except asyncio.CancelledError as cancelled:
-            dispositions = self._interrupted(attempt, cancelled)
+            answers = self._interrupted(attempt, cancelled)
         except Exception as error:  # noqa: BLE001 - a bug of a handler costs the entry that meets it
-            dispositions = await self._after_bug(attempt, error)
+            answers = await self._after_bug(attempt, error)
         finally:  # here and not in callbacks of the task, which the loop would have to run one by one
             self._attempts.discard(attempt)
-        self._conclude(attempt, dispositions)
+        self._conclude(attempt, answers)
 
-    def _conclude(self, attempt: Attempt, dispositions: Sequence[Disposition]) -> None:
+    def _conclude(self, attempt: Attempt, answers: Sequence[Conclusion]) -> None:
         """Settle a batch, and make room for the next."""
         batch = attempt.batch
         self._serving -= len(batch)
@@ -295,13 +297,13 @@ class Consumer:
             self._suspects.ended(attempt.care)
         if not self._limits.concurrency:
             self._around.slots.give(self.queue, len(batch))
-        for delivered, disposition in zip(batch, dispositions, strict=True):
+        for delivered, answer in zip(batch, answers, strict=True):
             if self._leases.holds(delivered):
-                self._settler.add(delivered, disposition)
+                self._settler.add(delivered, answer)
         if self._waiting or self._suspects.ready or not self._room_made.is_set():
             self._start()
 
-    async def _after_bug(self, attempt: Attempt, error: Exception) -> Sequence[Disposition]:
+    async def _after_bug(self, attempt: Attempt, error: Exception) -> Sequence[Conclusion]:
         try:
             return await self._guard.find_bug(attempt.batch, error)
         except asyncio.CancelledError as cancelled:

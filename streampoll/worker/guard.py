@@ -11,7 +11,7 @@ from streampoll.logs import about
 from streampoll.model import QueueClass, Status
 from streampoll.shards.entries import Delivered
 from streampoll.worker.attempt import Counts
-from streampoll.worker.port import Disposition, Handler
+from streampoll.worker.port import Conclusion, Disposition, Draft, Handler
 
 log = logging.getLogger(__name__)
 
@@ -24,30 +24,40 @@ class Guard:
         self._handler = handler
         self._counts = counts
 
-    def answered(self, batch: Sequence[Delivered], dispositions: Sequence[Disposition]) -> Sequence[Disposition]:
+    def answered(self, batch: Sequence[Delivered], answers: Sequence[Conclusion]) -> Sequence[Conclusion]:
         """Return what a handler answered, if it is an answer for each entry."""
-        if len(dispositions) == len(batch):
-            return dispositions
-        return self.fail(batch, f"the handler answered {len(dispositions)} of {len(batch)} entries")
+        if len(answers) == len(batch):
+            return answers
+        return self.fail(batch, f"the handler answered {len(answers)} of {len(batch)} entries")
+
+    def made(self, delivered: Delivered, draft: Draft) -> Disposition:
+        """Make a disposition of its draft."""
+        try:
+            return draft()
+        except Exception as error:  # noqa: BLE001 - as anywhere in a handler
+            return self._bug(delivered, error)
 
     def fail(self, batch: Sequence[Delivered], cause: str) -> Sequence[Disposition]:
         """Say what becomes of entries whose attempt did not run to its end."""
         self._counts.failed += len(batch)
         return [self._handler.fail(delivered, Status.ERROR, cause) for delivered in batch]
 
-    async def find_bug(self, batch: Sequence[Delivered], error: Exception) -> Sequence[Disposition]:
+    async def find_bug(self, batch: Sequence[Delivered], error: Exception) -> Sequence[Conclusion]:
         """Find the entry that meets a bug in the handler, by halves; it keeps none of the others waiting."""
         if len(batch) == 1:
-            log.error("%s: a bug in the handler", self._queue, exc_info=error, extra=about_entry(batch[0]))
-            return self.fail(batch, f"{type(error).__name__}: {error}")
+            return [self._bug(batch[0], error)]
         half = len(batch) // 2
         return [*await self._handle_part(batch[:half]), *await self._handle_part(batch[half:])]
 
-    async def _handle_part(self, batch: Sequence[Delivered]) -> Sequence[Disposition]:
+    async def _handle_part(self, batch: Sequence[Delivered]) -> Sequence[Conclusion]:
         try:
             return self.answered(batch, await self._handler.handle(batch))
         except Exception as error:  # noqa: BLE001 - it is found again, in a smaller part
             return await self.find_bug(batch, error)
+
+    def _bug(self, delivered: Delivered, error: Exception) -> Disposition:
+        log.error("%s: a bug in the handler", self._queue, exc_info=error, extra=about_entry(delivered))
+        return self.fail([delivered], f"{type(error).__name__}: {error}")[0]
 
 
 def about_entry(delivered: Delivered) -> dict[str, str | int]:

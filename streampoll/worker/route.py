@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Mapping, Sequence
 
 from streampoll.model import Status
 from streampoll.shards.entries import Delivered
-from streampoll.worker.port import Disposition, Handler
+from streampoll.worker.port import Conclusion, Disposition, Handler
 
 
 class ByKind:
@@ -21,14 +21,14 @@ class ByKind:
         for handler in self._others.values():
             await handler.ready()
 
-    def handle(self, batch: Sequence[Delivered]) -> Awaitable[Sequence[Disposition]]:
+    def handle(self, batch: Sequence[Delivered]) -> Awaitable[Sequence[Conclusion]]:
         """Serve a batch; each handler has its part of it, at the same time."""
         first = self._of(batch[0])
         if len(batch) == 1 or all(self._of(delivered) is first for delivered in batch):
             return first.handle(batch)
         return self._handle_parts(batch)
 
-    async def _handle_parts(self, batch: Sequence[Delivered]) -> Sequence[Disposition]:
+    async def _handle_parts(self, batch: Sequence[Delivered]) -> Sequence[Conclusion]:
         parts: dict[Handler, list[int]] = {}
         for place, delivered in enumerate(batch):
             parts.setdefault(self._of(delivered), []).append(place)

@@ -15,13 +15,14 @@ import random
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
+from functools import partial
 
 from streampoll.errors import RedisPartlyUnavailable, UnavailableError
 from streampoll.model import QueueClass
 from streampoll.shards.entries import Delivered
 from streampoll.shards.port import Later, Postponed, Released, Settled, WorkStreams
 from streampoll.shards.rows import SEVERAL, rows_in
-from streampoll.worker.port import LONE_S, Bury, Disposition, Emit, Finish, Release, Retry
+from streampoll.worker.port import LONE_S, Bury, Conclusion, Disposition, Draft, Emit, Finish, Release, Retry
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +30,7 @@ FULL = 256  # this many are not waited on any longer
 QUIET_S = 0.02  # nothing new for so long: no more is waited for
 _BACK_OFF_S = (0.1, 2.0)
 
-_TURNED: dict[type[Disposition], str] = {Retry: "retried", Release: "released", Bury: "buried"}
+_TURNED: dict[type[Conclusion], str] = {Retry: "retried", Release: "released", Bury: "buried"}
 
 Decision = tuple[Delivered, Disposition]
 Key = tuple[int, bytes]
@@ -39,7 +40,8 @@ Key = tuple[int, bytes]
 class Settler:
     """Settles the entries of one queue class for one consumer.
 
-    `on_settled` is told of each entry that is off our hands, and whether it was still ours when it went.
+    `made` makes a disposition of its draft, whatever happens; `on_settled` is told of each entry that is off our hands,
+    and whether it was still ours when it went.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class Settler:
         consumer: str,
         streams: WorkStreams,
         idle_ms: int,
+        made: Callable[[Delivered, Draft], Disposition],
         on_settled: Callable[[Delivered, bool], None],
         gather_s: float = LONE_S,
     ) -> None:
@@ -55,28 +58,28 @@ class Settler:
         self._consumer = consumer
         self._streams = streams
         self._idle_ms = idle_ms
+        self._made = made
         self._on_settled = on_settled
         self._gather_s = gather_s
         self._told_at = 0.0  # by the loop's clock
-        self._pending: list[Decision] = []
-        self._aside: dict[int, list[Decision]] = {}  # shard that is away -> what it is to be told
+        self._pending: list[tuple[Delivered, Conclusion]] = []
+        self._aside: dict[int, list[tuple[Delivered, Conclusion]]] = {}  # shard that is away -> what it is to be told
         self._pauses_s: dict[int, float] = {}  # shard that did not answer last time -> how long it was left alone
         self._sending = 0
         self._wake = asyncio.Event()
         self._full = asyncio.Event()
         self.turned = {"retried": 0, "released": 0, "buried": 0, "stale": 0}  # entries that were not simply finished
 
-    def add(self, delivered: Delivered, disposition: Disposition) -> None:
+    def add(self, delivered: Delivered, answer: Conclusion) -> None:
         """Take a decision on; it is sent within milliseconds."""
-        if type(disposition) is not Finish:
-            self.turned[_TURNED[type(disposition)]] += 1
+        self._count(answer)
         if (aside := self._aside.get(delivered.shard)) is not None:
-            aside.append((delivered, disposition))
+            aside.append((delivered, answer))
             return
         pending = self._pending
         if not pending:
             self._wake.set()
-        pending.append((delivered, disposition))
+        pending.append((delivered, answer))
         if len(pending) >= FULL:
             self._full.set()
 
@@ -137,12 +140,21 @@ class Settler:
         """Take what is pending; what came for a shard while a call went out that found it away waits with the rest."""
         pending, self._pending = self._pending, []
         self._wake.clear()
-        if not self._aside:
-            return pending
-        for delivered, disposition in pending:
+        for delivered, answer in pending if self._aside else ():
             if (aside := self._aside.get(delivered.shard)) is not None:
-                aside.append((delivered, disposition))
-        return [decision for decision in pending if decision[0].shard not in self._aside]
+                aside.append((delivered, answer))
+        return [(each, self._decided(each, answer)) for each, answer in pending if each.shard not in self._aside]
+
+    def _decided(self, delivered: Delivered, answer: Conclusion) -> Disposition:
+        if not isinstance(answer, partial):
+            return answer
+        disposition = self._made(delivered, answer)
+        self._count(disposition)
+        return disposition
+
+    def _count(self, answer: Conclusion) -> None:
+        if turned := _TURNED.get(type(answer)):
+            self.turned[turned] += 1
 
     def _note_away(self, asked: Iterable[int], away: Iterable[int]) -> None:
         """Leave shards that are away alone for a while, longer each time."""
