@@ -17,6 +17,7 @@ from streampoll.config.settings import SnmpSettings
 from streampoll.model import Status
 from streampoll.snmp import ber, transport
 from streampoll.snmp.client import WireEngine
+from streampoll.snmp.community import CommunitySpeech
 from streampoll.snmp.engine import Agent, Failure, Limits, Reply
 from streampoll.snmp.message import FIRST_ID, LAST_ID, PduType, Request
 from streampoll.snmp.wheel import TICK_S, TimerWheel
@@ -205,6 +206,22 @@ async def test_the_deadline_ends_a_request_that_waits_for_the_window(engine: Wir
     assert (waiting.sent, "window" in waiting.reason) == (0, True)
 
 
+async def test_the_deadline_ends_a_request_that_waits_for_the_pacer() -> None:
+    """Whether it was to go out with the one that went, or came when others waited already."""
+    engine = WireEngine(SnmpSettings(packets_per_s=1))
+    async with ScriptedPeer(silent) as peer:
+        agent = peer.agent(timeout_s=60, window=9)
+        first, waiting = (engine.request(agent, GET, soon(left_s)) for left_s in (30, 0.1))
+        await eventually_async(lambda: engine.counters.sent == 1)
+        later = engine.request(agent, GET, soon(0.1))
+        results = await asyncio.wait_for(asyncio.gather(waiting, later), 10)
+        first.cancel()
+    await engine.close()
+    assert [(result.sent, "pacer" in result.reason) for result in results if isinstance(result, Failure)] == [
+        (0, True)
+    ] * 2
+
+
 @on_both_loops
 async def test_nothing_is_sent_after_the_deadline(engine: WireEngine) -> None:
     async with ScriptedPeer(always(SEVEN)) as peer:
@@ -266,6 +283,39 @@ async def test_a_cancelled_request_gives_its_place_back(engine: WireEngine) -> N
 
 
 @on_both_loops
+async def test_a_request_cancelled_before_it_went_out_is_not_sent_and_gives_its_place_back(engine: WireEngine) -> None:
+    async with ScriptedPeer(always(SEVEN)) as peer:
+        agent = peer.agent(timeout_s=60, window=1)
+        engine.request(agent, GET, soon(60)).cancel()
+        assert seven(await asyncio.wait_for(engine.request(agent, GET, soon(60)), 10))
+    assert (engine.counters.sent, engine._courier._windows, engine._courier._pending) == (1, {}, {})
+
+
+@on_both_loops
+async def test_a_request_that_can_not_be_encoded_costs_no_other(
+    engine: WireEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was raised where the request was made; at the end of the loop's turn it must not end the sending."""
+    encode = CommunitySpeech.encode
+
+    def broken(self: CommunitySpeech, request: Request, request_id: int, now: float) -> bytes:
+        if request is broken_one:
+            raise ZeroDivisionError("by design")
+        return encode(self, request, request_id, now)
+
+    broken_one = Request(PduType.GET, (UPTIME,))
+    monkeypatch.setattr(CommunitySpeech, "encode", broken)
+    async with ScriptedPeer(always(SEVEN)) as peer:
+        agent = peer.agent(timeout_s=60, window=1)
+        asked = [engine.request(agent, request, soon(60)) for request in (broken_one, GET)]
+        bad, good = await asyncio.wait_for(asyncio.gather(*asked, return_exceptions=True), 10)
+    assert isinstance(bad, ZeroDivisionError)
+    assert not isinstance(good, BaseException)
+    assert seven(good)
+    assert (engine._courier._windows, engine._courier._pending) == ({}, {})
+
+
+@on_both_loops
 async def test_a_closed_port_ends_all_of_an_agents_requests_at_once(engine: WireEngine) -> None:
     agent = Agent(("127.0.0.1", free_udp_port()), PUBLIC, Limits(timeout_s=60, window=3))
     results = await asyncio.wait_for(asyncio.gather(*(engine.request(agent, GET, soon(60)) for _ in range(6))), 10)
@@ -322,6 +372,7 @@ def answered_and_blocked(
     asking = []
     for _ in range(many):
         asking.append(asyncio.ensure_future(engine.request(agent, GET, soon())))
+        engine._courier._empty_outbox()  # as at the end of the loop's turn
         peer.serve_now()
     answered, end = time.time(), time.monotonic() + 0.3
     while time.monotonic() < end:
@@ -579,10 +630,12 @@ async def test_no_repr_of_the_engine_shows_a_community(engine: WireEngine) -> No
     assert "public" not in shown
 
 
-async def test_closing_fails_what_is_in_flight_and_frees_the_descriptors() -> None:
+@pytest.mark.parametrize("sent", [0, 2])
+async def test_closing_fails_what_is_in_flight_and_frees_the_descriptors(sent: int) -> None:
     engine = WireEngine(SnmpSettings())
     async with ScriptedPeer(silent) as peer:
-        requests = [engine.request(peer.agent(timeout_s=60), GET, soon(60)) for _ in range(5)]
+        requests = [engine.request(peer.agent(timeout_s=60, window=2), GET, soon(60)) for _ in range(5)]
+        await eventually_async(lambda: engine.counters.sent == sent)
         await engine.close()
         results = await asyncio.gather(*requests)
     assert {result.status for result in results if isinstance(result, Failure)} == {Status.ERROR}

@@ -144,9 +144,7 @@ def _by_name(fields: Mapping[bytes, bytes]) -> tuple[bytes, ...]:
 def encode_target(target: Target, attempt: int = 0) -> bytes:
     """Pack a poll's body: [device, address, port, profile, credential, overrides or nil, attempt]."""
     overrides = dict(target.overrides) if target.overrides else None
-    return _packed(
-        (target.device, target.address, target.port, target.profile, target.credential, overrides, attempt)
-    )
+    return _packed((target.device, target.address, target.port, target.profile, target.credential, overrides, attempt))
 
 
 def encode_device(device: Device, profile: str) -> bytes:

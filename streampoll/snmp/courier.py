@@ -5,8 +5,10 @@ expiry (then the next sending with a new id, or the end). Whatever ends it goes 
 caller's future and lets the next one of the window go. No task and no timer is made for a request: it costs a future,
 an exchange, a dict entry and a place in the timer wheel.
 
-`_pending` maps a request-id (in v3 the msgID, which is the same number) to its exchange, also while it waits unsent
-(the id then only serves as the wheel's token): so the deadline bounds every state.
+What a turn of the loop has to send goes out at its end, one after the other: sent each where it was made, a request
+took an eighth longer. `_pending` maps a request-id (in v3 the msgID, which is the same number) to its exchange, also
+while it waits unsent for longer than that turn (the id then only serves as the wheel's token): so the deadline bounds
+every state.
 """
 
 import asyncio
@@ -47,8 +49,9 @@ class Courier:
         self._sockets: dict[bool, UdpSocket] = {}  # by "is IPv6"; the second exists once it is needed
         self._pending: dict[int, Exchange] = {}
         self._windows: dict[Address, Window[Exchange]] = {}
-        self._outbox: deque[Exchange] = deque()  # holds a place in its window, waits for the pacer or the kernel
-        self._outbox_timer: asyncio.TimerHandle | None = None
+        self._outbox: deque[Exchange] = deque()  # holds a place in its window, is sent when its turn comes
+        self._outbox_look: asyncio.Handle | None = None  # when it is looked at
+        self._is_behind = False  # the pacer or the kernel has kept some of it
         self._next_id = random.randint(FIRST_ID, LAST_ID)
 
     @property
@@ -83,14 +86,14 @@ class Courier:
 
     async def close(self) -> None:
         """Fail what is in flight, close the sockets."""
-        for exchange in list(self._pending.values()):
+        for exchange in [*self._pending.values(), *self._outbox]:
             exchange.window.waiting.clear()
             self._settle(exchange, Failure(Status.ERROR, "the engine was closed", exchange.sendings))
         self._windows.clear()
         self._outbox.clear()
         self._wheel.close()
-        if self._outbox_timer is not None:
-            self._outbox_timer.cancel()
+        if self._outbox_look is not None:
+            self._outbox_look.cancel()
         for sock in self._sockets.values():
             sock.close()
         self._sockets.clear()
@@ -111,65 +114,60 @@ class Courier:
         self._wheel.add(token, exchange.deadline)
 
     def _launch(self, exchange: Exchange, window: Window[Exchange], now: float) -> None:
-        """Give an exchange its place in the window and send it, as soon as the pacer lets it."""
+        """Give an exchange its place in the window and in line for the socket."""
         window.in_flight.append(exchange)
         gap_s = exchange.agent.limits.gap_s
         if gap_s:
             window.not_before = now + gap_s
-        self._dispatch(exchange, now)
+        self._post(exchange)
 
-    def _dispatch(self, exchange: Exchange, now: float) -> None:
-        """Send now if the pacer allows and nobody is in line, else get in line."""
-        if not self._outbox and self._pacer.take(now):
-            self._send(exchange, now)
-        else:
-            self._post(exchange, first=False)
-
-    def _post(self, exchange: Exchange, *, first: bool) -> None:
+    def _post(self, exchange: Exchange) -> None:
         """Put an exchange in line for the socket."""
-        if not exchange.unsent:
+        self._outbox.append(exchange)
+        if self._is_behind:
             self._park(exchange)
-        if first:
-            self._outbox.appendleft(exchange)
-        else:
-            self._outbox.append(exchange)
-        if self._outbox_timer is None:
-            self._outbox_timer = self._loop.call_later(_PACE_S, self._empty_outbox)
+        elif self._outbox_look is None:
+            self._outbox_look = self._loop.call_soon(self._empty_outbox)
 
     def _empty_outbox(self) -> None:
-        """Send those in line whose turn it is."""
-        self._outbox_timer = None
+        """Send those in line whose turn it is; what has to wait for longer expires at its deadline."""
         now = time.monotonic()  # uvloop's own clock stands still within an iteration
         outbox = self._outbox
         while outbox and (outbox[0].future.done() or self._pacer.take(now)):
             exchange = outbox.popleft()
-            if exchange.future.done():
-                continue
-            self._send(exchange, now)
-            if exchange.unsent:
+            if exchange.future.done():  # cancelled, or given up
+                self._release(exchange)
+            elif not self._send(exchange, now):
+                outbox.appendleft(exchange)
                 break
-        if outbox and self._outbox_timer is None:
-            self._outbox_timer = self._loop.call_later(_PACE_S, self._empty_outbox)
+        if outbox and not self._is_behind:
+            for exchange in outbox:
+                self._park(exchange)
+        self._is_behind = bool(outbox)
+        self._outbox_look = self._loop.call_later(_PACE_S, self._empty_outbox) if outbox else None
 
-    def _send(self, exchange: Exchange, now: float) -> None:
-        """Send one datagram under a new request-id."""
-        if exchange.unsent:
-            exchange.unsent = False
-            self._pending.pop(exchange.request_id, None)
+    def _send(self, exchange: Exchange, now: float) -> bool:
+        """Send one datagram under a new request-id; False: the kernel has no room."""
         request_id = self._new_id()
         agent = exchange.agent
         try:
             message = exchange.speech.encode(exchange.request, request_id, now)
             refusal = self._socket(agent.address).send(message, agent.address)
         except BlockingIOError:
-            self._post(exchange, first=True)
-            return
+            return False
         except OSError as error:  # no socket of this family, or no descriptor left
             refusal = str(error)
+        except Exception as error:  # noqa: BLE001 - a bug costs the request that meets it, and not the socket
+            refusal = str(error)
+            if not exchange.future.done():
+                exchange.future.set_exception(error)
+        if exchange.unsent:
+            exchange.unsent = False
+            self._pending.pop(exchange.request_id, None)
         exchange.request_id = request_id
         if refusal is not None:
             self._settle(exchange, Failure(Status.UNREACHABLE, refusal, exchange.sendings))
-            return
+            return True
         self._pending[request_id] = exchange
         self.counters.sent += 1
         wait_s, asked = agent.limits.timeout_s, agent.asked
@@ -181,6 +179,7 @@ class Courier:
         exchange.sendings += 1
         expiry = now + wait_s
         self._wheel.add(request_id, expiry if expiry < exchange.deadline else exchange.deadline)
+        return True
 
     def _socket(self, address: Address) -> UdpSocket:
         """Find the socket of an address' family, or open it."""
@@ -270,7 +269,7 @@ class Courier:
             else:
                 del self._pending[token]
                 self.counters.retries += 1
-                self._dispatch(exchange, now)
+                self._post(exchange)
 
     def _give_up(self, exchange: Exchange) -> None:
         """End an exchange that got no answer."""
@@ -287,9 +286,13 @@ class Courier:
 
     def _settle(self, exchange: Exchange, result: Reply | Failure) -> None:
         """End an exchange: answer its caller, give its place in the window to the next."""
-        self._pending.pop(exchange.request_id, None)
         if not exchange.future.done():
             exchange.future.set_result(result)
+        self._release(exchange)
+
+    def _release(self, exchange: Exchange) -> None:
+        """Forget an exchange, and give its place in the window to the next."""
+        self._pending.pop(exchange.request_id, None)
         window = exchange.window
         if exchange in window.in_flight:
             window.in_flight.remove(exchange)
